@@ -1,0 +1,56 @@
+# `make help` prints the verbs.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo up test check format schemas bench chaos lock clean
+
+help:  ## print the verbs
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+$(VENV)/.ready: requirements.lock pyproject.toml
+	@echo "Preparing $(VENV) (once; the first time downloads about 150 MB)…"
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Jalons needs Python 3.11 or newer; name one with PYTHON=python3.12 make …")'
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+setup: $(VENV)/.ready  ## prepare .venv with everything
+
+demo: setup  ## play one person's way through the network on real servers (ARGS="--exit --json")
+	@$(BIN)/jalons demo $(ARGS)
+
+up: setup  ## run the hub in the foreground, its data in ./data
+	@$(BIN)/jalons up --data data $(ARGS)
+
+test: setup  ## every test, on real Kafka, PostgreSQL and SMTP
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: setup  ## what CI checks before it tests: format, lint, types, borders, generated files
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/python -m schemas.generate --check
+
+format: setup  ## write the format and the lint's own mends
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+schemas: setup  ## write the JSON Schemas and examples again from the models
+	@$(BIN)/python -m schemas.generate
+
+bench: setup  ## measure: idle cost, delay, relay, intake (minutes)
+	@$(BIN)/python -m bench $(ARGS)
+
+chaos: setup  ## the long storm of kills, stops and rebalances (minutes)
+	@$(BIN)/python -m pytest tests/faults --storm-seconds 240 $(ARGS)
+
+lock: setup  ## resolve requirements.lock again (needs the `uv` resolver)
+	@uv pip compile --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --all-extras pyproject.toml -o requirements.lock
+
+clean:  ## remove .venv and caches, never data
+	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -1,0 +1,1 @@
+"""The hub itself: what every service stands on. No business word lives here."""

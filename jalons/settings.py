@@ -1,0 +1,88 @@
+"""One frozen model of every setting, built once at the edge; importing it opens nothing and reads nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+SERVICES = ("referrals", "observation", "notifications")
+ServiceName = Literal["referrals", "observation", "notifications"]
+
+
+class Settings(BaseSettings):
+    """Read from `JALONS_…` variables. `jalons up` makes them itself; in production they come from the environment.
+
+    Addresses are URLs without a trailing slash, durations are seconds. Raises pydantic's ValidationError,
+    which names the missing or wrong variable but never its value.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix="JALONS_", frozen=True, extra="ignore", hide_input_in_errors=True
+    )
+
+    # Stores. The direct URL is for session locks and LISTEN, where a pooler stands before the other.
+    database_url: str
+    database_direct_url: str | None = None
+    database_pool: int = 10
+
+    kafka: str = Field(description="bootstrap servers, host:port[,host:port]")
+    kafka_security: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"
+    kafka_username: str | None = None
+    kafka_password: SecretStr | None = None
+    kafka_ca_file: Path | None = None
+    kafka_replication: int = 1
+
+    # Secrets. Everything kept encrypted or derived (person keys, aliases, signing keys) hangs on the secret key.
+    secret_key: SecretStr = Field(min_length=32)
+    operator_client_id: str = "operator"
+    operator_client_secret: SecretStr | None = None
+    hub_client_id: str = "hub"
+    hub_client_secret: SecretStr
+
+    # Who signs tokens. Unset: referrals itself.
+    issuer: str | None = None
+    jwks_url: str | None = None
+
+    # Where the services listen, and where they find one another.
+    host: str = "127.0.0.1"
+    referrals_port: int = 8001
+    observation_port: int = 8002
+    notifications_port: int = 8003
+    referrals_url: str = "http://127.0.0.1:8001"
+    observation_url: str = "http://127.0.0.1:8002"
+    notifications_url: str = "http://127.0.0.1:8003"
+    public_url: str | None = Field(default=None, description="the one address that links and OpenAPI carry")
+
+    # Mail. With a catcher's folder and no SMTP address mail is caught and shown, never sent.
+    smtp_url: str | None = Field(default=None, description="smtp://user:password@host:25 or smtps://…")
+    mail_from: str = "jalons@localhost"
+    mail_catcher_dir: Path | None = None
+    network_name: str = "Intégra Plus"
+
+    instance: str | None = Field(default=None, description="a stable name of this worker; unset: dynamic")
+    allow_loopback_webhooks: bool = False
+    watchdog_seconds: float = 60
+    reconcile_seconds: float = 60
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+    def port(self, service: ServiceName) -> int:
+        """The port a service listens on."""
+        return int(getattr(self, f"{service}_port"))
+
+    def url(self, service: ServiceName) -> str:
+        """Where the hub's own services find a service."""
+        return str(getattr(self, f"{service}_url"))
+
+    @property
+    def direct_url(self) -> str:
+        """For connections that hold a session lock or LISTEN."""
+        return self.database_direct_url or self.database_url
+
+    @property
+    def token_issuer(self) -> str:
+        """What `iss` must be in every token."""
+        return self.issuer or f"{self.public_url or self.referrals_url}"
