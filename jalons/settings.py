@@ -19,9 +19,7 @@ class Settings(BaseSettings):
     which names the missing or wrong variable but never its value.
     """
 
-    model_config = SettingsConfigDict(
-        env_prefix="JALONS_", frozen=True, extra="ignore", hide_input_in_errors=True
-    )
+    model_config = SettingsConfigDict(env_prefix="JALONS_", frozen=True, extra="ignore", hide_input_in_errors=True)
 
     # Stores. The direct URL is for session locks and LISTEN, where a pooler stands before the other.
     database_url: str

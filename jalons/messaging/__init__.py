@@ -1,0 +1,1 @@
+"""Reliable delivery: the only code that sends events, commits offsets, retries, parks and reconciles."""

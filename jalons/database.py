@@ -1,0 +1,99 @@
+"""One way to reach PostgreSQL: an engine whose connections see one schema and give up in bounded time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import psycopg
+from sqlalchemy import Connection, Engine, create_engine
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+
+T = TypeVar("T")
+
+CONNECT_SECONDS = 5
+_TIMEOUTS = "-c statement_timeout=30s -c lock_timeout=5s -c idle_in_transaction_session_timeout=10s"
+_KEEPALIVE: dict[str, Any] = {
+    "keepalives": 1,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 15_000,
+}
+
+TRANSIENT = frozenset({"08", "40", "53", "55", "57", "58"})
+"""SQLSTATE classes of what passes: connection, rollback, resources, object not ready, operator, system."""
+
+
+class Busy(Exception):
+    """The database could not take this on in time; trying again later is safe."""
+
+
+def engine(url: str, schema: str, *, pool: int = 10) -> Engine:
+    """An engine whose connections live in one schema. Opens nothing until it is first used.
+
+    url: `postgresql+psycopg://…`. A connection that a vanished server left behind is found out when it is taken.
+    """
+    return create_engine(
+        url,
+        pool_size=pool,
+        max_overflow=0,
+        pool_timeout=10,
+        pool_pre_ping=True,
+        connect_args={
+            "connect_timeout": CONNECT_SECONDS,
+            "application_name": f"jalons-{schema}",
+            "options": f"{_TIMEOUTS} -c search_path={schema}",
+            **_KEEPALIVE,
+        },
+    )
+
+
+def direct(url: str, schema: str, purpose: str) -> psycopg.Connection[tuple[Any, ...]]:
+    """A connection of its own, in autocommit, for session locks and LISTEN. Raises psycopg.OperationalError."""
+    return psycopg.connect(
+        make_url(url).set(drivername="postgresql").render_as_string(hide_password=False),
+        autocommit=True,
+        connect_timeout=CONNECT_SECONDS,
+        application_name=f"jalons-{schema}-{purpose}",
+        options=f"-c statement_timeout=30s -c lock_timeout=5s -c search_path={schema}",
+        **_KEEPALIVE,
+    )
+
+
+def transient(error: BaseException) -> bool:
+    """Whether the same work may succeed when tried again: the server vanished, was busy, or rolled us back."""
+    if isinstance(error, DBAPIError):
+        if error.connection_invalidated:
+            return True
+        state = getattr(error.orig, "sqlstate", None)
+        if state is None:
+            return isinstance(error, OperationalError | InterfaceError)
+        return str(state)[:2] in TRANSIENT
+    if isinstance(error, psycopg.Error):
+        return error.sqlstate is None or error.sqlstate[:2] in TRANSIENT
+    return type(error).__name__ == "TimeoutError" and type(error).__module__.startswith("sqlalchemy")
+
+
+def transact(engine: Engine, do: Callable[[Connection], T], *, attempts: int = 3) -> T:
+    """Run `do` in one transaction and commit. A deadlock or a lost connection is tried again, at most `attempts` times
+    in all, but never once the commit was sent: then nobody knows whether it was done.
+
+    Raises Busy when the last attempt met a passing trouble; other errors of `do` as they are, with nothing written.
+    """
+    for attempt in range(1, attempts + 1):
+        committing = False
+        try:
+            with engine.connect() as conn:
+                transaction = conn.begin()
+                result = do(conn)
+                committing = True
+                transaction.commit()
+                return result
+        except Exception as error:
+            if not transient(error):
+                raise
+            if committing or attempt == attempts:
+                raise Busy("the database did not take this on in time") from error
+    raise AssertionError("unreachable")

@@ -1,0 +1,152 @@
+"""The shell of every service's HTTP: sizes, timings, problems, health and metrics, the same in all three."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+from urllib.parse import unquote
+from uuid import UUID
+
+from fastapi import FastAPI, Response
+from fastapi.responses import JSONResponse
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from jalons import metrics, problems
+from jalons.identity import Verifier
+from jalons.privacy.national_number import holds_national_number
+
+MAX_BODY_BYTES = 256 * 1024
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Asgi = Callable[[Scope, Receive, Send], Awaitable[None]]
+Ready = Callable[[], dict[str, str]]
+"""What is not ready, by name, with why; empty when all is. Called in a thread; may block a few seconds."""
+
+_TOO_LARGE = problems.Problem(
+    413, "too_large", f"The body is over {MAX_BODY_BYTES // 1024} kB.", "Send less at once; lists go by /imports."
+)
+
+
+def application(service: str, promise: str, verifier: Verifier, ready: Ready, public_url: str | None) -> FastAPI:
+    """A service's application without its routes. promise: one line for its documents."""
+    app = FastAPI(
+        title=f"Jalons · {service}",
+        description=promise,
+        version="1",
+        servers=[{"url": public_url}] if public_url else None,
+        responses={"4XX": {"model": problems.ProblemBody, "description": "A refusal, with its cause and its cure"}},
+    )
+    app.state.service = service
+    app.state.verifier = verifier
+    problems.install(app)
+    app.add_middleware(Shell, service=service)
+
+    @app.get("/health/live", tags=["operation"], summary="The process answers")
+    async def live() -> dict[str, str]:
+        return {"status": "alive"}
+
+    @app.get("/health/ready", tags=["operation"], summary="Database, broker and consumer are there")
+    def is_ready() -> JSONResponse:
+        missing = ready()
+        return JSONResponse(
+            {"status": "waiting" if missing else "ready", "waits_for": missing}, 503 if missing else 200
+        )
+
+    @app.get("/metrics", tags=["operation"], summary="Prometheus metrics", response_class=Response)
+    def measured() -> Response:
+        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+    return app
+
+
+class Shell:
+    """Around every request: refuse what is too large or carries a national number in its address, and time the rest.
+
+    The body is read whole before the application runs: it is at most 256 kB.
+    """
+
+    def __init__(self, app: Asgi, service: str) -> None:
+        self._app = app
+        self._service = service
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        began = time.perf_counter()
+        status = 500
+
+        async def answer(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            refusal = None
+            body = b""
+            if _address_is_unsafe(scope):
+                refusal = problems.NATIONAL_NUMBER
+            elif scope["method"] not in {"GET", "HEAD"}:
+                read = await _body(scope, receive)
+                refusal, body = (_TOO_LARGE, b"") if read is None else (None, read)
+            if refusal is not None:
+                await refusal.response()(scope, receive, answer)
+            else:
+                await self._app(scope, _replay(body, receive), answer)
+        finally:
+            route = getattr(scope.get("route"), "path", "unknown")
+            took = time.perf_counter() - began
+            metrics.HTTP_SECONDS.labels(self._service, scope["method"], route, str(status)).observe(took)
+
+
+async def _body(scope: Scope, receive: Receive) -> bytes | None:
+    """The whole body; None once it is over the limit, declared or real."""
+    declared = dict(scope["headers"]).get(b"content-length", b"0")
+    if not declared.isdigit() or int(declared) > MAX_BODY_BYTES:
+        return None
+    chunks: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] != "http.request":
+            return b"".join(chunks)
+        chunks.append(message.get("body", b""))
+        size += len(chunks[-1])
+        if size > MAX_BODY_BYTES:
+            return None
+        if not message.get("more_body"):
+            return b"".join(chunks)
+
+
+def _replay(body: bytes, receive: Receive) -> Receive:
+    """Give the body once, then what the connection says (that the caller left)."""
+    given = False
+
+    async def replay() -> Message:
+        nonlocal given
+        if given:
+            return await receive()
+        given = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return replay
+
+
+def _address_is_unsafe(scope: Scope) -> bool:
+    """Whether a path segment or the query holds a national number; addresses end up in logs everywhere."""
+    said = [*scope["path"].split("/"), *unquote(scope["query_string"].decode("latin-1")).replace("=", "&").split("&")]
+    return any(len(part) >= 11 and not _is_uuid(part) and holds_national_number(part) for part in said)
+
+
+def _is_uuid(text: str) -> bool:
+    try:
+        UUID(text)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,157 @@
+"""The routes every service has: its log, for partners and for the hub, and its dead letters, for the operator."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Query, Response
+from fastapi.responses import JSONResponse
+from sqlalchemy import Engine
+
+from jalons.identity import Principal, forbidden, require
+from jalons.messaging import dead_letters
+from jalons.messaging.codec import Read, opened, read
+from jalons.messaging.deliver import Deliver
+from jalons.privacy.disclosure import Alias, cut, for_coordinator
+from jalons.privacy.keys import Keys
+from jalons.problems import Problem
+from schemas.envelope import Event
+
+Caller = Annotated[Principal, Depends(require("partner", "coordinator", "hub"))]
+Operator = Annotated[Principal, Depends(require("operator"))]
+Hub = Annotated[Principal, Depends(require("hub"))]
+Limit = Annotated[int, Query(ge=1, le=1000)]
+
+
+def log_routes(engine: Engine, keys: Keys, alias: Alias) -> APIRouter:
+    """`GET /events`: by position, cut to the reader; by subject, whole, for the hub."""
+    routes = APIRouter(tags=["log"])
+
+    @routes.get("/events", summary="This service's log, cut to what the caller may see")
+    def events(
+        caller: Caller,
+        after: Annotated[int, Query(ge=0, description="a position; what comes after it is given")] = 0,
+        limit: Limit = 100,
+        subject: Annotated[str | None, Query(max_length=100, description="one subject's events (scope hub)")] = None,
+        after_sequence: Annotated[int, Query(ge=0)] = 0,
+    ) -> Response:
+        if subject is not None:
+            if not caller.has("hub"):
+                raise forbidden("hub")
+            return _whole(_of_subject(engine, subject, after_sequence, limit), limit)
+        rows = _by_position(engine, after, limit)
+        if caller.has("hub"):
+            return _whole(rows, limit)
+        return _page([_seen(read(value), caller, keys, alias) for _, value in rows], rows, after)
+
+    @routes.get("/events/heads", summary="How far each subject's numbering has come (scope hub)")
+    def heads(
+        _caller: Hub,
+        after: Annotated[int, Query(ge=0)] = 0,
+        settled: Annotated[float, Query(ge=0, le=3600, description="seconds an event must be old")] = 30,
+    ) -> dict[str, Any]:
+        with engine.begin() as conn:
+            found = conn.exec_driver_sql(
+                "SELECT subject, max(sequence) AS sequence, max(position) AS position FROM"
+                " (SELECT subject, sequence, position FROM events WHERE position > %s"
+                " AND recorded < now() - make_interval(secs => %s) ORDER BY position LIMIT 1000) page"
+                " GROUP BY subject ORDER BY position",
+                (after, settled),
+            )
+            return {"items": [row._asdict() for row in found]}
+
+    return routes
+
+
+def _seen(known: Read, caller: Principal, keys: Keys, alias: Alias) -> dict[str, Any] | None:
+    event: Event = opened(known, keys.of([known.subject])[known.subject] if known.sealed else None)
+    if caller.has("coordinator"):
+        return for_coordinator(event)
+    return cut(event, caller.partner, alias) if caller.partner else None
+
+
+def _by_position(engine: Engine, after: int, limit: int) -> list[tuple[int, bytes]]:
+    with engine.begin() as conn:
+        rows = conn.exec_driver_sql(
+            "SELECT position, value FROM events WHERE position > %s ORDER BY position LIMIT %s", (after, limit)
+        )
+        return [(row.position, bytes(row.value)) for row in rows]
+
+
+def _of_subject(engine: Engine, subject: str, after: int, limit: int) -> list[tuple[int, bytes]]:
+    with engine.begin() as conn:
+        rows = conn.exec_driver_sql(
+            "SELECT sequence, value FROM events WHERE subject = %s AND sequence > %s ORDER BY sequence LIMIT %s",
+            (subject, after, limit),
+        )
+        return [(row.sequence, bytes(row.value)) for row in rows]
+
+
+def _whole(rows: list[tuple[int, bytes]], limit: int) -> Response:
+    """The stored bytes as they are, put into a list without being read."""
+    following = str(rows[-1][0]).encode() if len(rows) == limit else b"null"
+    body = b'{"items":[' + b",".join(value for _, value in rows) + b'],"next":' + following + b"}"
+    return Response(body, media_type="application/json")
+
+
+def _page(items: list[dict[str, Any] | None], rows: list[tuple[int, bytes]], after: int) -> Response:
+    """What the caller may see of a page, and always where to go on from: a poller keeps `next`."""
+    positioned = [
+        {"position": position} | item for (position, _), item in zip(rows, items, strict=True) if item is not None
+    ]
+    return JSONResponse({"items": positioned, "next": rows[-1][0] if rows else after})
+
+
+def dead_letter_routes(engine: Engine, deliver: Deliver | None) -> APIRouter:
+    """`GET /dead-letters` and their retry. deliver: None in a service that consumes nothing."""
+    routes = APIRouter(tags=["operation"])
+
+    @routes.get("/dead-letters", summary="What was set aside or parked (scope operator)")
+    def listed(_caller: Operator, resolved: bool = False, limit: Limit = 200) -> dict[str, Any]:
+        with engine.begin() as conn:
+            letters = dead_letters.listed(conn, unresolved=not resolved, limit=limit)
+        return {"items": [_shown(letter) for letter in letters]}
+
+    @routes.get("/dead-letters/{letter_id}", summary="One dead letter (scope operator)")
+    def one(_caller: Operator, letter_id: UUID) -> dict[str, Any]:
+        with engine.begin() as conn:
+            letter = dead_letters.found(conn, letter_id)
+        if letter is None:
+            raise _unknown()
+        return _shown(letter)
+
+    @routes.post("/dead-letters/{letter_id}/retry", summary="Try it again, with what waits behind it (scope operator)")
+    def retry(_caller: Operator, letter_id: UUID) -> dict[str, Any]:
+        if deliver is None:
+            raise _unknown()
+        try:
+            why = deliver.retry(letter_id)
+        except LookupError:
+            raise _unknown() from None
+        return {"id": str(letter_id), "mended": why is None, "reason": why}
+
+    return routes
+
+
+def _unknown() -> Problem:
+    return Problem(404, "not_found", "There is no open dead letter of that id here.", "List them: GET /dead-letters.")
+
+
+def _shown(letter: dead_letters.DeadLetter) -> dict[str, Any]:
+    return {
+        "id": str(letter.id),
+        "kind": letter.kind,
+        "topic": letter.place.topic,
+        "partition": letter.place.partition,
+        "offset": letter.place.offset,
+        "source": letter.source,
+        "subject": letter.subject,
+        "sequence": letter.sequence,
+        "type": letter.type,
+        "reason": letter.reason,
+        "at": letter.at.isoformat(),
+        "attempts": letter.attempts,
+        "waiting": letter.waiting,
+        "resolved": letter.resolved.isoformat() if letter.resolved else None,
+    }

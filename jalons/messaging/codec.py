@@ -1,0 +1,156 @@
+"""Bytes ⇄ event: what cannot be read says why without repeating any of its content."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from pydantic import ValidationError
+
+from jalons.privacy.keys import GONE, Key
+from jalons.privacy.sealing import Unsealable, seal, unseal
+from schemas.catalogue import TYPES
+from schemas.envelope import Envelope, Event, Payload, SealedPart
+from schemas.topics import MAX_EVENT_BYTES
+
+
+class Malformed(ValueError):
+    """Not an event of ours. The message names fields and kinds of error, never a value."""
+
+
+class TooLarge(ValueError):
+    """An event over 64 kB; it is refused before it is appended."""
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """A decoded event whose sealed part is still closed. value: the bytes it came as, for setting it aside."""
+
+    envelope: Envelope
+    payload: Payload
+    sealed: str | None
+    value: bytes
+
+    @property
+    def source(self) -> str:
+        """Which service's log it is from."""
+        return self.envelope.source
+
+    @property
+    def subject(self) -> str:
+        """Whom or what it is about."""
+        return self.envelope.subject
+
+    @property
+    def sequence(self) -> int:
+        """Its number within (source, subject)."""
+        return int(self.envelope.sequence)
+
+    @property
+    def id(self) -> UUID:
+        """The event's id."""
+        return self.envelope.id
+
+
+def encode(event: Event, key: bytes | None) -> bytes:
+    """The event as it goes on the wire. key: the person's, where the event has a sealed part. Raises TooLarge."""
+    data = event.data.model_dump(mode="json", exclude_none=True)
+    if event.sealed is not None:
+        if key is None:
+            raise ValueError(f"{event.type} has a sealed part and needs the person's key")
+        clear = event.sealed.model_dump_json(exclude_none=True).encode()
+        data["sealed"] = seal(key, clear, _binding(event.id, event.type, event.subject))
+    envelope: dict[str, Any] = {
+        "specversion": "1.0",
+        "id": str(event.id),
+        "source": event.source,
+        "type": event.type,
+        "subject": event.subject,
+        "time": event.time.isoformat(),
+        "datacontenttype": "application/json",
+        "recordedtime": event.recorded.isoformat(),
+        "sequence": str(event.sequence),
+        "partitionkey": event.subject,
+        "correlationid": str(event.correlation),
+        "causationid": str(event.causation),
+        "partner": event.partner,
+    }
+    if event.traceparent:
+        envelope["traceparent"] = event.traceparent
+    envelope["data"] = data
+    value = json.dumps(envelope, ensure_ascii=False, separators=(",", ":")).encode()
+    if len(value) > MAX_EVENT_BYTES:
+        raise TooLarge(f"{event.type} takes {len(value)} bytes; an event has at most {MAX_EVENT_BYTES}")
+    return value
+
+
+def read(value: bytes | None, *, topic: str | None = None, key: bytes | None = None) -> Read:
+    """The envelope and the open payload, upcast to its newest version. Raises Malformed.
+
+    topic, key: where the record was met, if it was on Kafka; another topic or key than the type's would give no order.
+    """
+    if value is None:
+        raise Malformed("a null value: no topic of the hub is compacted")
+    if len(value) > MAX_EVENT_BYTES:
+        raise Malformed(f"{len(value)} bytes: an event has at most {MAX_EVENT_BYTES}")
+    try:
+        envelope = Envelope.model_validate_json(value)
+    except ValidationError as error:
+        raise Malformed(f"not a CloudEvent: {_said(error)}") from None
+    kind = TYPES.get(envelope.type)
+    if kind is None:
+        raise Malformed("of a type or version this hub does not know")
+    if topic is not None and (topic != kind.TOPIC.name or key != envelope.subject.encode()):
+        raise Malformed("on another topic or under another key than its type's: nothing would keep its order")
+    try:
+        payload = kind.model_validate(envelope.data)
+    except ValidationError as error:
+        raise Malformed(f"data of {kind.TYPE}: {_said(error)}") from None
+    sealed = envelope.data.get("sealed")
+    if (kind.SEALED is None) != (sealed is None) or not isinstance(sealed, str | None):
+        raise Malformed(f"data of {kind.TYPE}: its sealed part is missing or not expected")
+    return Read(envelope, payload.upcast(), sealed, value)
+
+
+def opened(read: Read, key: Key | None) -> Event:
+    """The event with its sealed part unsealed, or unknown where the person's key is gone. Raises Malformed."""
+    envelope = read.envelope
+    sealed: SealedPart | None = None
+    if read.sealed is not None and key is not GONE:
+        model = type(read.payload).SEALED
+        if model is None or not isinstance(key, bytes):
+            raise ValueError(f"{envelope.type} needs the person's key")
+        try:
+            clear = unseal(key, read.sealed, _binding(envelope.id, envelope.type, envelope.subject))
+            sealed = model.model_validate_json(clear)
+        except Unsealable as error:
+            raise Malformed(str(error)) from None
+        except ValidationError as error:
+            raise Malformed(f"sealed part of {envelope.type}: {_said(error)}") from None
+    return Event(
+        id=envelope.id,
+        source=envelope.source,
+        subject=envelope.subject,
+        sequence=read.sequence,
+        time=envelope.time,
+        recorded=envelope.recordedtime,
+        partner=envelope.partner,
+        correlation=envelope.correlationid,
+        causation=envelope.causationid,
+        data=read.payload,
+        sealed=sealed,
+        traceparent=envelope.traceparent,
+    )
+
+
+def _binding(event_id: UUID, type_: str, subject: str) -> str:
+    """What a sealed part is bound to: moved to another event it cannot be opened."""
+    return f"{event_id}|{type_}|{subject}"
+
+
+def _said(error: ValidationError) -> str:
+    """Where and what kind, without the input."""
+    found = [f"{'.'.join(map(str, e['loc'])) or 'value'} {e['type']}" for e in error.errors(include_input=False)[:5]]
+    return "; ".join(found)

@@ -1,0 +1,92 @@
+"""Compares what was applied with each source's own log, minute by minute: Kafka's offsets are not trusted."""
+
+from __future__ import annotations
+
+import logging
+import threading
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
+
+from jalons import metrics
+from jalons.messaging import progress
+from jalons.messaging.deliver import Deliver
+from jalons.messaging.source_log import Head, LogUnavailable
+
+log = logging.getLogger(__name__)
+
+
+class Reconciler:
+    """Looks for subjects whose last applied number is behind their source's log, and applies what is missing.
+
+    Where it has compared everything up to a position, it never looks there again: numbers only grow.
+    """
+
+    def __init__(self, deliver: Deliver, seconds: float) -> None:
+        self._deliver = deliver
+        self._seconds = seconds
+        self._stopping = deliver.stopping
+        self._thread = threading.Thread(target=self._run, name=f"reconciler-{deliver.service}", daemon=True)
+
+    def start(self) -> None:
+        """Begin; the first look is after one period."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """The delivery's own stop ends it."""
+
+    def look(self) -> int:
+        """One round over every source; how many events were missing. Raises LogUnavailable and database errors."""
+        return sum(self._compare(source) for source in self._deliver.logs)
+
+    def _run(self) -> None:
+        while not self._stopping.wait(self._seconds):
+            try:
+                self.look()
+            except (LogUnavailable, SQLAlchemyError) as error:
+                log.info("reconciling waits: %s", type(error).__name__)
+
+    def _compare(self, source: str) -> int:
+        missing = 0
+        while not self._stopping.is_set():
+            with self._deliver.engine.begin() as conn:
+                position = _compared(conn, source)
+            heads = self._deliver.logs[source].heads(position)
+            if not heads:
+                break
+            with self._deliver.engine.begin() as conn:
+                behind = _behind(conn, source, heads)
+            if behind:
+                applied = self._deliver.fetch(source, behind)
+                metrics.RECONCILED.labels(self._deliver.service).inc(applied)
+                log.warning("reconciled %d events of %d subjects that never came", applied, len(behind))
+                missing += applied
+            with self._deliver.engine.begin() as conn:
+                _note(conn, source, max(head.position for head in heads))
+        return missing
+
+
+def _compared(conn: Connection, source: str) -> int:
+    found = conn.exec_driver_sql("SELECT position FROM reconciled WHERE source = %s", (source,)).scalar_one_or_none()
+    return int(found or 0)
+
+
+def _behind(conn: Connection, source: str, heads: list[Head]) -> list[str]:
+    """Subjects that are behind and not parked."""
+    rows = progress.load(conn, {(source, head.subject) for head in heads})
+    none = progress.Progress()
+    return sorted(
+        {
+            head.subject
+            for head in heads
+            if (row := rows.get((source, head.subject), none)).last < head.sequence and not row.parked
+        }
+    )
+
+
+def _note(conn: Connection, source: str, position: int) -> None:
+    conn.exec_driver_sql(
+        "INSERT INTO reconciled (source, position) VALUES (%s, %s) ON CONFLICT (source) DO UPDATE"
+        " SET position = greatest(reconciled.position, excluded.position)",
+        (source, position),
+    )

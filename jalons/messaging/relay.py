@@ -1,0 +1,173 @@
+"""Sends a service's log to Kafka in order, and only then gives each event its position; one relay per service."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+import psycopg
+from kafka.errors import KafkaError
+
+from jalons import metrics
+from jalons.messaging.outbox import channel
+from schemas.envelope import CONTENT_TYPE
+
+log = logging.getLogger(__name__)
+
+BATCH = 500
+POLL_SECONDS = 5.0
+"""A fallback: NOTIFY wakes the relay; a wake-up that is lost costs at most this long."""
+_BACKOFF_MOST = 5.0
+
+Connection = psycopg.Connection[tuple[Any, ...]]
+Row = tuple[int, str, str, str, bytes]
+
+
+class Producer(Protocol):
+    """What the relay needs of kafka-python's producer."""
+
+    def send(self, topic: str, value: bytes, key: bytes, headers: list[tuple[str, bytes]]) -> Any:
+        """Queue a record; the future fails if the broker does not take it."""
+
+    def flush(self, timeout: float | None = None) -> None:
+        """Wait until all that was queued is answered."""
+
+    def close(self, timeout: float | None = None) -> None:
+        """Give up what is open."""
+
+
+class NotSent(Exception):
+    """A batch was not wholly acknowledged; it is sent again, whole, by a new producer."""
+
+
+class Relay:
+    """The thread that empties the outbox. connect: a direct connection for lock, LISTEN and marking; its loss stops
+    sending at once, since another relay may then hold the lock. producer: builds one, and may block doing so.
+
+    Killed between sending and marking it sends twice; readers drop what they have seen.
+    """
+
+    def __init__(
+        self, service: str, connect: Callable[[], Connection], producer: Callable[[], Producer], *, batch: int = BATCH
+    ) -> None:
+        self._service = service
+        self._source = f"/services/{service}".encode()
+        self._connect = connect
+        self._make_producer = producer
+        self._batch = batch
+        self._producer: Producer | None = None
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=f"relay-{service}", daemon=True)
+
+    def start(self) -> None:
+        """Begin; waits for database and broker by itself."""
+        self._thread.start()
+
+    def stop(self, seconds: float = 5.0) -> None:
+        """Ask the thread to end after the batch in hand, and wait that long for it."""
+        self._stopping.set()
+        self._thread.join(seconds)
+
+    def _run(self) -> None:
+        backoff = 0.2
+        while not self._stopping.is_set():
+            try:
+                with self._connect() as conn:
+                    self._follow(conn)
+                backoff = 0.2
+            except (psycopg.Error, KafkaError, NotSent, OSError) as error:
+                log.warning("relay waits %.1f s: %s", backoff, type(error).__name__)
+                self._drop_producer()
+                self._stopping.wait(backoff)
+                backoff = min(backoff * 2, _BACKOFF_MOST)
+        self._drop_producer()
+
+    def _follow(self, conn: Connection) -> None:
+        """Hold the lock and send until asked to stop; raises when database or broker fails."""
+        if not self._locked(conn):
+            return
+        conn.execute(f"LISTEN {channel(self._service)}")
+        last = conn.execute("SELECT coalesce(max(position), 0) FROM events").fetchone()
+        position: int = last[0] if last else 0
+        while not self._stopping.is_set():
+            rows = self._unsent(conn)
+            if not rows:
+                self._measure(conn)
+                self._sleep(conn)
+                continue
+            self._send(rows)
+            self._mark(conn, rows, position)
+            position += len(rows)
+
+    def _locked(self, conn: Connection) -> bool:
+        """Wait for the service's lock; another relay that holds it may be working for years."""
+        while not self._stopping.is_set():
+            row = conn.execute(
+                "SELECT pg_try_advisory_lock(hashtextextended('relay ' || current_schema(), 0))"
+            ).fetchone()
+            if row and row[0]:
+                return True
+            self._stopping.wait(1.0)
+        return False
+
+    def _unsent(self, conn: Connection) -> list[Row]:
+        return conn.execute(
+            "SELECT appended, subject, topic, type, value FROM events WHERE position IS NULL"
+            " ORDER BY appended LIMIT %s",
+            (self._batch,),
+            binary=True,
+        ).fetchall()
+
+    def _send(self, rows: Sequence[Row]) -> None:
+        if self._producer is None:
+            self._producer = self._make_producer()
+        producer = self._producer
+        content = ("content-type", CONTENT_TYPE.encode())
+        source = ("source", self._source)
+        futures = [
+            producer.send(
+                topic, value=bytes(value), key=subject.encode(), headers=[content, source, ("type", type_.encode())]
+            )
+            for _, subject, topic, type_, value in rows
+        ]
+        producer.flush(timeout=40)
+        if not all(future.is_done and future.succeeded() for future in futures):
+            raise NotSent
+        metrics.EVENTS_PUBLISHED.labels(self._service).inc(len(rows))
+
+    def _mark(self, conn: Connection, rows: Sequence[Row], position: int) -> None:
+        """Positions in the order sent, visible at once for the whole batch: a reader of `after=` misses nothing."""
+        marked = conn.execute(
+            "UPDATE events SET position = k.position FROM unnest(%s::bigint[], %s::bigint[]) AS k(appended, position)"
+            " WHERE events.position IS NULL AND events.appended = k.appended",
+            ([row[0] for row in rows], list(range(position + 1, position + len(rows) + 1))),
+        )
+        if marked.rowcount != len(rows):
+            raise NotSent(f"{len(rows) - marked.rowcount} events were marked by another relay")
+
+    def _sleep(self, conn: Connection) -> None:
+        """Until something was appended, the poll is due, or the relay is asked to stop."""
+        until = time.monotonic() + POLL_SECONDS
+        while not self._stopping.is_set() and time.monotonic() < until:
+            if any(True for _ in conn.notifies(timeout=min(1.0, until - time.monotonic()), stop_after=1)):
+                return
+
+    def _measure(self, conn: Connection) -> None:
+        row = conn.execute(
+            "SELECT count(*), coalesce(extract(epoch FROM now() - min(recorded)), 0)::float8"
+            " FROM events WHERE position IS NULL"
+        ).fetchone()
+        if row:
+            metrics.OUTBOX_WAITING.labels(self._service).set(row[0])
+            metrics.OUTBOX_OLDEST.labels(self._service).set(max(0.0, row[1]))
+
+    def _drop_producer(self) -> None:
+        if self._producer is not None:
+            producer, self._producer = self._producer, None
+            try:
+                producer.close(timeout=1)
+            except KafkaError:
+                log.warning("the producer did not close in time")

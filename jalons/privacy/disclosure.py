@@ -1,0 +1,111 @@
+"""What one reader may see of an event; the same rule for webhooks, `/events` and the stream. In doubt, nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+from schemas.envelope import Event
+from schemas.topics import DELIVERIES, DIRECTORY, PATHWAYS
+
+Alias = Callable[[str, str], UUID]
+"""(ref, partner) → the partner's alias of the person."""
+
+COORDINATOR_SEES = frozenset(
+    {"reference", "referrer", "recipient", "operator", "proposer", "employer", "moment", "reply_by", "at"}
+)
+"""The stream: spoken reference, from, to, moment; never a person-bound id, a profile or a reason."""
+
+
+def parties(event: Event) -> dict[str, str]:
+    """Party field → partner, for the parties an event of a person names (`home` included)."""
+    named = ("home", *type(event.data).SEEN_BY)
+    return {field: partner for field in named if (partner := getattr(event.data, field, None))}
+
+
+def cut(event: Event, reader: str, alias: Alias) -> dict[str, Any] | None:
+    """The CloudEvent as a partner may see it, sealed fields in clear among the others; None if it may see nothing.
+
+    The home partner sees all of it, under the ref. Another party sees its own fields under its own alias, and no
+    causation or numbering, which two partners could join. An employer does not even learn who acted or on whom.
+    """
+    topic = event.data.TOPIC
+    if topic == DIRECTORY:
+        return _whole(event)
+    if topic == DELIVERIES:
+        return _whole(event) if getattr(event.data, "recipient", None) == reader else None
+    if topic != PATHWAYS:
+        return None
+    roles = [field for field, partner in parties(event).items() if partner == reader]
+    if "home" in roles:
+        return _whole(event)
+    if not roles:
+        return None
+    seen = frozenset().union(*(type(event.data).SEEN_BY[role] for role in roles))
+    return _partly(event, seen, bare=roles == ["employer"], subject=str(alias(event.subject, reader)))
+
+
+def for_coordinator(event: Event) -> dict[str, Any] | None:
+    """The event as the stream shows it: type, time, who acted, and what COORDINATOR_SEES."""
+    if event.data.TOPIC == DIRECTORY:
+        return _whole(event)
+    if event.data.TOPIC != PATHWAYS:
+        return None
+    data = {k: v for k, v in _fields(event).items() if k in COORDINATOR_SEES}
+    return {
+        "specversion": "1.0",
+        "id": str(event.id),
+        "source": event.source,
+        "type": event.type,
+        "time": event.time.isoformat(),
+        "recordedtime": event.recorded.isoformat(),
+        "partner": event.partner,
+        "data": data,
+    }
+
+
+def _fields(event: Event) -> dict[str, Any]:
+    """Open and sealed fields, the latter named `sealed.x`."""
+    fields = event.data.model_dump(mode="json", exclude_none=True)
+    if event.sealed is not None:
+        sealed = event.sealed.model_dump(mode="json", exclude_none=True)
+        fields |= {f"sealed.{name}": value for name, value in sealed.items()}
+    return fields
+
+
+def _whole(event: Event) -> dict[str, Any]:
+    envelope: dict[str, Any] = {
+        "specversion": "1.0",
+        "id": str(event.id),
+        "source": event.source,
+        "type": event.type,
+        "subject": event.subject,
+        "time": event.time.isoformat(),
+        "datacontenttype": "application/json",
+        "recordedtime": event.recorded.isoformat(),
+        "sequence": str(event.sequence),
+        "partitionkey": event.subject,
+        "correlationid": str(event.correlation),
+        "causationid": str(event.causation),
+        "partner": event.partner,
+    }
+    if event.traceparent:
+        envelope["traceparent"] = event.traceparent
+    return envelope | {"data": {name.removeprefix("sealed."): value for name, value in _fields(event).items()}}
+
+
+def _partly(event: Event, seen: frozenset[str], *, bare: bool, subject: str) -> dict[str, Any]:
+    envelope: dict[str, Any] = {
+        "specversion": "1.0",
+        "id": str(event.id),
+        "source": event.source,
+        "type": event.type,
+        "time": event.time.isoformat(),
+        "datacontenttype": "application/json",
+        "recordedtime": event.recorded.isoformat(),
+    }
+    if not bare:
+        envelope |= {"subject": subject, "partner": event.partner}
+    data = {name.removeprefix("sealed."): value for name, value in _fields(event).items() if name in seen}
+    return envelope | {"data": data}

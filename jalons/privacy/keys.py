@@ -1,0 +1,63 @@
+"""Persons' keys, resolved in batches and cached briefly; a destroyed key is Gone, an unanswered one is an error."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Collection, Mapping
+from enum import Enum
+
+
+class Gone(Enum):
+    """The answer for a person whose key was destroyed."""
+
+    GONE = "gone"
+
+
+GONE = Gone.GONE
+Key = bytes | Gone
+Fetch = Callable[[Collection[str]], Mapping[str, Key]]
+
+
+class KeysUnavailable(Exception):
+    """The keeper of the keys did not answer, or not for every person asked; try again."""
+
+
+class Keys:
+    """Keys by subject. `fetch` asks their keeper and raises KeysUnavailable; threads may share one Keys.
+
+    The cache is short-lived on purpose: an erased person is unreadable everywhere within `seconds`.
+    """
+
+    def __init__(self, fetch: Fetch, *, seconds: float = 300, most: int = 20_000) -> None:
+        self._fetch = fetch
+        self._seconds = seconds
+        self._most = most
+        self._cache: dict[str, tuple[float, Key]] = {}
+        self._lock = threading.Lock()
+
+    def of(self, subjects: Collection[str]) -> dict[str, Key]:
+        """The key of every subject asked. Raises KeysUnavailable if one is neither given nor named as gone."""
+        if not subjects:
+            return {}
+        now = time.monotonic()
+        with self._lock:
+            known = {s: hit[1] for s in subjects if (hit := self._cache.get(s)) and hit[0] > now}
+        if missing := set(subjects) - known.keys():
+            known |= self._ask(missing, now)
+        return known
+
+    def forget(self, subject: str) -> None:
+        """Drop a subject from the cache (its key was destroyed)."""
+        with self._lock:
+            self._cache.pop(subject, None)
+
+    def _ask(self, missing: set[str], now: float) -> dict[str, Key]:
+        fetched = {s: key for s, key in self._fetch(missing).items() if s in missing}
+        if len(fetched) < len(missing):
+            raise KeysUnavailable(f"{len(missing) - len(fetched)} of {len(missing)} keys were not answered")
+        with self._lock:
+            if len(self._cache) + len(fetched) > self._most:
+                self._cache.clear()
+            self._cache |= {s: (now + self._seconds, key) for s, key in fetched.items()}
+        return fetched

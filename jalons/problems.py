@@ -1,0 +1,161 @@
+"""Every error a caller sees is RFC 9457 problem+json: a stable code, one sentence on the cause, one on the cure."""
+
+from __future__ import annotations
+
+import logging
+import traceback
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel
+from starlette.exceptions import HTTPException
+
+from jalons.database import Busy, transient
+from jalons.messaging.deliver import where
+from jalons.privacy.national_number import free_strings, holds_control_character, holds_national_number
+
+log = logging.getLogger(__name__)
+
+
+class Problem(Exception):
+    """A refusal with its name. extra: further members of the answer; headers: e.g. Retry-After."""
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        detail: str,
+        cure: str,
+        *,
+        headers: dict[str, str] | None = None,
+        **extra: Any,
+    ) -> None:
+        super().__init__(code)
+        self.status = status
+        self.code = code
+        self.detail = detail
+        self.cure = cure
+        self.headers = headers
+        self.extra = extra
+
+    def body(self) -> dict[str, Any]:
+        """The answer's members."""
+        return {
+            "type": f"urn:jalons:problem:{self.code}",
+            "title": self.code.replace("_", " ").capitalize(),
+            "status": self.status,
+            "detail": self.detail,
+            "code": self.code,
+            "cure": self.cure,
+            **self.extra,
+        }
+
+    def response(self) -> JSONResponse:
+        """The answer."""
+        return JSONResponse(self.body(), self.status, self.headers, media_type="application/problem+json")
+
+
+class ProblemBody(BaseModel):
+    """The form of every error, for the API's documents."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    cure: str
+
+
+NATIONAL_NUMBER = Problem(
+    422,
+    "national_number",
+    "A text field holds what looks like a national register number.",
+    "Remove it; the hub never holds one. Use your own dossier number as local_ref.",
+)
+CONTROL_CHARACTER = Problem(
+    422,
+    "control_character",
+    "A text field holds a control character.",
+    "Remove characters that cannot be typed on a keyboard.",
+)
+
+
+def refuse_unsafe_text(value: object) -> None:
+    """Raises Problem if any free string of a parsed body holds a national number or a control character."""
+    for _, text in free_strings(value):
+        if holds_national_number(text):
+            raise NATIONAL_NUMBER
+        if holds_control_character(text):
+            raise CONTROL_CHARACTER
+
+
+def install(app: FastAPI) -> None:
+    """Answer every error of an application as a problem."""
+
+    @app.exception_handler(Problem)
+    async def _problem(_request: Request, problem: Problem) -> JSONResponse:
+        return problem.response()
+
+    @app.exception_handler(RequestValidationError)
+    async def _invalid(_request: Request, error: RequestValidationError) -> JSONResponse:
+        return _validation(error).response()
+
+    @app.exception_handler(HTTPException)
+    async def _http(_request: Request, error: HTTPException) -> JSONResponse:
+        title = HTTPStatus(error.status_code).phrase
+        code = title.lower().replace(" ", "_")
+        cure = "See /docs for the paths, methods and forms this service knows."
+        return Problem(error.status_code, code, f"{title}.", cure, headers=dict(error.headers or {})).response()
+
+    @app.exception_handler(Exception)
+    async def _unexpected(_request: Request, error: Exception) -> JSONResponse:
+        return _failure(error).response()
+
+
+def _validation(error: RequestValidationError) -> Problem:
+    """What is wrong where, without what was sent; a national number anywhere in it is named first."""
+    for _, text in free_strings(error.body):
+        if not _is_uuid(text) and holds_national_number(text):
+            return NATIONAL_NUMBER
+    found = error.errors()
+    code = "unknown_field" if any(each["type"] == "extra_forbidden" for each in found) else "invalid"
+    if any(each["type"] == "json_invalid" for each in found):
+        return Problem(422, "invalid_json", "The body is not JSON.", "Send one JSON object in UTF-8.")
+    fields = [
+        {"at": ".".join(str(part) for part in each["loc"][1:]) or str(each["loc"][0]), "problem": each["msg"]}
+        for each in found
+    ]
+    named = ", ".join(field["at"] for field in fields[:5])
+    return Problem(
+        422,
+        code,
+        f"The request is not of the form this call takes: {named}.",
+        "Correct the fields named under `fields`; /docs has each call with an example.",
+        fields=fields,
+    )
+
+
+def _failure(error: Exception) -> Problem:
+    if isinstance(error, Busy) or transient(error):
+        return Problem(
+            503,
+            "unavailable",
+            "The hub could not take this on just now.",
+            "Send the same request again with the same Idempotency-Key.",
+            headers={"Retry-After": "2"},
+        )
+    place = where(error)
+    log.error("unexpected %s\n%s", place, "".join(traceback.format_tb(error.__traceback__)))
+    return Problem(
+        500,
+        "unexpected",
+        f"The hub failed in a way nobody foresaw ({place}).",
+        "Send the same request again later with the same Idempotency-Key; tell the hub's operator if it stays.",
+    )
+
+
+def _is_uuid(text: str) -> bool:
+    return len(text) == 36 and text.count("-") == 4

@@ -1,0 +1,120 @@
+"""What every service is wired of: engine, log, relay; and, where it follows others, delivery and its guards."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from fastapi import FastAPI
+from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
+
+from jalons.database import direct, engine
+from jalons.http import application
+from jalons.messaging.api import dead_letter_routes, log_routes
+from jalons.messaging.consumer import Consumer
+from jalons.messaging.deliver import Apply, Deliver
+from jalons.messaging.kafka import producer
+from jalons.messaging.outbox import Outbox
+from jalons.messaging.reconciler import Reconciler
+from jalons.messaging.relay import Relay
+from jalons.messaging.source_log import SourceLog
+from jalons.messaging.watchdog import Watchdog
+from jalons.peers import Peers
+from jalons.privacy.aliases import alias
+from jalons.privacy.disclosure import Alias
+from jalons.privacy.keys import Keys
+from jalons.privacy.sealing import derive
+from jalons.serve import Part, Service, end_process
+from jalons.settings import SERVICES, ServiceName, Settings
+from schemas.topics import Topic
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What a service stands on before it has any route of its own."""
+
+    name: ServiceName
+    settings: Settings
+    engine: Engine
+    outbox: Outbox
+    relay: Relay
+    alias: Alias
+
+
+def ground(settings: Settings, name: ServiceName, outbox: Outbox) -> Ground:
+    """Engine and relay of a service. Opens nothing."""
+    secret = derive(settings.secret_key.get_secret_value(), "aliases")
+    relay = Relay(
+        name,
+        connect=lambda: direct(settings.direct_url, name, "relay"),
+        producer=lambda: producer(settings, f"jalons-{name}"),
+    )
+    return Ground(
+        name,
+        settings,
+        engine(settings.database_url, name, pool=settings.database_pool),
+        outbox,
+        relay,
+        lambda ref, partner: alias(secret, ref, partner),
+    )
+
+
+def database_answers(pool: Engine) -> bool:
+    """Whether the database takes a question now."""
+    try:
+        with pool.connect() as conn:
+            conn.exec_driver_sql("SELECT 1")
+    except SQLAlchemyError:
+        return False
+    return True
+
+
+def follower(
+    settings: Settings,
+    name: ServiceName,
+    promise: str,
+    *,
+    topics: Sequence[Topic],
+    follows: Sequence[ServiceName],
+    apply: Callable[[Ground], Apply],
+) -> tuple[Service, Ground, FastAPI, Keys]:
+    """A service that follows others' logs: delivery, reconciler, watchdog and the routes every service has.
+
+    The caller adds its own routes to the application and its own parts to the service.
+    """
+    peers = Peers(settings)
+    base = ground(settings, name, Outbox(name))
+    keys = peers.keys()
+    logs: Mapping[str, SourceLog] = {f"/services/{each}": peers.log(each) for each in follows}
+    deliver = Deliver(
+        name,
+        base.engine,
+        apply(base),
+        base.outbox,
+        keys,
+        logs,
+        others=frozenset(f"/services/{each}" for each in SERVICES if each not in follows),
+    )
+    consumer = Consumer(settings, name, topics, deliver)
+    deliver.observe = consumer.observe
+
+    def missing() -> dict[str, str]:
+        waits = {} if database_answers(base.engine) else {"database": "PostgreSQL does not answer"}
+        if consumer.state.waiting_for_broker:
+            waits["broker"] = "the consumer has not joined its group yet"
+        return waits
+
+    app = application(name, promise, peers.verifier(), missing, settings.public_url)
+    app.include_router(log_routes(base.engine, keys, base.alias))
+    app.include_router(dead_letter_routes(base.engine, deliver))
+    watchdog = Watchdog(
+        settings,
+        name,
+        assigned=lambda: consumer.state.assigned - consumer.fused,
+        delivered=lambda: consumer.state.delivered,
+        excused=lambda: consumer.state.waiting_for_broker or deliver.waiting is not None,
+        end_process=end_process,
+    )
+    parts: list[Part] = [base.relay, Reconciler(deliver, settings.reconcile_seconds), watchdog]
+    return Service(name, app, parts, consumer, deliver.stopping), base, app, keys

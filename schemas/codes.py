@@ -1,0 +1,183 @@
+"""The closed lists that partners and services share; a code once issued keeps its meaning (domain.md, 2 to 4)."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import StringConstraints
+
+Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$")]
+"""A partner, offer, project or subscription as people name it: `cpas-hotton`."""
+Reference = Annotated[str, StringConstraints(pattern=r"^[RTP]-[0-9A-HJKMNP-TV-Z]{4}-[0-9A-HJKMNP-TV-Z]{3}$")]
+"""A spoken reference, `R-7K4M-2QX`: Crockford base 32, the last character a check."""
+Nis = Annotated[str, StringConstraints(pattern=r"^\d{5}$")]
+"""A commune by its NIS code (five digits)."""
+OccupationCode = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,39}$")]
+"""A trade by a code of a public list (ROME, ISCO) or of the network: never free text."""
+
+Moment = Literal["accueil", "projet", "preformation", "formation", "preparation_emploi", "experience"]
+PartnerKind = Literal[
+    "cpas",
+    "association_chapitre_xii",
+    "training_operator",
+    "employer",
+    "guidance",
+    "cooperative_activites",
+    "association",
+    "public_employment_service",
+    "local_agency",
+    "commune",
+    "expert",
+]
+Sector = Literal["public", "private", "associative"]
+SecrecyClass = Literal["secret_458", "discretion", "none"]
+PartnerStatus = Literal["candidate", "active", "suspended", "left"]
+Language = Literal["fr", "nl", "de", "en"]
+ConventionStatus = Literal["draft", "signed", "suspended", "expired", "terminated"]
+LegalBasis = Literal["6.1.c", "6.1.e", "6.1.a"]
+OfferType = Literal[
+    "bilan",
+    "bsp",
+    "orientation",
+    "preformation",
+    "formation",
+    "atelier",
+    "stage",
+    "art60",
+    "emploi",
+    "creation_activite",
+]
+OfferStatus = Literal["published", "full", "closed"]
+
+AgeBand = Literal["<18", "18-24", "25-29", "30-44", "45-54", "55+"]
+Sex = Literal["F", "M", "X", "U"]
+Education = Literal[
+    "none_primary",
+    "lower_secondary",
+    "upper_secondary",
+    "higher",
+    "foreign_not_recognised",
+    "unknown",
+]
+PersonStatus = Literal[
+    "ris",
+    "eris",
+    "jobseeker_benefit",
+    "jobseeker_no_benefit",
+    "art60",
+    "low_paid",
+    "student",
+    "incapacity",
+    "other",
+]
+Household = Literal["alone", "alone_children", "couple", "couple_children", "other", "unknown"]
+Obstacle = Literal[
+    "mobilite",
+    "logement",
+    "garde_enfants",
+    "langue",
+    "numerique",
+    "administratif",
+    "financier",
+    "isolement",
+    "qualification",
+    "sante",
+]
+Attribute = Literal["age_band", "sex", "commune_nis", "education", "status", "household", "obstacles", "reason", "goal"]
+"""What a convention may let through and a person may agree to share."""
+
+Purpose = Literal["referral", "pathway_view", "observation", "employer"]
+ConsentChannel = Literal["paper", "oral", "online"]
+Goal = Literal[
+    "discover",
+    "choose_project",
+    "lift_obstacle",
+    "basic_skills",
+    "qualify",
+    "gain_experience",
+    "find_job",
+    "create_activity",
+    "keep_going",
+    "statutory",
+]
+ChosenBy = Literal["person", "together", "worker", "required"]
+Contact = Literal["person_comes", "receiver_calls_referrer", "referrer_arranges"]
+ReferralReason = Literal[
+    "mobilite",
+    "logement",
+    "garde_enfants",
+    "langue",
+    "numerique",
+    "administratif",
+    "financier",
+    "isolement",
+    "qualification",
+    "sante",
+    "bilan",
+    "orientation",
+    "training",
+    "work_experience",
+    "vacancy",
+    "creation",
+]
+DeclineReason = Literal[
+    "no_place",
+    "no_such_service",
+    "prerequisite",
+    "language_level",
+    "out_of_territory",
+    "distance_mobility",
+    "schedule",
+    "childcare",
+    "session_started",
+    "missing_information",
+    "unreachable",
+    "person_not_interested",
+    "in_work_or_training",
+    "duplicate",
+    "other",
+]
+DeclinedBy = Literal["provider", "person"]
+EndReason = Literal[
+    "found_work",
+    "other_training",
+    "no_show",
+    "moved",
+    "health_pause",
+    "childcare",
+    "mobility",
+    "person_stops",
+    "partner_stops",
+    "end_of_contract",
+    "other",
+]
+ReferralOutcome = Literal["reached", "partly", "not_reached"]
+TrainingKind = Literal[
+    "bilan_new",
+    "bilan_update",
+    "bsp",
+    "orientation",
+    "projet_de_vie",
+    "confiance_en_soi",
+    "remise_a_niveau",
+    "alphabetisation",
+    "autoformation_permis",
+    "preformation",
+    "formation",
+    "accompagnement_emploi",
+    "accompagnement_creation",
+]
+Tool = Literal["gingo", "bsp", "pass_avenir", "other"]
+TrainingOutcome = Literal["acquired", "partial", "not_acquired"]
+PlacementKind = Literal[
+    "art60_7",
+    "art61",
+    "stage",
+    "cdd",
+    "cdi",
+    "interim",
+    "independant",
+    "cooperative_activites",
+    "ale",
+]
+AnsweredBy = Literal["training", "placement"]

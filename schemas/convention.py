@@ -1,0 +1,59 @@
+"""What happens to a convention: the dated agreement that lets partners refer to one another."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import ClassVar
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict
+
+from schemas.codes import Attribute, ConventionStatus, LegalBasis, Moment, Slug
+from schemas.envelope import Payload
+from schemas.topics import DIRECTORY, Topic
+
+
+class Scope(BaseModel):
+    """One direction a convention opens: from a partner to another, for these moments."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    referrer: Slug
+    recipient: Slug
+    moments: tuple[Moment, ...]
+
+
+class ConventionRecord(Payload):
+    """A convention in full. Deadlines in working days, expiry in days."""
+
+    TOPIC: ClassVar[Topic] = DIRECTORY
+
+    convention_id: UUID
+    parties: tuple[Slug, ...]
+    status: ConventionStatus
+    valid_from: date
+    valid_to: date | None = None
+    scope: tuple[Scope, ...]
+    shared_attributes: tuple[Attribute, ...]
+    legal_basis: LegalBasis
+    reply_within_working_days: int
+    remind_on_working_days: tuple[int, ...]
+    expire_after_days: int
+
+
+class SignedV1(ConventionRecord):
+    """A convention is in force, for the first time or again."""
+
+    TYPE: ClassVar[str] = "jalons.convention.signed.v1"
+
+
+class SuspendedV1(ConventionRecord):
+    """A convention covers no new referral until it is resumed."""
+
+    TYPE: ClassVar[str] = "jalons.convention.suspended.v1"
+
+
+class TerminatedV1(ConventionRecord):
+    """A convention ended for good."""
+
+    TYPE: ClassVar[str] = "jalons.convention.terminated.v1"

@@ -1,0 +1,92 @@
+"""The envelope of every event: CloudEvents 1.0, structured JSON, with the documented extensions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any, ClassVar, Literal
+from uuid import UUID
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, StringConstraints
+
+from schemas.topics import Topic
+
+CONTENT_TYPE = "application/cloudevents+json"
+
+
+class SealedPart(BaseModel):
+    """What could tell something about a person: on the wire only ciphertext under that person's key."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Payload(BaseModel):
+    """The open part of an event's `data`. Readers ignore fields they do not know: adding one breaks nobody.
+
+    TYPE: the event's type, its version included. TOPIC: where it goes. SEALED: the model of its sealed part, if any.
+    SEEN_BY: for each field that names a party, the fields that party may see (`sealed.x` for a sealed one); the home
+    partner sees all, a party that is not listed nothing.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    TYPE: ClassVar[str]
+    TOPIC: ClassVar[Topic]
+    SEALED: ClassVar[type[SealedPart] | None] = None
+    SEEN_BY: ClassVar[dict[str, frozenset[str]]] = {}
+
+    def upcast(self) -> Payload:
+        """This payload as the newest version of its type; an old version overrides it."""
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One act, as handlers see it. `sealed` is None where the type has no sealed part or the person's key is gone.
+
+    time: when it happened; recorded: when the hub learnt it (both aware). sequence: 1, 2, 3 … per (source, subject).
+    partner: who acted. causation: what it follows from, a call or another event; correlation: the first such call.
+    """
+
+    id: UUID
+    source: str
+    subject: str
+    sequence: int
+    time: datetime
+    recorded: datetime
+    partner: str
+    correlation: UUID
+    causation: UUID
+    data: Payload
+    sealed: SealedPart | None = None
+    traceparent: str | None = None
+
+    @property
+    def type(self) -> str:
+        """The type on the wire."""
+        return self.data.TYPE
+
+
+class Envelope(BaseModel):
+    """The event as it stands on the wire; `data` not yet read.
+
+    Kafka headers repeat `content-type`, `source` and `type`, so that a reader may pass over a record unread.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    specversion: Literal["1.0"] = "1.0"
+    id: UUID
+    source: Annotated[str, StringConstraints(min_length=1, max_length=100)]
+    type: Annotated[str, StringConstraints(min_length=1, max_length=100)]
+    subject: Annotated[str, StringConstraints(min_length=1, max_length=100)]
+    time: AwareDatetime
+    datacontenttype: Literal["application/json"] = "application/json"
+    recordedtime: AwareDatetime
+    sequence: Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{0,17}$")]
+    partitionkey: str
+    correlationid: UUID
+    causationid: UUID
+    partner: str
+    traceparent: str | None = None
+    data: dict[str, Any]

@@ -1,0 +1,214 @@
+"""One example of every type's data, open and sealed; the committed examples are written from it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+REF = "3f8a1c52-6d0e-4b7a-9c21-5e4d7f60a913"
+REFERRAL_ID = "01935b7e-8c00-7a10-8f3a-2b6c1d9e4a01"
+TRAINING_ID = "01935b7e-8c00-7a10-8f3a-2b6c1d9e4a02"
+PLACEMENT_ID = "01935b7e-8c00-7a10-8f3a-2b6c1d9e4a03"
+EVENT_ID = "01935b7e-8c00-7a10-8f3a-2b6c1d9e4a04"
+CALL_ID = "01935b7e-8c00-7a10-8f3a-2b6c1d9e4a05"
+CONSENT_ID = "01935b7e-8c00-7a10-8f3a-2b6c1d9e4a06"
+CONVENTION_ID = "01935b7e-8c00-7a10-8f3a-2b6c1d9e4a07"
+DEAD_LETTER_ID = "01935b7e-8c00-7a10-8f3a-2b6c1d9e4a08"
+DELIVERY_ID = "5b0c2f0e-3a55-5c57-9f0b-0d4f7b6f3a11"
+
+_PROFILE = {
+    "age_band": "25-29",
+    "sex": "F",
+    "commune_nis": "83028",
+    "education": "lower_secondary",
+    "status": "ris",
+    "household": "alone",
+    "obstacles": ["mobilite"],
+}
+_PARTNER = {
+    "slug": "le-trusquin",
+    "name": "EFT Le Trusquin",
+    "kind": "training_operator",
+    "sector": "associative",
+    "commune_nis": "83034",
+    "moments": ["preformation", "formation"],
+    "secrecy_class": "discretion",
+    "status": "active",
+    "mailbox": "accueil@le-trusquin.example",
+    "phone": "+32 84 00 00 00",
+}
+_CONVENTION = {
+    "convention_id": CONVENTION_ID,
+    "parties": ["cpas-hotton", "le-trusquin"],
+    "status": "signed",
+    "valid_from": "2026-01-01",
+    "scope": [{"referrer": "cpas-hotton", "recipient": "le-trusquin", "moments": ["formation"]}],
+    "shared_attributes": ["age_band", "obstacles"],
+    "legal_basis": "6.1.e",
+    "reply_within_working_days": 5,
+    "remind_on_working_days": [3, 5],
+    "expire_after_days": 30,
+}
+_OFFER = {
+    "offer": "auxiliaire-de-soins",
+    "partner": "le-trusquin",
+    "title": "Auxiliaire polyvalente de soins",
+    "moment": "formation",
+    "type": "formation",
+    "status": "published",
+    "places": 15,
+    "commune_nis": "83034",
+}
+_REFERRAL = {
+    "referral_id": REFERRAL_ID,
+    "reference": "R-7K4M-2QX",
+    "home": "cpas-hotton",
+    "referrer": "cpas-hotton",
+    "recipient": "le-trusquin",
+    "recipient_kind": "training_operator",
+    "offer": "auxiliaire-de-soins",
+    "offer_type": "formation",
+    "moment": "formation",
+}
+_TRAINING = {
+    "training_id": TRAINING_ID,
+    "reference": "T-2B8N-5WC",
+    "home": "cpas-hotton",
+    "operator": "le-trusquin",
+    "referral_id": REFERRAL_ID,
+    "moment": "formation",
+}
+_PLACEMENT = {
+    "placement_id": PLACEMENT_ID,
+    "reference": "P-9D3H-6TV",
+    "home": "cpas-hotton",
+    "proposer": "cpas-hotton",
+    "employer": "maison-de-repos-hotton",
+}
+_COURSE = {"kind": "formation", "goal": "qualify", "chosen_by": "together"}
+_WORK = {"kind": "cdd", "occupation": "J1501", "goal": "find_job", "chosen_by": "person"}
+_STEP = {
+    "step": REFERRAL_ID,
+    "moment": "formation",
+    "home": "cpas-hotton",
+    "at": "le-trusquin",
+    "rule": 1,
+}
+_MESSAGE = {
+    "delivery_id": DELIVERY_ID,
+    "about": EVENT_ID,
+    "about_type": "jalons.referral.sent.v1",
+    "channel": "email",
+    "recipient": "le-trusquin",
+    "attempts": 1,
+}
+_DEAD = {
+    "dead_letter_id": DEAD_LETTER_ID,
+    "service": "observation",
+    "topic": "jalons.pathways",
+    "partition": 4,
+    "offset": 1207,
+    "reason": "not a CloudEvent: invalid JSON",
+}
+
+DATA: dict[str, dict[str, Any]] = {
+    "jalons.partner.registered.v1": _PARTNER,
+    "jalons.partner.updated.v1": _PARTNER | {"phone_hours": "9-12 h"},
+    "jalons.partner.suspended.v1": _PARTNER | {"status": "suspended"},
+    "jalons.partner.left.v1": _PARTNER | {"status": "left"},
+    "jalons.convention.signed.v1": _CONVENTION,
+    "jalons.convention.suspended.v1": _CONVENTION | {"status": "suspended"},
+    "jalons.convention.terminated.v1": _CONVENTION | {"status": "terminated"},
+    "jalons.offer.published.v1": _OFFER,
+    "jalons.offer.closed.v1": _OFFER | {"status": "closed"},
+    "jalons.beneficiary.registered.v1": {"home": "cpas-hotton", "profile_version": 1},
+    "jalons.beneficiary.profile_updated.v1": {"home": "cpas-hotton", "profile_version": 2},
+    "jalons.consent.given.v1": {
+        "consent_id": CONSENT_ID,
+        "home": "cpas-hotton",
+        "partners": ["le-trusquin"],
+        "purposes": ["referral"],
+        "expires_on": "2027-11-30",
+    },
+    "jalons.consent.withdrawn.v1": {
+        "consent_id": CONSENT_ID,
+        "home": "cpas-hotton",
+        "partners": ["le-trusquin"],
+    },
+    "jalons.referral.sent.v1": _REFERRAL | {"contact": "receiver_calls_referrer", "reply_by": "2026-12-01"},
+    "jalons.referral.received.v1": _REFERRAL,
+    "jalons.referral.accepted.v1": _REFERRAL | {"first_contact_on": "2026-12-03"},
+    "jalons.referral.declined.v1": _REFERRAL,
+    "jalons.referral.started.v1": _REFERRAL
+    | {"started_on": "2026-12-07", "answered_by": "training", "answered_by_id": TRAINING_ID},
+    "jalons.referral.completed.v1": _REFERRAL,
+    "jalons.training.enrolled.v1": _TRAINING | {"planned_start": "2026-12-07"},
+    "jalons.training.started.v1": _TRAINING | {"started_on": "2026-12-07"},
+    "jalons.training.completed.v1": _TRAINING,
+    "jalons.placement.proposed.v1": _PLACEMENT | {"planned_start": "2027-03-01"},
+    "jalons.placement.confirmed.v1": _PLACEMENT | {"planned_start": "2027-03-01"},
+    "jalons.placement.started.v1": _PLACEMENT | {"started_on": "2027-03-01"},
+    "jalons.placement.ended.v1": _PLACEMENT | {"ended_on": "2027-08-31"},
+    "jalons.pathway.moment_entered.v1": _STEP,
+    "jalons.pathway.moment_left.v1": _STEP,
+    "jalons.pathway.stalled.v1": _STEP,
+    "jalons.notification.sent.v1": _MESSAGE,
+    "jalons.notification.failed.v1": _MESSAGE | {"attempts": 8, "cause": "mailbox_refused"},
+    "jalons.dead_letter.set_aside.v1": _DEAD,
+    "jalons.dead_letter.parked.v1": _DEAD
+    | {"reason": "the handler failed: ValueError at services/observation/project.py:41"},
+}
+
+SEALED: dict[str, dict[str, Any]] = {
+    "jalons.beneficiary.registered.v1": {"profile": _PROFILE},
+    "jalons.beneficiary.profile_updated.v1": {"profile": _PROFILE | {"status": "art60"}},
+    "jalons.consent.given.v1": {"attributes": ["age_band", "obstacles"], "channel": "paper"},
+    "jalons.referral.sent.v1": {
+        "reason": "training",
+        "goal": "qualify",
+        "chosen_by": "together",
+        "disclosed": {"age_band": "25-29", "obstacles": ["mobilite"]},
+    },
+    "jalons.referral.declined.v1": {"reason": "distance_mobility", "declined_by": "provider"},
+    "jalons.referral.completed.v1": {"outcome": "reached"},
+    "jalons.training.enrolled.v1": _COURSE,
+    "jalons.training.started.v1": _COURSE,
+    "jalons.training.completed.v1": {"kind": "formation", "outcome": "acquired", "hours_done": 240},
+    "jalons.placement.proposed.v1": _WORK,
+    "jalons.placement.confirmed.v1": _WORK,
+    "jalons.placement.started.v1": _WORK,
+    "jalons.placement.ended.v1": {"kind": "cdd", "reason": "end_of_contract"},
+}
+
+
+def example(type_: str) -> dict[str, Any]:
+    """`{"event": the event on the wire, "unsealed": its sealed part in clear or null}` for a type."""
+    noun = type_.split(".")[1]
+    data = dict(DATA[type_])
+    if type_ in SEALED:
+        data["sealed"] = "AQAAAAAAAAAAAAAAAAzZW5kaW5nLWNpcGhlcnRleHQtYW5kLXRhZw=="
+    source = {"pathway": "observation", "notification": "notifications", "dead_letter": "observation"}
+    subjects = {
+        "partner": "le-trusquin",
+        "convention": CONVENTION_ID,
+        "offer": "auxiliaire-de-soins",
+        "notification": "le-trusquin",
+        "dead_letter": DEAD_LETTER_ID,
+    }
+    subject = subjects.get(noun, REF)
+    event = {
+        "specversion": "1.0",
+        "id": EVENT_ID,
+        "source": f"/services/{source.get(noun, 'referrals')}",
+        "type": type_,
+        "subject": subject,
+        "time": "2026-11-24T09:30:00+01:00",
+        "datacontenttype": "application/json",
+        "recordedtime": "2026-11-24T09:30:01+01:00",
+        "sequence": "3",
+        "partitionkey": subject,
+        "correlationid": CALL_ID,
+        "causationid": CALL_ID,
+        "partner": "cpas-hotton",
+        "data": data,
+    }
+    return {"event": event, "unsealed": SEALED.get(type_)}

@@ -1,0 +1,39 @@
+"""What became of a message: that it went or failed, never what it said."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+from uuid import UUID
+
+from schemas.codes import Slug
+from schemas.envelope import Payload
+from schemas.topics import DELIVERIES, Topic
+
+Channel = Literal["email", "webhook"]
+
+
+class NotificationEvent(Payload):
+    """A message about an event, to a partner, by a channel. about: that event's id."""
+
+    TOPIC: ClassVar[Topic] = DELIVERIES
+
+    delivery_id: UUID
+    about: UUID
+    about_type: str
+    channel: Channel
+    recipient: Slug
+    attempts: int
+
+
+class SentV1(NotificationEvent):
+    """The recipient's server took the message."""
+
+    TYPE: ClassVar[str] = "jalons.notification.sent.v1"
+
+
+class FailedV1(NotificationEvent):
+    """The message was given up after its last attempt. cause: a code, never an address."""
+
+    TYPE: ClassVar[str] = "jalons.notification.failed.v1"
+
+    cause: str

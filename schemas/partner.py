@@ -1,0 +1,54 @@
+"""What happens to a partner: an organisation's public record, never a person's."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from schemas.codes import Language, Moment, Nis, PartnerKind, PartnerStatus, SecrecyClass, Sector, Slug
+from schemas.envelope import Payload
+from schemas.topics import DIRECTORY, Topic
+
+
+class PartnerRecord(Payload):
+    """A partner as the directory knows it; the mailbox and the phone are an office's."""
+
+    TOPIC: ClassVar[Topic] = DIRECTORY
+
+    slug: Slug
+    name: str
+    kind: PartnerKind
+    sector: Sector
+    commune_nis: Nis
+    moments: tuple[Moment, ...]
+    secrecy_class: SecrecyClass
+    status: PartnerStatus
+    mailbox: str
+    phone: str
+    phone_hours: str | None = None
+    address: str | None = None
+    language: Language = "fr"
+    trial: bool = False
+
+
+class RegisteredV1(PartnerRecord):
+    """A partner joined the directory."""
+
+    TYPE: ClassVar[str] = "jalons.partner.registered.v1"
+
+
+class UpdatedV1(PartnerRecord):
+    """A partner's record changed; the whole record is carried."""
+
+    TYPE: ClassVar[str] = "jalons.partner.updated.v1"
+
+
+class SuspendedV1(PartnerRecord):
+    """A partner neither sends nor receives until it is active again."""
+
+    TYPE: ClassVar[str] = "jalons.partner.suspended.v1"
+
+
+class LeftV1(PartnerRecord):
+    """A partner left the network; its history stays."""
+
+    TYPE: ClassVar[str] = "jalons.partner.left.v1"

@@ -1,0 +1,103 @@
+"""What happens to a placement: ART 60, traineeship, job or own activity."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import ClassVar
+from uuid import UUID
+
+from schemas.codes import ChosenBy, EndReason, Goal, OccupationCode, PlacementKind, Reference, Slug
+from schemas.envelope import Payload, SealedPart
+from schemas.topics import PATHWAYS, Topic
+
+_EMPLOYER = frozenset({"placement_id", "reference", "employer", "legal_employer", "offer"})
+_PROPOSER = _EMPLOYER | {"proposer", "referral_id"}
+
+
+def _seen(proposer: frozenset[str], employer: frozenset[str]) -> dict[str, frozenset[str]]:
+    """The proposer sees its proposal; the employer the occupation, the kind and the dates, never who stands behind."""
+    return {"proposer": _PROPOSER | proposer, "employer": _EMPLOYER | employer}
+
+
+class PlacementEvent(Payload):
+    """What every event of a placement carries. Host (`employer`) and legal employer are two partners."""
+
+    TOPIC: ClassVar[Topic] = PATHWAYS
+    SEEN_BY: ClassVar[dict[str, frozenset[str]]] = _seen(frozenset(), frozenset())
+
+    placement_id: UUID
+    reference: Reference
+    home: Slug
+    proposer: Slug
+    employer: Slug
+    legal_employer: Slug | None = None
+    referral_id: UUID | None = None
+    offer: Slug | None = None
+    trial: bool = False
+
+
+class PlacementSealed(SealedPart):
+    """The contract's kind, the trade, and its sense for the person."""
+
+    kind: PlacementKind
+    occupation: OccupationCode | None = None
+    goal: Goal
+    chosen_by: ChosenBy
+
+
+_DATES = frozenset({"planned_start", "planned_end"})
+_WORK = frozenset({"sealed.kind", "sealed.occupation"})
+_SENSE = frozenset({"sealed.goal", "sealed.chosen_by"})
+
+
+class ProposedV1(PlacementEvent):
+    """An employer is asked to take the person on."""
+
+    TYPE: ClassVar[str] = "jalons.placement.proposed.v1"
+    SEALED: ClassVar[type[SealedPart] | None] = PlacementSealed
+    SEEN_BY: ClassVar[dict[str, frozenset[str]]] = _seen(_DATES | _WORK | _SENSE, _DATES | _WORK)
+
+    planned_start: date
+    planned_end: date | None = None
+
+
+class ConfirmedV1(PlacementEvent):
+    """The employer says yes."""
+
+    TYPE: ClassVar[str] = "jalons.placement.confirmed.v1"
+    SEALED: ClassVar[type[SealedPart] | None] = PlacementSealed
+    SEEN_BY: ClassVar[dict[str, frozenset[str]]] = _seen(_DATES | _WORK | _SENSE, _DATES | _WORK)
+
+    planned_start: date
+    planned_end: date | None = None
+
+
+class StartedV1(PlacementEvent):
+    """The person works there."""
+
+    TYPE: ClassVar[str] = "jalons.placement.started.v1"
+    SEALED: ClassVar[type[SealedPart] | None] = PlacementSealed
+    SEEN_BY: ClassVar[dict[str, frozenset[str]]] = _seen(
+        frozenset({"started_on"}) | _WORK | _SENSE, frozenset({"started_on"}) | _WORK
+    )
+
+    started_on: date
+
+
+class EndedSealed(SealedPart):
+    """Why it ended."""
+
+    kind: PlacementKind
+    reason: EndReason
+
+
+class EndedV1(PlacementEvent):
+    """The placement is over."""
+
+    TYPE: ClassVar[str] = "jalons.placement.ended.v1"
+    SEALED: ClassVar[type[SealedPart] | None] = EndedSealed
+    SEEN_BY: ClassVar[dict[str, frozenset[str]]] = _seen(
+        frozenset({"ended_on", "sealed.kind", "sealed.reason"}), frozenset({"ended_on", "sealed.kind"})
+    )
+
+    ended_on: date
