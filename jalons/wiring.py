@@ -42,8 +42,8 @@ class Ground:
     alias: Alias
 
 
-def ground(settings: Settings, name: ServiceName, outbox: Outbox) -> Ground:
-    """Engine and relay of a service. Opens nothing."""
+def ground(settings: Settings, name: ServiceName, pool: Engine, outbox: Outbox) -> Ground:
+    """What stands on a service's engine. Opens nothing."""
     secret = derive(settings.secret_key.get_secret_value(), "aliases")
     relay = Relay(
         name,
@@ -53,7 +53,7 @@ def ground(settings: Settings, name: ServiceName, outbox: Outbox) -> Ground:
     return Ground(
         name,
         settings,
-        engine(settings.database_url, name, pool=settings.database_pool),
+        pool,
         outbox,
         relay,
         lambda ref, partner: alias(secret, ref, partner),
@@ -84,7 +84,8 @@ def follower(
     The caller adds its own routes to the application and its own parts to the service.
     """
     peers = Peers(settings)
-    base = ground(settings, name, Outbox(name))
+    pool = engine(settings.database_url, name, pool=settings.database_pool)
+    base = ground(settings, name, pool, Outbox(name))
     keys = peers.keys()
     logs: Mapping[str, SourceLog] = {f"/services/{each}": peers.log(each) for each in follows}
     deliver = Deliver(

@@ -1,0 +1,66 @@
+"""The command `jalons`: every verb of running the hub, each with a help that teaches."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import typer
+
+from jalons.cli.dead_letters import dead_letters
+from jalons.cli.demo import demo
+from jalons.cli.tail import tail
+from jalons.cli.up import up
+
+app = typer.Typer(
+    name="jalons",
+    help="Jalons: a messaging hub for partners who help people back to work.\n\n"
+    "Start with `jalons demo`; run a hub with `jalons up --data DIR`.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_show_locals=False,
+    rich_markup_mode="markdown",
+)
+app.command()(up)
+app.command()(demo)
+app.command()(tail)
+app.add_typer(dead_letters, name="dead-letters")
+
+
+@app.command()
+def serve(service: Annotated[Literal["referrals", "observation", "notifications"], typer.Argument()]) -> None:
+    """Run one service in the foreground, from `JALONS_…` settings.
+
+    For production: each service is one process, scaled by starting it
+    again. `jalons up` does all of it on one machine.
+
+        JALONS_DATABASE_URL=… JALONS_KAFKA=… jalons serve referrals
+    """
+    from jalons.cli.settings import from_environment
+    from jalons.serve import serve as run
+
+    run(service, from_environment())
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the database's schemas and Kafka's topics to their newest form.
+
+    Safe to run again and from several machines at once; what is there is
+    left as it is. `jalons up` does it by itself.
+    """
+    from jalons.cli.settings import from_environment, refused
+    from jalons.migrate import migrate as run
+
+    settings = from_environment()
+    try:
+        run(settings, typer.echo)
+    except Exception as error:
+        raise refused(
+            f"The servers cannot be migrated ({type(error).__name__}).",
+            "Check JALONS_DATABASE_URL and JALONS_KAFKA, and that both servers answer.",
+        ) from error
+
+
+def main() -> None:
+    """The entry point."""
+    app()

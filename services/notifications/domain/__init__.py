@@ -1,0 +1,1 @@
+"""Who is told, when again, and why not: pure rules on frozen values."""

@@ -1,0 +1,1 @@
+"""HTTP for partners' systems: forms in, answers out; every decision is a command's."""

@@ -1,0 +1,5 @@
+"""`python -m jalons` is `jalons`."""
+
+from jalons.cli import main
+
+main()

@@ -1,0 +1,83 @@
+"""`jalons dead-letters`: what could not be applied, why, and how to try it again."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+from uuid import UUID
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from jalons.cli.hub import As, Data, Hub, find
+
+dead_letters = typer.Typer(
+    no_args_is_help=True,
+    help="Records that were set aside and events that are parked, with their reason.\n\n"
+    "A *set-aside* record was unreadable; nobody waits for it. A *parked* event failed in a service; later events of "
+    "the same person wait behind it, in order. Mend the cause, then `retry`.",
+)
+
+_FOLLOWERS = ("observation", "notifications")
+_SHOWN = ("kind", "type", "source", "subject", "sequence", "topic", "partition", "offset")
+_ALSO_SHOWN = ("reason", "at", "attempts", "waiting", "resolved")
+
+
+@dead_letters.command("list")
+def listed(
+    data: Data = None,
+    as_client: As = None,
+    resolved: Annotated[bool, typer.Option("--all", help="Also those that were mended.")] = False,
+) -> None:
+    """List them, oldest first, from every service that consumes."""
+    hub = find(data, as_client)
+    table = Table("id", "service", "kind", "where", "waiting", "reason", box=None, pad_edge=False)
+    count = 0
+    for service in _FOLLOWERS:
+        for letter in hub.call("GET", service, "/dead-letters", params={"resolved": resolved})["items"]:
+            count += 1
+            table.add_row(
+                letter["id"], service, letter["kind"], _where(letter), str(letter["waiting"]), letter["reason"]
+            )
+    console = Console()
+    if count:
+        console.print(table)
+    else:
+        console.print("No dead letter: everything that was read was applied.")
+
+
+@dead_letters.command()
+def show(letter: UUID, data: Data = None, as_client: As = None) -> None:
+    """Show one: where it stands and why it failed, never what it holds."""
+    hub = find(data, as_client)
+    service, found = _found(hub, letter)
+    typer.echo(f"service    {service}")
+    for name in (*_SHOWN, *_ALSO_SHOWN):
+        typer.echo(f"{name:<10} {found[name] if found[name] is not None else '–'}")
+
+
+@dead_letters.command()
+def retry(letter: UUID, data: Data = None, as_client: As = None) -> None:
+    """Try one again, with all that waits behind it. Exits 1 if it is not mended."""
+    hub = find(data, as_client)
+    service, _ = _found(hub, letter)
+    answer = hub.call("POST", service, f"/dead-letters/{letter}/retry")
+    if not answer["mended"]:
+        typer.echo(f"Not mended: {answer['reason']}")
+        raise typer.Exit(1)
+    typer.echo("Mended; what waited behind it was applied in order.")
+
+
+def _found(hub: Hub, letter: UUID) -> tuple[str, dict[str, Any]]:
+    for service in _FOLLOWERS:
+        for each in hub.call("GET", service, "/dead-letters", params={"resolved": True, "limit": 1000})["items"]:
+            if each["id"] == str(letter):
+                return service, each
+    typer.echo("No service has a dead letter of that id; see `jalons dead-letters list --all`.", err=True)
+    raise typer.Exit(1)
+
+
+def _where(letter: dict[str, Any]) -> str:
+    if letter["topic"] is None:
+        return f"{letter['source']} number {letter['sequence']}"
+    return f"{letter['topic']}/{letter['partition']}@{letter['offset']}"

@@ -1,0 +1,5 @@
+"""`jalons demo`."""
+
+
+def demo() -> None:
+    """Later today."""

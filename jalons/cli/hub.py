@@ -1,0 +1,83 @@
+"""How commands find a running hub: `--data DIR` names its hub.json, else `JALONS_…` say where it is."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import httpx
+import typer
+
+from jalons.cli.settings import refused
+
+Data = Annotated[
+    Path | None,
+    typer.Option("--data", help="The folder of `jalons up`; without it JALONS_REFERRALS_URL … and a client are used."),
+]
+As = Annotated[
+    str | None,
+    typer.Option("--as", help="Act as this client; its secret is read from JALONS_CLIENT_SECRET. Else the operator."),
+]
+
+
+@dataclass(frozen=True)
+class Hub:
+    """Where the services are, and a client to act as."""
+
+    urls: dict[str, str]
+    client_id: str
+    client_secret: str
+
+    def token(self, http: httpx.Client) -> str:
+        """A token. Exits with cause and cure if the hub gives none."""
+        form = {"grant_type": "client_credentials", "client_id": self.client_id, "client_secret": self.client_secret}
+        try:
+            answer = http.post(f"{self.urls['referrals']}/oauth/token", data=form)
+        except httpx.HTTPError:
+            raise refused(f"No hub answers at {self.urls['referrals']}.", "Start it: jalons up --data DIR.") from None
+        if answer.status_code != 200:
+            raise refused(f"The hub does not know the client {self.client_id}.", "Check --as and its secret.")
+        return str(answer.json()["access_token"])
+
+    def call(self, method: str, service: str, path: str, **more: Any) -> Any:
+        """A call's JSON answer. Exits with the problem's own cause and cure."""
+        with httpx.Client(timeout=30) as http:
+            headers = {"Authorization": f"Bearer {self.token(http)}"}
+            try:
+                answer = http.request(method, f"{self.urls[service]}{path}", headers=headers, **more)
+            except httpx.HTTPError:
+                raise refused(f"{service} does not answer.", "See its log in DIR/log, then try again.") from None
+        if answer.is_error:
+            problem = answer.json()
+            raise refused(problem["detail"], problem["cure"])
+        return answer.json()
+
+
+def find(data: Path | None, as_client: str | None = None) -> Hub:
+    """The hub a command means. Exits with cause and cure if there is none."""
+    if data is not None:
+        path = data / "hub.json"
+        try:
+            info = json.loads(path.read_text("utf-8"))
+        except (OSError, ValueError):
+            raise refused(f"There is no running hub in {data}.", f"Start it: jalons up --data {data}.") from None
+        urls = {name: info[name] for name in ("referrals", "observation", "notifications")}
+        client = (info["operator"]["client_id"], info["operator"]["client_secret"])
+    else:
+        names = ("referrals", "observation", "notifications")
+        urls = {name: os.environ.get(f"JALONS_{name.upper()}_URL", "") for name in names}
+        client = (
+            os.environ.get("JALONS_OPERATOR_CLIENT_ID", "operator"),
+            os.environ.get("JALONS_OPERATOR_CLIENT_SECRET", ""),
+        )
+        if not all(urls.values()):
+            raise refused("Which hub?", "Name its folder with --data DIR, or set JALONS_REFERRALS_URL and the others.")
+    if as_client:
+        secret = os.environ.get("JALONS_CLIENT_SECRET")
+        if not secret:
+            raise refused(f"The secret of {as_client} is missing.", "Set JALONS_CLIENT_SECRET to it.")
+        client = (as_client, secret)
+    return Hub(urls, *client)

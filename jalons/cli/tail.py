@@ -1,0 +1,100 @@
+"""`jalons tail`: the stream as the coordinator sees it, a line an event, live."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Iterator
+from typing import Annotated, Any
+
+import httpx
+import typer
+from rich.console import Console
+
+from jalons.cli.hub import As, Data, Hub, find
+
+_NOUN_COLOURS = {"referral": "cyan", "training": "green", "placement": "magenta", "pathway": "yellow"}
+
+
+def tail(
+    data: Data = None,
+    as_client: As = None,
+    types: Annotated[
+        str | None, typer.Option("--type", help="Only these types, * allowed: `referral.*,pathway.stalled`.")
+    ] = None,
+    subject: Annotated[
+        str | None,
+        typer.Option(help="Only events that name this: a spoken reference (R-7K4M-2QX), a partner, an offer."),
+    ] = None,
+    since: Annotated[int | None, typer.Option("--after", help="Begin after this stream position; 0 for all.")] = None,
+) -> None:
+    """Show events as they happen: when, what, who, the spoken reference. Ctrl-C ends it.
+
+    Shows what a coordinator may see, never a person. Reconnects by itself
+    and goes on where it was.
+
+        jalons tail --data data --type 'referral.*'
+    """
+    hub = find(data, as_client)
+    console = Console(highlight=False)
+    pattern = _pattern(types)
+    try:
+        for event in follow(hub, since):
+            kind = event["type"].removeprefix("jalons.")
+            if (pattern is None or pattern.fullmatch(kind)) and (subject is None or subject in _names(event)):
+                console.print(_line(event, kind), soft_wrap=True)
+    except KeyboardInterrupt:
+        return
+
+
+def follow(hub: Hub, after: int | None) -> Iterator[dict[str, Any]]:
+    """The stream's events, for ever; a lost connection is taken up where it broke."""
+    position = str(after) if after is not None else None
+    with httpx.Client(timeout=httpx.Timeout(10, read=40)) as http:
+        while True:
+            headers = {"Authorization": f"Bearer {hub.token(http)}"}
+            if position is not None:
+                headers["Last-Event-ID"] = position
+            try:
+                with http.stream("GET", f"{hub.urls['observation']}/stream", headers=headers) as answer:
+                    answer.raise_for_status()
+                    for field, value in _fields(answer.iter_lines()):
+                        if field == "id":
+                            position = value
+                        elif field == "data":
+                            yield json.loads(value)
+            except httpx.HTTPError:
+                typer.echo("The stream broke; connecting again …", err=True)
+                time.sleep(1)
+
+
+def _fields(lines: Iterator[str]) -> Iterator[tuple[str, str]]:
+    for line in lines:
+        field, colon, value = line.partition(":")
+        if colon and field:
+            yield field, value.removeprefix(" ")
+
+
+def _pattern(types: str | None) -> re.Pattern[str] | None:
+    """`referral.*,pathway.stalled` as one expression; a version may be left out."""
+    if types is None:
+        return None
+    each = [re.escape(one.strip().removeprefix("jalons.")).replace(r"\*", ".*") for one in types.split(",")]
+    return re.compile("|".join(rf"{one}(\.v\d+)?" for one in each))
+
+
+def _names(event: dict[str, Any]) -> set[str]:
+    return {str(value) for value in (*event["data"].values(), event["partner"], event.get("subject"))}
+
+
+def _line(event: dict[str, Any], kind: str) -> str:
+    data = event["data"]
+    noun = kind.split(".")[0]
+    about = data.get("reference") or data.get("slug") or data.get("offer") or data.get("convention_id") or ""
+    others = [data[name] for name in ("recipient", "operator", "employer", "at") if name in data]
+    to = f" → {others[0]}" if others and others[0] != event["partner"] else ""
+    moment = f" [{data['moment']}]".replace("[", r"\[") if "moment" in data else ""
+    colour = _NOUN_COLOURS.get(noun, "white")
+    clock = event["time"][11:19]
+    return f"{clock} [{colour}]{kind.rsplit('.v', 1)[0]:<26}[/] {about:<12} {event['partner']}{to}{moment}"

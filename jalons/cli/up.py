@@ -1,0 +1,106 @@
+"""`jalons up`: the whole hub in the foreground, until it is told to stop."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from pathlib import Path
+from types import FrameType
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from jalons.embedded import CannotStart
+from jalons.embedded.stack import Stack
+
+
+class _Stopped(BaseException):
+    """Ctrl-C, SIGTERM, or the terminal is gone; raised wherever the main thread is, starting or waiting."""
+
+
+def _stop(_signal: int, _frame: FrameType | None) -> None:
+    _on_stop(signal.SIG_IGN)  # stopping takes seconds: asking again does not make it untidy
+    raise _Stopped
+
+
+def _on_stop(handler: signal.Handlers | object) -> None:
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, handler)  # type: ignore[arg-type]
+
+
+def up(
+    data: Annotated[Path, typer.Option(help="The folder that keeps everything. Made when it is not there.")],
+    port_base: Annotated[
+        int, typer.Option(help="The services listen here and on the next two ports, or the next three free ones.")
+    ] = 8001,
+    allow_loopback_webhooks: Annotated[
+        bool, typer.Option("--allow-loopback-webhooks", help="Let webhooks go to this machine, for trying them out.")
+    ] = False,
+    public_url: Annotated[
+        str | None, typer.Option(help="The one address that links and pages carry, as your proxy serves it.")
+    ] = None,
+    smtp_url: Annotated[
+        str | None, typer.Option(help="Send mail through smtp://user:password@host:587. Without it mail is caught.")
+    ] = None,
+) -> None:
+    """Run the whole hub on this machine: Kafka, PostgreSQL, a mail catcher and the three services.
+
+    Needs Python only: Kafka's files (45 MB) are fetched once into your
+    cache; nothing is installed. All of it listens on 127.0.0.1 and keeps
+    its data in one folder. Ctrl-C stops it; started again on the same
+    folder it goes on where it was, also after it was killed.
+
+    When it is ready, DIR/hub.json says where everything is and holds the
+    operator's secret; other commands find the hub with the same --data.
+
+        jalons up --data data
+
+    JALONS_KAFKA, JALONS_DATABASE_URL and JALONS_SMTP_URL name servers of
+    your own, used instead. What each part says is in DIR/log.
+    """
+    console = Console(stderr=True, highlight=False)
+
+    def say(sentence: str) -> None:
+        console.print(escape(sentence), soft_wrap=True)
+
+    stack = Stack(
+        data,
+        port_base=port_base,
+        allow_loopback_webhooks=allow_loopback_webhooks,
+        public_url=public_url,
+        smtp_url=smtp_url,
+        say=say,
+        tell=lambda sentence: say(f"{sentence} …"),
+        quiet=False,
+    )
+    _on_stop(_stop)
+    try:
+        with stack:
+            _show(stack, console)
+            threading.Event().wait()
+    except _Stopped:
+        say("The hub is stopped; its data is kept.")
+    except CannotStart as error:
+        console.print(f"[bold red]The hub cannot run.[/] {escape(error.cause)}\n{escape(error.cure)}", soft_wrap=True)
+        raise typer.Exit(1) from error
+
+
+def _show(stack: Stack, console: Console) -> None:
+    """Where everything is; no secret, since terminals are logged."""
+    folder = stack.folder.path
+    caught = f"caught in {stack.mail_folder}" if stack.mail_folder else "sent through your SMTP server"
+    rows = {
+        "referrals": f"{stack.info['referrals']}/docs",
+        "observation": f"{stack.info['observation']}/docs",
+        "notifications": f"{stack.info['notifications']}/docs",
+        "broker": stack.info["kafka"],
+        "mail": caught,
+        "secrets, URLs": str(folder / "hub.json"),
+        "logs": str(folder / "log"),
+    }
+    console.print("[bold green]The hub is ready.[/]")
+    for name, where in rows.items():
+        console.print(f"  {name:<14} {escape(where)}", soft_wrap=True)
+    console.print("Ctrl-C stops it.")

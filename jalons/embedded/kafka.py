@@ -1,0 +1,167 @@
+"""One Kafka node, broker and controller in one, that starts again on the same folder whatever ended it before.
+
+Measured on Java 17, idle, 19 partitions: 373 MB and 6.2 % of a core as Kafka comes; C1 only 345 MB and 3.1 %;
+no idle records in the metadata log 2.5 %; few threads and a cleaner buffer of 8 MB instead of 128 212 MB and
+1.7 %; a heap that shrinks 160 MB. A producer of 60 000 events saw no difference (9 200 events/s).
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+import shutil
+import signal
+import socket
+import struct
+import uuid
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from jalons.embedded import LOOPBACK
+from jalons.embedded.jars import class_path
+from jalons.embedded.jre import find_java
+from jalons.embedded.process import Process, run, spawn
+
+LARGEST_BATCH = 4 * 1024 * 1024 + 64 * 1024  # 4 MiB of events and what a batch adds
+
+JVM = (
+    "-Xmx256m",
+    "-Xms32m",
+    "-Xss256k",
+    "-XX:+UseSerialGC",
+    "-XX:MinHeapFreeRatio=10",
+    "-XX:MaxHeapFreeRatio=25",
+    "-XX:TieredStopAtLevel=1",
+    "-XX:-UsePerfData",
+    "-XX:+ExitOnOutOfMemoryError",
+    "-Djava.awt.headless=true",
+    "-Djava.util.logging.config.file=logging.properties",
+)
+
+# A broker that was killed is let in again only when its old session has run out: 3 s, not the usual 9.
+PROPERTIES = {
+    "process.roles": "broker,controller",
+    "node.id": "1",
+    "controller.listener.names": "CONTROLLER",
+    "auto.create.topics.enable": "false",
+    "message.max.bytes": LARGEST_BATCH,
+    "replica.fetch.max.bytes": LARGEST_BATCH,
+    "socket.request.max.bytes": 2 * LARGEST_BATCH,
+    "group.initial.rebalance.delay.ms": 0,
+    "group.min.session.timeout.ms": 1000,
+    "broker.session.timeout.ms": 3000,
+    "broker.heartbeat.interval.ms": 1000,
+    "metadata.max.idle.interval.ms": 0,
+    "offsets.topic.replication.factor": 1,
+    "offsets.topic.num.partitions": 4,
+    "transaction.state.log.replication.factor": 1,
+    "transaction.state.log.min.isr": 1,
+    "transaction.state.log.num.partitions": 1,
+    "share.coordinator.state.topic.replication.factor": 1,
+    "share.coordinator.state.topic.min.isr": 1,
+    "share.coordinator.state.topic.num.partitions": 1,
+    "num.network.threads": 1,
+    "num.io.threads": 2,
+    "background.threads": 2,
+    "num.recovery.threads.per.data.dir": 1,
+    "num.replica.alter.log.dirs.threads": 1,
+    "group.coordinator.threads": 1,
+    "group.coordinator.background.threads": 1,
+    "share.coordinator.threads": 1,
+    "log.cleaner.dedupe.buffer.size": 8 * 1024 * 1024,
+    "auto.leader.rebalance.enable": "false",
+}
+
+# At most three files of 5 MB; `log/kafka.log.0` is the newest.
+LOGGING = """\
+handlers=java.util.logging.FileHandler
+.level=INFO
+java.util.logging.FileHandler.pattern=../log/kafka.log.%g
+java.util.logging.FileHandler.limit=5000000
+java.util.logging.FileHandler.count=3
+java.util.logging.FileHandler.append=true
+java.util.logging.FileHandler.formatter=java.util.logging.SimpleFormatter
+java.util.logging.SimpleFormatter.format=%1$tFT%1$tT.%1$tL %4$s %3$s %5$s%6$s%n
+"""
+
+
+@dataclass
+class Kafka:
+    """A broker that keeps to `folder` (its logs to `../log`), named relative to it, so that all of it may move."""
+
+    folder: Path
+    port: int
+    controller_port: int
+    quiet: bool = False
+    stop_signal: int = signal.SIGTERM
+    _java: Path = field(default=Path(), init=False)
+    _env: dict[str, str] = field(default_factory=dict, init=False)
+
+    @property
+    def address(self) -> str:
+        """The bootstrap server."""
+        return f"{LOOPBACK}:{self.port}"
+
+    @property
+    def log(self) -> Path:
+        """What the program says before its own log is open, and its last words."""
+        return self.folder.parent / "log" / "kafka.out"
+
+    def prepare(self) -> None:
+        """Jars, Java, settings and, the first time, a formatted store. CannotStart when one cannot be had."""
+        self._java = find_java()
+        self._env = os.environ | {"CLASSPATH": os.pathsep.join(map(str, class_path(quiet=self.quiet)))}
+        self.folder.mkdir(mode=0o700, exist_ok=True)
+        self.log.parent.mkdir(mode=0o700, exist_ok=True)
+        (self.folder / "logging.properties").write_text(LOGGING)
+        (self.folder / "server.properties").write_text(self._properties("store"))
+        if not (self.folder / "store").exists():
+            self._format()
+
+    def _properties(self, store: str) -> str:
+        controller = f"{LOOPBACK}:{self.controller_port}"
+        own = {
+            "listeners": f"PLAINTEXT://{self.address},CONTROLLER://{controller}",
+            "advertised.listeners": f"PLAINTEXT://{self.address}",
+            "controller.quorum.bootstrap.servers": controller,
+            "log.dirs": store,
+        }
+        return "".join(f"{name}={value}\n" for name, value in (PROPERTIES | own).items())
+
+    def _format(self) -> None:
+        """Into a side folder first: a store that is there is whole."""
+        half = self.folder / "store.new"
+        shutil.rmtree(half, ignore_errors=True)
+        (self.folder / "format.properties").write_text(self._properties(half.name))
+        cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=").replace("-", "A")
+        tool = ("kafka.tools.StorageTool", "format", "--standalone", "-t", cluster, "-c", "format.properties")
+        run(
+            [self._java, *JVM, *tool],
+            what="Formatting Kafka's store",
+            cure=f"{self.folder} must be writable and have room.",
+            cwd=self.folder,
+            env=self._env,
+        )
+        half.rename(self.folder / "store")
+
+    def launch(self) -> Process:
+        """The broker's process, not yet ready."""
+        command: list[str | Path] = [self._java, *JVM, "kafka.Kafka", "server.properties"]
+        return spawn(command, log=self.log, cwd=self.folder, env=self._env, death_signal=self.stop_signal)
+
+    def ready(self) -> bool:
+        """Whether it answers Kafka's first question, ApiVersions; it opens its port only when it may serve."""
+        return answers(self.port)
+
+
+def answers(port: int) -> bool:
+    """Whether a Kafka broker on this port answers an ApiVersions request (version 0) without an error."""
+    client = b"jalons"
+    body = struct.pack(">hhih", 18, 0, 1, len(client)) + client
+    try:
+        with socket.create_connection((LOOPBACK, port), timeout=1) as connection:
+            connection.sendall(struct.pack(">i", len(body)) + body)
+            answer = connection.recv(10, socket.MSG_WAITALL)
+    except OSError:
+        return False
+    return len(answer) == 10 and answer[4:] == struct.pack(">ih", 1, 0)

@@ -1,0 +1,82 @@
+"""The mail catcher: a message is on disk before it is answered 250, and one Message-ID is one message."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import signal
+import uuid
+from email import message_from_bytes
+from pathlib import Path
+from typing import Any
+
+from jalons.embedded import LOOPBACK
+
+LARGEST = 25 * 1024 * 1024
+
+
+class Catcher:
+    """What the SMTP server does with a message: a Maildir, which any mail reader opens."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        for part in ("tmp", "new", "cur"):
+            (folder / part).mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    async def handle_DATA(self, _server: Any, _session: Any, envelope: Any) -> str:  # noqa: N802 - aiosmtpd's name
+        """250 once stored; 451, try again, when the disk would not have it."""
+        try:
+            await asyncio.to_thread(self.store, envelope.original_content, list(envelope.rcpt_tos))
+        except OSError as error:
+            return f"451 The message could not be stored ({error.strerror})"
+        return "250 Stored"
+
+    def store(self, message: bytes, recipients: list[str]) -> bool:
+        """Keep it, synced; False when it is there already, read or not. The file's name is its Message-ID's hash."""
+        known = message_from_bytes(message).get("Message-ID")
+        name = hashlib.sha256(known.strip().encode()).hexdigest()[:32] if known else uuid.uuid4().hex
+        if any((self.folder / "cur").glob(f"{name}*")):
+            return False
+        half = self.folder / "tmp" / uuid.uuid4().hex
+        delivered = "".join(f"Delivered-To: {recipient}\r\n" for recipient in recipients)
+        with os.fdopen(os.open(half, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(delivered.encode() + message)
+            file.flush()
+            os.fsync(file.fileno())
+        try:
+            os.link(half, self.folder / "new" / name)
+        except FileExistsError:
+            return False
+        finally:
+            half.unlink()
+        self._sync_names()
+        return True
+
+    def _sync_names(self) -> None:
+        names = os.open(self.folder / "new", os.O_RDONLY)
+        try:
+            os.fsync(names)
+        finally:
+            os.close(names)
+
+
+def serve(port: int, folder: str) -> None:
+    """Catch mail on 127.0.0.1 until SIGTERM."""
+    asyncio.run(_serve(port, Path(folder)))
+
+
+async def _serve(port: int, folder: Path) -> None:
+    from aiosmtpd.smtp import SMTP
+
+    catcher, loop, stop = Catcher(folder), asyncio.get_running_loop(), asyncio.Event()
+    loop.add_signal_handler(signal.SIGTERM, stop.set)
+
+    def session() -> asyncio.Protocol:
+        protocol: asyncio.Protocol = SMTP(
+            catcher, hostname="localhost", data_size_limit=LARGEST, enable_SMTPUTF8=True, ident="Jalons mail catcher"
+        )
+        return protocol
+
+    async with await loop.create_server(session, LOOPBACK, port):
+        await stop.wait()

@@ -1,0 +1,88 @@
+"""Who is told of what: a table from event type to parties; never the partner who acted, never anyone else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A type of event, the two parties of what it is about, and which of them are told by mail.
+
+    Where both are told it is in truth the other one, since who acted never is.
+    """
+
+    type: str
+    parties: tuple[str, str]
+    told: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """One message to write. role: as which party the recipient is told; contact: the other party, who is to be
+    answered."""
+
+    recipient: str
+    role: str
+    contact: str
+
+
+_REFERRAL = ("referrer", "recipient")
+_TRAINING = ("home", "operator")
+_PLACEMENT = ("proposer", "employer")
+
+TOLD = (
+    #    type                               parties     told by mail
+    Line("jalons.referral.sent.v1", _REFERRAL, ("recipient",)),
+    Line("jalons.referral.received.v1", _REFERRAL, ()),
+    Line("jalons.referral.accepted.v1", _REFERRAL, _REFERRAL),
+    Line("jalons.referral.declined.v1", _REFERRAL, _REFERRAL),
+    Line("jalons.referral.started.v1", _REFERRAL, _REFERRAL),
+    Line("jalons.referral.completed.v1", _REFERRAL, _REFERRAL),
+    Line("jalons.training.enrolled.v1", _TRAINING, _TRAINING),
+    Line("jalons.training.started.v1", _TRAINING, ("home",)),
+    Line("jalons.training.completed.v1", _TRAINING, ("home",)),
+    Line("jalons.placement.proposed.v1", _PLACEMENT, ("employer",)),
+    Line("jalons.placement.confirmed.v1", _PLACEMENT, ("proposer",)),
+    Line("jalons.placement.started.v1", _PLACEMENT, _PLACEMENT),
+    Line("jalons.placement.ended.v1", _PLACEMENT, ("proposer",)),
+)
+"""Domain.md, section 4, column "told". A receiver is told of an answer too when the referrer recorded it for her."""
+
+LINES: Mapping[str, Line] = {line.type: line for line in TOLD}
+
+
+def letters(type_: str, parties: Mapping[str, str], acted: str) -> tuple[Letter, ...]:
+    """The messages that an event asks for. parties: field → partner, as the event names them; acted: who did it."""
+    line = LINES.get(type_)
+    if line is None:
+        return ()
+    found: dict[str, Letter] = {}
+    for role in line.told:
+        recipient = parties.get(role)
+        contact = parties.get(line.parties[1] if role == line.parties[0] else line.parties[0])
+        if recipient and contact and recipient != acted:
+            found.setdefault(recipient, Letter(recipient, role, contact))
+    return tuple(found.values())
+
+
+def wanted(types: Iterable[str], type_: str) -> bool:
+    """Whether a subscription to these types (with `*` at any place) asks for a type."""
+    return any(_matches(pattern, type_) for pattern in types)
+
+
+def _matches(pattern: str, text: str) -> bool:
+    """`*` stands for any run of characters; the pattern is walked once, so that no pattern is slow."""
+    first, *rest = pattern.split("*")
+    if not rest:
+        return pattern == text
+    if not text.startswith(first):
+        return False
+    at = len(first)
+    for part in rest[:-1]:
+        found = text.find(part, at)
+        if found < 0:
+            return False
+        at = found + len(part)
+    return len(text) - at >= len(rest[-1]) and text.endswith(rest[-1])

@@ -1,0 +1,291 @@
+"""What is there to deliver and who it is for, as rows; every function works in its caller's transaction."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection
+
+from services.notifications.domain.gate import PartnerRecord
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One message about one event, to one recipient, by one channel. number: of the attempt that is due."""
+
+    delivery_id: UUID
+    event_id: UUID
+    about_type: str
+    channel: str
+    recipient: str
+    trial: bool
+    correlation: UUID
+    reference: str | None = None
+    contact: str | None = None
+    subscription: str | None = None
+    traceparent: str | None = None
+    facts: Json | None = None
+    body: str | None = None
+    person: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A delivery whose turn has come, and what its window and attempts are."""
+
+    delivery: Delivery
+    number: int
+    since: datetime
+    made: datetime
+
+
+def wake_channel() -> str:
+    """The NOTIFY channel on which dispatchers are woken."""
+    return "jalons_deliveries_due"
+
+
+def add(conn: Connection, deliveries: Sequence[Delivery], now: datetime) -> None:
+    """Keep messages that are to go, each once whatever is redelivered, and wake who sends them."""
+    if not deliveries:
+        return
+    columns = {
+        "delivery_id": "uuid",
+        "event_id": "uuid",
+        "about_type": "text",
+        "channel": "text",
+        "recipient": "text",
+        "trial": "boolean",
+        "correlation": "uuid",
+        "reference": "text",
+        "contact": "text",
+        "subscription": "text",
+        "traceparent": "text",
+        "body": "text",
+        "person": "bytea",
+    }
+    ordered = sorted(deliveries, key=lambda each: each.delivery_id)
+    values: list[Any] = [[getattr(each, name) for each in ordered] for name in columns]
+    facts = [json.dumps(each.facts) if each.facts is not None else None for each in ordered]
+    arrays = ", ".join(f"%s::{kind}[]" for kind in columns.values())
+    conn.exec_driver_sql(
+        f"INSERT INTO deliveries ({', '.join(columns)}, facts, status, due_at, since, made)"  # noqa: S608 - own names
+        f" SELECT {', '.join(columns)}, facts::jsonb, 'pending', %s, %s, %s"
+        f" FROM unnest({arrays}, %s::text[]) AS given({', '.join(columns)}, facts)"
+        " ON CONFLICT (delivery_id) DO NOTHING",
+        (now, now, now, *values, facts),
+    )
+    lanes = sorted({(each.channel, each.recipient) for each in deliveries})
+    conn.exec_driver_sql(
+        "INSERT INTO lanes (channel, recipient, free_at) SELECT channel, recipient, %s"
+        " FROM unnest(%s::text[], %s::text[]) AS given(channel, recipient) ON CONFLICT DO NOTHING",
+        (now, [channel for channel, _ in lanes], [recipient for _, recipient in lanes]),
+    )
+    wake(conn)
+
+
+def wake(conn: Connection) -> None:
+    """Wake the dispatchers when this transaction commits."""
+    conn.exec_driver_sql("SELECT pg_notify(%s, '')", (wake_channel(),))
+
+
+def put_partners(conn: Connection, records: Collection[PartnerRecord], now: datetime) -> None:
+    """Keep the newest record of each partner, and look again at what waited for it."""
+    if not records:
+        return
+    newest = sorted(records, key=lambda record: record.slug)
+    columns = ("slug", "name", "mailbox", "phone", "phone_hours", "language", "status", "kind", "trial")
+    updates = ", ".join(f"{name} = excluded.{name}" for name in columns[1:])
+    conn.exec_driver_sql(
+        f"INSERT INTO partners ({', '.join(columns)})"  # noqa: S608 - own names
+        " SELECT * FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[],"
+        f" %s::text[], %s::boolean[]) ON CONFLICT (slug) DO UPDATE SET {updates}",
+        tuple([getattr(record, name) for record in newest] for name in columns),
+    )
+    slugs = [record.slug for record in newest]
+    woken = conn.exec_driver_sql(
+        "UPDATE deliveries SET due_at = %s WHERE status = 'waiting' AND cause <> 'subscription_paused'"
+        " AND (recipient = ANY(%s) OR contact = ANY(%s))",
+        (now, slugs, slugs),
+    )
+    if woken.rowcount:
+        wake(conn)
+
+
+def suppress(conn: Connection, person: bytes, partners: Collection[str]) -> None:
+    """Stop what is still pending about a person for these partners, and destroy its content."""
+    conn.exec_driver_sql(
+        "UPDATE deliveries SET status = 'suppressed', cause = 'consent_withdrawn', body = NULL, facts = NULL,"
+        " person = NULL WHERE person = %s AND recipient = ANY(%s) AND status IN ('pending', 'waiting')",
+        (person, list(partners)),
+    )
+
+
+def next_due(conn: Connection, channel: str, now: datetime, leased_until: datetime) -> Due | None:
+    """Take the lane that was served longest ago and, of its messages, the one due first. The lane is the caller's
+    until `leased_until` or `free`; nobody else sends to this recipient by this channel meanwhile. The message is not
+    locked yet: subscriptions come first (see `still_due`)."""
+    lane = conn.exec_driver_sql(
+        "UPDATE lanes SET free_at = %s WHERE channel = %s AND recipient = (SELECT l.recipient FROM lanes l"
+        " WHERE l.channel = %s AND l.free_at <= %s AND EXISTS (SELECT 1 FROM deliveries d WHERE d.channel = l.channel"
+        " AND d.recipient = l.recipient AND d.status IN ('pending', 'waiting') AND d.due_at <= %s)"
+        " ORDER BY l.free_at LIMIT 1 FOR UPDATE SKIP LOCKED) RETURNING recipient",
+        (leased_until, channel, channel, now, now),
+    ).scalar()
+    if lane is None:
+        return None
+    row = conn.exec_driver_sql(
+        "SELECT * FROM deliveries WHERE channel = %s AND recipient = %s AND status IN ('pending', 'waiting')"
+        " AND due_at <= %s ORDER BY due_at, delivery_id LIMIT 1",
+        (channel, lane, now),
+    ).one_or_none()
+    if row is None:
+        free(conn, channel, str(lane), now)
+        return None
+    fields = {name: getattr(row, name) for name in Delivery.__slots__}
+    return Due(Delivery(**fields), row.attempts + 1, row.since, row.made)
+
+
+def still_due(conn: Connection, due: Due) -> bool:
+    """Lock the message; False if it was stopped meanwhile. Locks are taken in this order everywhere: lane,
+    subscription, message."""
+    row = conn.exec_driver_sql(
+        "SELECT 1 FROM deliveries WHERE delivery_id = %s AND status IN ('pending', 'waiting') FOR UPDATE",
+        (due.delivery.delivery_id,),
+    ).one_or_none()
+    return row is not None
+
+
+def begin(conn: Connection, due: Due, now: datetime, leased_until: datetime) -> None:
+    """Write down that an attempt begins, and when it counts as cut short; an earlier one without an end was."""
+    delivery_id = due.delivery.delivery_id
+    conn.exec_driver_sql(
+        "UPDATE attempts SET ended = %s, outcome = 'interrupted', cause = 'process_ended'"
+        " WHERE delivery_id = %s AND ended IS NULL",
+        (now, delivery_id),
+    )
+    conn.exec_driver_sql(
+        "UPDATE deliveries SET status = 'pending', attempts = %s, due_at = %s WHERE delivery_id = %s",
+        (due.number, leased_until, delivery_id),
+    )
+    conn.exec_driver_sql(
+        "INSERT INTO attempts (delivery_id, number, began) VALUES (%s, %s, %s)", (delivery_id, due.number, now)
+    )
+
+
+def end(conn: Connection, due: Due, outcome: str, cause: str | None, now: datetime) -> bool:
+    """Write down how an attempt ended; False if the message is no longer this attempt's to decide about."""
+    delivery_id = due.delivery.delivery_id
+    conn.exec_driver_sql(
+        "UPDATE attempts SET ended = %s, outcome = %s, cause = %s WHERE delivery_id = %s AND number = %s",
+        (now, outcome, cause, delivery_id, due.number),
+    )
+    row = conn.exec_driver_sql(
+        "SELECT 1 FROM deliveries WHERE delivery_id = %s AND attempts = %s AND status = 'pending' FOR UPDATE",
+        (delivery_id, due.number),
+    ).one_or_none()
+    return row is not None
+
+
+def postpone(conn: Connection, delivery_id: UUID, status: str, cause: str | None, until: datetime) -> None:
+    """Leave a message for later. status: `pending` to be tried again, `waiting` for something that is missing."""
+    conn.exec_driver_sql(
+        "UPDATE deliveries SET status = %s, cause = %s, due_at = %s WHERE delivery_id = %s",
+        (status, cause, until, delivery_id),
+    )
+
+
+def close(conn: Connection, delivery_id: UUID, status: str, cause: str | None) -> None:
+    """A message went or was given up: its sealed body and the link to the person are destroyed."""
+    conn.exec_driver_sql(
+        "UPDATE deliveries SET status = %s, cause = %s, body = NULL, person = NULL WHERE delivery_id = %s",
+        (status, cause, delivery_id),
+    )
+
+
+def free(conn: Connection, channel: str, recipient: str, at: datetime) -> None:
+    """Give a recipient's lane back; it is served again from `at`."""
+    conn.exec_driver_sql(
+        "UPDATE lanes SET free_at = %s WHERE channel = %s AND recipient = %s", (at, channel, recipient)
+    )
+
+
+def anything_due(conn: Connection, now: datetime) -> bool:
+    """Whether some message's turn has come."""
+    return bool(
+        conn.exec_driver_sql(
+            "SELECT EXISTS (SELECT 1 FROM deliveries WHERE status IN ('pending', 'waiting') AND due_at <= %s)", (now,)
+        ).scalar()
+    )
+
+
+def partner(conn: Connection, slug: str | None) -> PartnerRecord | None:
+    """What the directory said last of a partner."""
+    row = conn.exec_driver_sql("SELECT * FROM partners WHERE slug = %s", (slug,)).one_or_none()
+    return PartnerRecord(**row._asdict()) if row else None
+
+
+def lock_recipient(conn: Connection, recipient: str) -> None:
+    """The numbers of what became of a recipient's messages are given one transaction at a time."""
+    conn.exec_driver_sql("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (f"deliveries|{recipient}",))
+
+
+# What is shown
+
+
+def listed(
+    conn: Connection,
+    *,
+    recipient: str | None,
+    status: str | None,
+    channel: str | None,
+    before: tuple[datetime, UUID] | None,
+    limit: int,
+) -> list[Json]:
+    """Deliveries, newest first, with their attempts. recipient: None for all; before: where the last page ended."""
+    rows = conn.exec_driver_sql(
+        "SELECT delivery_id, event_id, about_type, reference, channel, recipient, subscription, status, cause,"
+        " due_at, made FROM deliveries WHERE (%s::text IS NULL OR recipient = %s) AND (%s::text IS NULL OR status = %s)"
+        " AND (%s::text IS NULL OR channel = %s)"
+        " AND (%s::timestamptz IS NULL OR made < %s OR (made = %s AND delivery_id > %s))"
+        " ORDER BY made DESC, delivery_id LIMIT %s",
+        (
+            *(recipient, recipient, status, status, channel, channel),
+            *((before[0], before[0], before[0], before[1]) if before else (None, None, None, None)),
+            limit,
+        ),
+    )
+    found: list[Json] = [row._asdict() | {"attempts": []} for row in rows]
+    by_id = {item["delivery_id"]: item for item in found}
+    tried = conn.exec_driver_sql(
+        "SELECT delivery_id, number, began, ended, outcome, cause FROM attempts WHERE delivery_id = ANY(%s)"
+        " ORDER BY delivery_id, number",
+        (list(by_id),),
+    )
+    for row in tried:
+        by_id[row.delivery_id]["attempts"].append({k: v for k, v in row._asdict().items() if k != "delivery_id"})
+    return found
+
+
+def lock_delivery(conn: Connection, delivery_id: UUID) -> Any | None:
+    """A delivery's state, held until the end of the transaction."""
+    return conn.exec_driver_sql(
+        "SELECT recipient, channel, status, cause, attempts, body IS NOT NULL OR facts IS NOT NULL AS whole"
+        " FROM deliveries WHERE delivery_id = %s FOR UPDATE",
+        (delivery_id,),
+    ).one_or_none()
+
+
+def again(conn: Connection, delivery_id: UUID, now: datetime) -> None:
+    """Try a message at once, with a new window of attempts."""
+    conn.exec_driver_sql(
+        "UPDATE deliveries SET status = 'pending', due_at = %s, since = %s WHERE delivery_id = %s",
+        (now, now, delivery_id),
+    )
+    wake(conn)

@@ -1,0 +1,100 @@
+"""What a batch of events does here: timeline, steps, counts, and the way derived from it, in the caller's transaction."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import count
+from uuid import UUID
+
+from sqlalchemy import Connection
+
+from jalons import clock
+from jalons.messaging.outbox import Cause, Draft, Outbox
+from jalons.privacy.disclosure import Alias, parties
+from schemas.envelope import Event
+from schemas.pathway import MomentEnteredV1, MomentLeftV1, PathwayEvent
+from schemas.topics import PATHWAYS
+from services.observation import store
+from services.observation.domain.counting import counted
+from services.observation.domain.moments import RULE, Step, Turn, after, turn
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """Observation's `Apply`. The caller's claim on progress is the lock on each person: nobody else derives meanwhile.
+
+    Everything is decided before the stream's positions are taken, since from then on other writers wait.
+    """
+
+    outbox: Outbox
+    alias: Alias
+    now: Callable[[], datetime] = clock.now
+
+    def __call__(self, conn: Connection, events: Sequence[Event], *, publish: bool = True) -> None:
+        """Apply a batch. The directory is passed over: events of a person carry all that decides what follows."""
+        told = [event for event in events if event.data.TOPIC == PATHWAYS]
+        if not told:
+            return
+        turns, changed = _walk(store.open_steps(conn, {event.subject for event in told}), told)
+        drafts = [list(_drafts(event, done)) if publish else [] for event, done in zip(told, turns, strict=True)]
+        derived = iter(self.outbox.append(conn, [draft for each in drafts for draft in each], self.now()))
+
+        positions = count(store.take_positions(conn, len(told) + sum(map(len, drafts))))
+        followed, own = [], []
+        for event, its in zip(told, drafts, strict=True):
+            followed.append((next(positions), event))
+            own += [(next(positions), next(derived)) for _ in its]
+        store.add_to_timeline(conn, followed)
+        store.add_derivations(conn, own)
+        store.save_steps(conn, changed)
+        store.add_counts(conn, Counter(cell for event in told if (cell := counted(event))))
+        store.add_aliases(conn, self._aliases(told))
+        store.wake_streams(conn)
+
+    def _aliases(self, events: Sequence[Event]) -> dict[UUID, tuple[str, str]]:
+        """The names by which the parties other than the home may ask."""
+        known = {
+            (event.subject, partner)
+            for event in events
+            for field, partner in parties(event).items()
+            if field != "home" and partner != getattr(event.data, "home", None)
+        }
+        return {self.alias(*pair): pair for pair in sorted(known)}
+
+
+def _walk(
+    ways: Mapping[str, list[Step]], events: Sequence[Event]
+) -> tuple[list[Turn], dict[tuple[str, UUID], Step]]:
+    """Each event's turn, a person's in order, and every changed step in its last state."""
+    current = dict(ways)
+    turns = []
+    changed: dict[tuple[str, UUID], Step] = {}
+    for event in events:
+        steps = current.get(event.subject, [])
+        done = turn(steps, event)
+        current[event.subject] = after(steps, done)
+        changed |= {(event.subject, step.first): step for step in done.changed}
+        turns.append(done)
+    return turns, changed
+
+
+def _drafts(event: Event, done: Turn) -> Iterator[Draft]:
+    """What is told of a turn: first what was left, then what was entered."""
+    for step in done.left:
+        yield derive(event.subject, MomentLeftV1, step, step.left_at or event.time, event.partner, Cause.of(event))
+    for step in done.entered:
+        at = step.entered_at or event.time
+        yield derive(event.subject, MomentEnteredV1, step, at, event.partner, Cause.of(event))
+
+
+def derive(
+    subject: str, kind: type[PathwayEvent], step: Step, time: datetime, partner: str, cause: Cause, *also: str
+) -> Draft:
+    """A derived event, its id the same each time it is derived. also: what its id hangs on beside cause and step."""
+    name = "|".join((kind.TYPE, str(step.step), step.moment, str(RULE), *also))
+    data = kind(step=step.step, moment=step.moment, home=step.home, at=step.at, rule=RULE)
+    return Draft(subject, data, time, partner, cause, id=clock.derived_id(cause.causation, name))
+

@@ -1,0 +1,218 @@
+"""From events to moments: the table of domain.md, section 2. No order of moments is ever an error."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from uuid import UUID
+
+from jalons.clock import local_date
+from schemas import beneficiary, placement, referral, training
+from schemas.codes import ChosenBy, Goal, Moment
+from schemas.envelope import Event, Payload
+
+RULE = 1
+"""The table's version; it is part of every derived event and of its id."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of a person's way; announced while `entered_at` is None, open until `left_at`.
+
+    first: the first event that spoke of it, its key beside the person. step: its identity, the referral's id if there
+    is one. holder: the referral, training or placement that keeps it open and whose end ends it. cause: the event that
+    entered it. *_at: when it happened; *_recorded: when the hub learnt it. last_event, last_at: the last one about it.
+    """
+
+    first: UUID
+    step: UUID
+    moment: Moment
+    at: str
+    home: str
+    holder: UUID
+    last_event: UUID
+    last_at: datetime
+    goal: Goal | None = None
+    chosen_by: ChosenBy | None = None
+    follows: UUID | None = None
+    cause: UUID | None = None
+    entered_at: datetime | None = None
+    entered_recorded: datetime | None = None
+    left_at: datetime | None = None
+    left_recorded: datetime | None = None
+    stalled: bool = False
+
+    @property
+    def open(self) -> bool:
+        """Entered and not left."""
+        return self.entered_at is not None and self.left_at is None
+
+
+Steps = Sequence[Step]
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What one event does to a person's way. noted: announced, withdrawn or touched steps, of which nothing is told."""
+
+    left: tuple[Step, ...] = ()
+    entered: tuple[Step, ...] = ()
+    noted: tuple[Step, ...] = ()
+
+    @property
+    def changed(self) -> tuple[Step, ...]:
+        """Every step that is not as before."""
+        return self.left + self.entered + self.noted
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """What an event is about: the step it belongs to, what holds that step, where, and at which moment."""
+
+    step: UUID
+    holder: UUID
+    moment: Moment
+    at: str
+    home: str
+
+
+Row = Callable[[Steps, Event, Named], Turn]
+
+
+def turn(steps: Steps, event: Event) -> Turn:
+    """What an event does to a person's announced and open steps. One it says nothing of is only touched by it."""
+    named = _named(event)
+    if named is None:
+        return Turn()
+    row = MOMENTS.get(type(event.data))
+    done = row(steps, event, named) if row else Turn()
+    changed = {step.first for step in done.changed}
+    touched = (_touched(s, event) for s in steps if s.open and s.step == named.step and s.first not in changed)
+    return replace(done, noted=(*done.noted, *touched))
+
+
+def after(steps: Steps, done: Turn) -> list[Step]:
+    """The announced and open steps once a turn is taken."""
+    known = {step.first: step for step in steps} | {step.first: step for step in done.changed}
+    return [step for step in known.values() if step.left_at is None]
+
+
+def _named(event: Event) -> Named | None:
+    match event.data:
+        case beneficiary.RegisteredV1() as b:
+            return Named(event.id, event.id, "accueil", b.home, b.home)
+        case referral.ReferralEvent() as r:
+            return Named(r.referral_id, r.referral_id, r.moment, r.recipient, r.home)
+        case training.TrainingEvent() as t:
+            return Named(t.referral_id or t.training_id, t.training_id, t.moment, t.operator, t.home)
+        case placement.PlacementEvent() as p:
+            return Named(p.referral_id or p.placement_id, p.placement_id, "experience", p.employer, p.home)
+    return None
+
+
+def _announces(_steps: Steps, event: Event, named: Named) -> Turn:
+    """A referral says its sense before its step begins."""
+    return Turn(noted=(_announced([], event, named),))
+
+
+def _enters(steps: Steps, event: Event, named: Named) -> Turn:
+    """The step begins, unless it is open at this moment: then what answers the referral holds it from now on."""
+    same = [s for s in steps if s.step == named.step]
+    going = next((s for s in same if s.open and s.moment == named.moment), None)
+    if going is not None:
+        holder = going.holder if named.holder == named.step else named.holder
+        return Turn(noted=(replace(_touched(going, event), holder=holder),))
+    entered = replace(
+        _announced(same, event, named), cause=event.id, entered_at=event.time, entered_recorded=event.recorded
+    )
+    welcome = () if named.moment == "accueil" else tuple(s for s in steps if s.open and s.moment == "accueil")
+    return Turn(left=tuple(_left(step, event) for step in welcome), entered=(entered,))
+
+
+def _ends(steps: Steps, event: Event, named: Named) -> Turn:
+    """What this one opened is left; what it had only announced will not come."""
+    held = [s for s in steps if s.holder == named.holder]
+    return Turn(
+        left=tuple(_left(s, event) for s in held if s.open),
+        noted=tuple(_left(s, event) for s in held if s.entered_at is None),
+    )
+
+
+def _referral_started(steps: Steps, event: Event, named: Named) -> Turn:
+    """The training or placement that answers a referral is the step, not the referral."""
+    answered = isinstance(event.data, referral.StartedV1) and event.data.answered_by
+    return Turn() if answered else _enters(steps, event, named)
+
+
+def _placement_confirmed(steps: Steps, event: Event, named: Named) -> Turn:
+    """Preparing for it is a step only if there is a day to prepare."""
+    data = event.data
+    if isinstance(data, placement.ConfirmedV1) and data.planned_start <= local_date(event.time):
+        return Turn()
+    return _enters(steps, event, replace(named, moment="preparation_emploi"))
+
+
+def _placement_started(steps: Steps, event: Event, named: Named) -> Turn:
+    prepared = [s for s in steps if s.open and s.holder == named.holder and s.moment == "preparation_emploi"]
+    begun = _enters(steps, event, named)
+    return replace(begun, left=(*(_left(step, event) for step in prepared), *begun.left))
+
+
+def _announced(same: Steps, event: Event, named: Named) -> Step:
+    """The step as this event names it; what it does not say of its sense, the steps of the same identity do."""
+    waiting = next((s for s in same if s.entered_at is None), None)
+    goal, chosen_by, follows = _sense(event)
+    for known in same:
+        goal, chosen_by, follows = goal or known.goal, chosen_by or known.chosen_by, follows or known.follows
+    return Step(
+        first=waiting.first if waiting else event.id,
+        step=named.step,
+        moment=named.moment,
+        at=named.at,
+        home=named.home,
+        holder=named.holder,
+        last_event=event.id,
+        last_at=event.time,
+        goal=goal,
+        chosen_by=chosen_by,
+        follows=follows,
+    )
+
+
+def _sense(event: Event) -> tuple[Goal | None, ChosenBy | None, UUID | None]:
+    """Goal, who chose it and which step it builds on, as far as this event says; sealed parts may be unknown."""
+    follows = event.data.follows if isinstance(event.data, referral.SentV1) else None
+    match event.sealed:
+        case referral.SentSealed() | training.TrainingSealed() | placement.PlacementSealed() as said:
+            return said.goal, said.chosen_by, follows
+    return None, None, follows
+
+
+def _left(step: Step, event: Event) -> Step:
+    """Left at the event's time, but never before it was entered: partners may report in any order."""
+    return replace(
+        step,
+        left_at=max(step.entered_at or event.time, event.time),
+        left_recorded=event.recorded,
+        last_event=event.id,
+        last_at=event.time,
+    )
+
+
+def _touched(step: Step, event: Event) -> Step:
+    return replace(step, last_event=event.id, last_at=event.time, stalled=False)
+
+
+MOMENTS: Mapping[type[Payload], Row] = {
+    beneficiary.RegisteredV1: _enters,
+    referral.SentV1: _announces,
+    referral.DeclinedV1: _ends,
+    referral.StartedV1: _referral_started,
+    referral.CompletedV1: _ends,
+    training.StartedV1: _enters,
+    training.CompletedV1: _ends,
+    placement.ConfirmedV1: _placement_confirmed,
+    placement.StartedV1: _placement_started,
+    placement.EndedV1: _ends,
+}

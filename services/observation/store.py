@@ -1,0 +1,217 @@
+"""All of observation's SQL on a person's way: set-wise, in the caller's transaction, a handful of statements a batch."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import astuple, fields
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import psycopg
+from sqlalchemy import Connection, Row
+
+from jalons.messaging.codec import opened, read
+from schemas.catalogue import TYPES
+from schemas.envelope import Event
+from services.observation.domain.counting import Cell
+from services.observation.domain.moments import Step
+
+CHANNEL = "jalons_stream"
+"""The NOTIFY channel on which streams are woken; each process listens on one connection."""
+
+_TYPES = {
+    "UUID": "uuid",
+    "UUID | None": "uuid",
+    "datetime": "timestamptz",
+    "datetime | None": "timestamptz",
+    "bool": "boolean",
+}
+_FIELDS = tuple(field.name for field in fields(Step))
+_COLUMNS = ", ".join(f'"{name}"' for name in _FIELDS)
+_ARRAYS = ", ".join(f"%s::{_TYPES.get(str(field.type), 'text')}[]" for field in fields(Step))
+_CHANGES = ", ".join(f'"{name}" = excluded."{name}"' for name in _FIELDS if name != "first")
+_OPEN = f"SELECT subject, {_COLUMNS} FROM steps WHERE subject = ANY(%s::uuid[]) AND left_at IS NULL ORDER BY first"  # noqa: S608
+_OF_PERSON = (
+    f"SELECT {_COLUMNS} FROM steps WHERE subject = %s AND entered_recorded <= %s"  # noqa: S608
+    " ORDER BY entered_at, entered_recorded, first"
+)
+_SILENT = (
+    f"SELECT s.subject, {_COLUMNS} FROM steps s"  # noqa: S608
+    " WHERE entered_at IS NOT NULL AND left_at IS NULL AND NOT stalled AND moment <> 'accueil' AND last_at < %s"
+)
+_SAVE = (
+    f"INSERT INTO steps (subject, {_COLUMNS}) SELECT * FROM unnest(%s::uuid[], {_ARRAYS})"  # noqa: S608
+    f" ON CONFLICT (subject, first) DO UPDATE SET {_CHANGES}"
+)
+_TIMELINE = "position, sequence, time, recorded, subject, id, correlation, causation, source, type, partner, data"
+
+
+def open_steps(conn: Connection, subjects: Collection[str]) -> dict[str, list[Step]]:
+    """The announced and open steps of these persons."""
+    found: dict[str, list[Step]] = defaultdict(list)
+    for subject, *step in conn.exec_driver_sql(_OPEN, (sorted(subjects),)):
+        found[str(subject)].append(Step(*step))
+    return found
+
+
+def save_steps(conn: Connection, changed: Mapping[tuple[str, UUID], Step]) -> None:
+    """Insert or replace these steps, by (person, first event)."""
+    if changed:
+        rows = [(subject, *astuple(step)) for (subject, _), step in changed.items()]
+        conn.exec_driver_sql(_SAVE, tuple(list(column) for column in zip(*rows, strict=True)))
+
+
+def take_positions(conn: Connection, number: int) -> int:
+    """The first of that many new positions in the stream. Whoever has taken some holds all others up until it commits,
+    so that a reader of `after=` never misses one that appears late: it is the last thing to wait for."""
+    last = conn.exec_driver_sql(
+        "UPDATE stream_head SET position = position + %s RETURNING position", (number,)
+    ).scalar_one()
+    return int(last) - number + 1
+
+
+def add_to_timeline(conn: Connection, events: Iterable[tuple[int, Event]]) -> None:
+    """Events with their positions; what is sealed is left out."""
+    with _cursor(conn) as cursor, cursor.copy(f"COPY timeline ({_TIMELINE}) FROM STDIN") as copy:
+        for position, e in events:
+            data = e.data.model_dump_json(exclude_none=True, exclude_defaults=True)
+            copy.write_row(
+                (position, e.sequence, e.time, e.recorded, e.subject, e.id)
+                + (e.correlation, e.causation, e.source, e.type, e.partner, data)
+            )
+
+
+def add_derivations(conn: Connection, derived: Sequence[tuple[int, Event]]) -> None:
+    """Where our own events stand in the stream."""
+    if derived:
+        conn.exec_driver_sql(
+            "INSERT INTO derivations (position, sequence, subject)"
+            " SELECT * FROM unnest(%s::bigint[], %s::bigint[], %s::text[])",
+            (
+                [position for position, _ in derived],
+                [event.sequence for _, event in derived],
+                [event.subject for _, event in derived],
+            ),
+        )
+
+
+def add_counts(conn: Connection, added: Mapping[Cell, int]) -> None:
+    """Add to the counts, by key in one order."""
+    if added:
+        cells = sorted(added)
+        conn.exec_driver_sql(
+            "INSERT INTO counts (measure, month, home, partner, moment, n)"
+            " SELECT * FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::bigint[])"
+            " ON CONFLICT (measure, month, home, partner, moment) DO UPDATE SET n = counts.n + excluded.n",
+            (*(list(column) for column in zip(*cells, strict=True)), [added[cell] for cell in cells]),
+        )
+
+
+def add_aliases(conn: Connection, aliases: Mapping[UUID, tuple[str, str]]) -> None:
+    """alias → (person, partner); one that is known stays."""
+    if aliases:
+        conn.exec_driver_sql(
+            "INSERT INTO aliases (alias, subject, partner) SELECT * FROM unnest(%s::uuid[], %s::uuid[], %s::text[])"
+            " ON CONFLICT DO NOTHING",
+            (list(aliases), [person for person, _ in aliases.values()], [partner for _, partner in aliases.values()]),
+        )
+
+
+def wake_streams(conn: Connection) -> None:
+    """Once the transaction is committed."""
+    conn.exec_driver_sql("SELECT pg_notify(%s, '')", (CHANNEL,))
+
+
+def person_of(conn: Connection, named: UUID, reader: str) -> UUID | None:
+    """The person that a reader means: by the ref if it is the home partner, else by its own alias; None: not known."""
+    return conn.exec_driver_sql(
+        "SELECT %(named)s::uuid WHERE %(reader)s = (SELECT data->>'home' FROM timeline"
+        " WHERE subject = %(named)s ORDER BY sequence DESC LIMIT 1)"
+        " UNION ALL SELECT subject FROM aliases WHERE alias = %(named)s AND partner = %(reader)s LIMIT 1",
+        {"named": named, "reader": reader},
+    ).scalar_one_or_none()
+
+
+def events_of(conn: Connection, person: UUID, as_of: datetime) -> list[Event]:
+    """What was recorded of a person by then, in its order, without sealed parts."""
+    rows = conn.exec_driver_sql(
+        f"SELECT {_TIMELINE} FROM timeline WHERE subject = %s AND recorded <= %s ORDER BY sequence",  # noqa: S608
+        (person, as_of),
+    )
+    return [_event(row) for row in rows]
+
+
+def steps_of(conn: Connection, person: UUID, as_of: datetime) -> list[Step]:
+    """The steps entered as the hub knew them then, by when they began; one left unknown to it then is still open."""
+    steps = []
+    for row in conn.exec_driver_sql(_OF_PERSON, (person, as_of)):
+        step = dict(zip(_FIELDS, row, strict=True))
+        if step["left_recorded"] is not None and step["left_recorded"] > as_of:
+            step |= {"left_at": None, "left_recorded": None}
+        steps.append(Step(**step))
+    return steps
+
+
+def silent(conn: Connection, before: datetime, most: int) -> list[str]:
+    """Persons with a step that has been silent since before then; nothing is held."""
+    rows = conn.exec_driver_sql(f"{_SILENT} ORDER BY last_at LIMIT %s", (before, most))
+    return sorted({str(row.subject) for row in rows})
+
+
+def hold_silent(conn: Connection, before: datetime, subjects: Collection[str]) -> list[tuple[str, Step, UUID]]:
+    """These persons' silent steps, held, each with the correlation of its last event; held elsewhere: passed over."""
+    rows = conn.exec_driver_sql(
+        f"SELECT k.*, t.correlation FROM ({_SILENT} AND s.subject = ANY(%s::uuid[])"  # noqa: S608
+        " ORDER BY s.subject, first FOR UPDATE SKIP LOCKED) k JOIN timeline t ON t.subject = k.subject"
+        " AND t.id = k.last_event ORDER BY k.subject, k.first",
+        (before, sorted(subjects)),
+    )
+    return [(str(subject), Step(*step), correlation) for subject, *step, correlation in rows]
+
+
+def head(conn: Connection) -> int:
+    """The newest position in the stream."""
+    return int(conn.exec_driver_sql("SELECT position FROM stream_head").scalar_one())
+
+
+def page(conn: Connection, after: int, most: int) -> tuple[list[tuple[int, Event]], int]:
+    """The stream after a position, with positions, and up to where this is all there is; at most so many positions."""
+    upto = min(after + most, head(conn))
+    if upto <= after:
+        return [], after
+    span = (after, upto)
+    followed = conn.exec_driver_sql(
+        f"SELECT {_TIMELINE} FROM timeline WHERE position > %s AND position <= %s",  # noqa: S608
+        span,
+    )
+    entries = [(int(row.position), _event(row)) for row in followed]
+    own = conn.exec_driver_sql(
+        "SELECT d.position, e.value FROM derivations d JOIN events e ON (e.subject, e.sequence) = (d.subject, d.sequence)"
+        " WHERE d.position > %s AND d.position <= %s",
+        span,
+    )
+    entries += [(int(row.position), opened(read(bytes(row.value)), None)) for row in own]
+    return sorted(entries, key=lambda entry: entry[0]), upto
+
+
+def _event(row: Row[Any]) -> Event:
+    return Event(
+        id=row.id,
+        source=row.source,
+        subject=str(row.subject),
+        sequence=row.sequence,
+        time=row.time,
+        recorded=row.recorded,
+        partner=row.partner,
+        correlation=row.correlation,
+        causation=row.causation,
+        data=TYPES[row.type].model_validate(row.data).upcast(),
+    )
+
+
+def _cursor(conn: Connection) -> psycopg.Cursor[Any]:
+    """The driver's own cursor in the same transaction, for COPY."""
+    cursor: psycopg.Cursor[Any] = conn.connection.cursor()  # type: ignore[assignment]
+    return cursor

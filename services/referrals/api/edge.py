@@ -1,0 +1,151 @@
+"""Where a call becomes one transaction: who calls, once only, all or nothing, and refusals become answers."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from fastapi import Request
+from fastapi.encoders import jsonable_encoder
+from fastapi.responses import JSONResponse
+from sqlalchemy import Connection
+
+from jalons.clock import new_id, now
+from jalons.database import transact
+from jalons.identity import Principal, Verifier, forbidden
+from jalons.privacy.national_number import holds_control_character, holds_national_number
+from jalons.problems import CONTROL_CHARACTER, NATIONAL_NUMBER, Problem
+from jalons.wiring import Ground
+from services.referrals.keyring import PersonKeys
+from services.referrals.refusals import REFUSALS
+from services.referrals.store import idempotency
+from services.referrals.store.idempotency import OtherRequest, StillRunning, Stored
+from services.referrals.work import Call, Work
+
+_TRACE_PARENT_LENGTH = 55
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a command comes to. secret: shown in this answer and never stored. version: makes the ETag."""
+
+    body: dict[str, Any]
+    status: int = 200
+    secret: dict[str, Any] = field(default_factory=dict)
+    version: int | None = None
+
+
+def call(*scopes: str, keyed: bool = False) -> Callable[[Request], Awaitable[Call]]:
+    """A dependency: the call, by a caller with one of these scopes. keyed: it creates, and must name its key.
+
+    Raises Problem 400, 401, 403, 422.
+    """
+
+    async def known(request: Request) -> Call:
+        verifier: Verifier = request.app.state.verifier
+        principal = verifier.principal(request.headers.get("authorization"))
+        if not principal.has(*scopes):
+            raise forbidden(*scopes)
+        key = _header(request, "idempotency-key", 200)
+        if keyed and key is None:
+            raise Problem(
+                400,
+                "idempotency_key_missing",
+                "A call that creates must carry the header Idempotency-Key.",
+                "Send any text that is new for each thing you create, and the same when you repeat the call.",
+            )
+        _header(request, "jalons-actor", 32)
+        trace = request.headers.get("traceparent")
+        return Call(
+            id=new_id(),
+            principal=principal,
+            now=now(),
+            key=key,
+            if_match=request.headers.get("if-match"),
+            traceparent=trace if trace and len(trace) == _TRACE_PARENT_LENGTH else None,
+            request=await _fingerprint(request) if key else b"",
+        )
+
+    return known
+
+
+@dataclass(frozen=True)
+class Edge:
+    """Runs commands. A repeat of a key gets the stored answer; another request under it is refused."""
+
+    ground: Ground
+    keys: PersonKeys
+
+    def __call__(self, call: Call, command: Callable[[Work], Answer]) -> JSONResponse:
+        """One transaction. Raises Problem, with nothing written."""
+        try:
+            stored, secret, version = transact(self.ground.engine, lambda conn: self._run(conn, call, command))
+        except tuple(REFUSALS) as error:
+            raise REFUSALS[type(error)](error) from None
+        except StillRunning:
+            raise Problem(
+                409, "still_running", "The same Idempotency-Key is at work now.", "Repeat the call in a second."
+            ) from None
+        except OtherRequest:
+            raise Problem(
+                422,
+                "idempotency_key_reused",
+                "This Idempotency-Key was used for another request.",
+                "Use a new key for a new thing; repeat a call with exactly the same body.",
+            ) from None
+        headers = {"Jalons-Call": str(stored.call_id)}
+        if version is not None:
+            headers["ETag"] = f'"{version}"'
+        return JSONResponse({**stored.answer, **secret}, stored.status, headers)
+
+    def read(self, read: Callable[[Connection], Answer]) -> JSONResponse:
+        """A read of one moment."""
+        answer = transact(self.ground.engine, read)
+        headers = {} if answer.version is None else {"ETag": f'"{answer.version}"'}
+        return JSONResponse(jsonable_encoder(answer.body), answer.status, headers)
+
+    def _run(
+        self, conn: Connection, call: Call, command: Callable[[Work], Answer]
+    ) -> tuple[Stored, dict[str, Any], int | None]:
+        client = call.principal.client_id
+        if call.key:
+            stored = idempotency.begin(conn, client, call.key, call.request)
+            if stored is not None:
+                return stored, {}, stored.answer.get("version")
+        work = Work(conn, call, self.ground.outbox, self.keys, self.ground.alias)
+        answer = command(work)
+        work.append()
+        stored = Stored(answer.status, call.id, jsonable_encoder(answer.body))
+        if call.key:
+            marked = stored.answer | ({"secret_already_shown": True} if answer.secret else {})
+            idempotency.keep(conn, client, call.key, call.request, Stored(stored.status, call.id, marked), call.now)
+        return stored, answer.secret, answer.version
+
+
+def partner_of(principal: Principal) -> str:
+    """The partner a caller acts for. Raises Problem 403 for the operator and the hub."""
+    if principal.partner is None:
+        raise forbidden("partner")
+    return principal.partner
+
+
+async def _fingerprint(request: Request) -> bytes:
+    return hashlib.sha256(
+        b"\0".join([request.method.encode(), request.url.path.encode(), await request.body()])
+    ).digest()
+
+
+def _header(request: Request, name: str, most: int) -> str | None:
+    """A header's text, held to what any text of a caller is held to."""
+    text = request.headers.get(name)
+    if text is None or text == "":
+        return None
+    if len(text) > most:
+        raise Problem(422, "invalid", f"The header {name} is over {most} characters.", "Shorten it.")
+    if holds_control_character(text):
+        raise CONTROL_CHARACTER
+    if len(text) != 36 and holds_national_number(text):
+        raise NATIONAL_NUMBER
+    return text

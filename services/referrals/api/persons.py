@@ -1,0 +1,128 @@
+"""Persons and their agreements over HTTP: the home partner's alone."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Query
+from fastapi.responses import JSONResponse
+from sqlalchemy import Connection
+
+from services.referrals import refusals
+from services.referrals.api.bodies import BeneficiaryBody, ConsentBody, ProfileChange
+from services.referrals.api.edge import Answer, Edge, call, partner_of
+from services.referrals.api.paging import Limit, paged
+from services.referrals.commands import persons as commands
+from services.referrals.domain.agreement import Consent
+from services.referrals.store import persons
+from services.referrals.store.persons import Person
+from services.referrals.work import Call, Work
+
+Home = Annotated[Call, Depends(call("partner"))]
+HomeCreates = Annotated[Call, Depends(call("partner", keyed=True))]
+
+
+def routes(edge: Edge) -> APIRouter:
+    """`/beneficiaries` and what hangs on them."""
+    router = APIRouter(tags=["persons"])
+
+    @router.post("/beneficiaries", summary="Register a person, in bands", status_code=201)
+    def register(body: BeneficiaryBody, caller: HomeCreates) -> JSONResponse:
+        profile = body.profile.model_dump()
+        return edge(
+            caller,
+            lambda work: _shown(commands.register(work, profile, body.local_ref, body.happened_on), 201),
+        )
+
+    @router.get("/beneficiaries", summary="Your persons, or the one of a local_ref")
+    def find(
+        caller: Home,
+        local_ref: Annotated[str | None, Query(max_length=64)] = None,
+        cursor: UUID | None = None,
+        limit: Limit = 100,
+    ) -> JSONResponse:
+        home = partner_of(caller.principal)
+
+        def page(conn: Connection) -> Answer:
+            if local_ref is not None:
+                known = persons.by_local_ref(conn, home, local_ref)
+                return Answer({"items": [_person(known)] if known else []})
+            found = persons.page(conn, home, cursor or UUID(int=0), limit)
+            return paged([_person(each) for each in found], limit, lambda row: str(row["beneficiary"]))
+
+        return edge.read(page)
+
+    @router.get("/beneficiaries/{beneficiary}", summary="One of your persons")
+    def one(beneficiary: UUID, caller: Home) -> JSONResponse:
+        return edge.read(lambda conn: _shown(_own(conn, beneficiary, caller)))
+
+    @router.put("/beneficiaries/{beneficiary}/profile", summary="Bring the bands up to date")
+    def profile(beneficiary: UUID, body: ProfileChange, caller: Home) -> JSONResponse:
+        given = body.profile.model_dump()
+
+        def changed(work: Work) -> Answer:
+            known = commands.own(work, beneficiary)
+            if caller.if_match not in (None, "*", f'"{known.profile_version}"'):
+                raise refusals.stale()
+            return _shown(commands.update_profile(work, beneficiary, given, body.happened_on))
+
+        return edge(caller, changed)
+
+    @router.post("/beneficiaries/{beneficiary}/consents", summary="Record what the person agreed to", status_code=201)
+    def consent(beneficiary: UUID, body: ConsentBody, caller: HomeCreates) -> JSONResponse:
+        agreed = Consent(
+            frozenset(body.partners),
+            body.convention_id,
+            frozenset(body.purposes),
+            frozenset(body.attributes),
+            body.expires_on,
+        )
+
+        def given(work: Work) -> Answer:
+            person = commands.own(work, beneficiary)
+            consent_id = commands.give_consent(work, person, agreed, body.channel, body.evidence_ref, body.happened_on)
+            return Answer({"consent_id": consent_id}, 201)
+
+        return edge(caller, given)
+
+    @router.get("/beneficiaries/{beneficiary}/consents", summary="What the person agreed to, withdrawn ones included")
+    def consents(beneficiary: UUID, caller: Home) -> JSONResponse:
+        return edge.read(
+            lambda conn: Answer({"items": persons.consent_rows(conn, _own(conn, beneficiary, caller).ref)})
+        )
+
+    @router.delete("/beneficiaries/{beneficiary}/consents/{consent_id}", summary="The person takes it back")
+    def withdraw(beneficiary: UUID, consent_id: UUID, caller: Home) -> JSONResponse:
+        def withdrawn(work: Work) -> Answer:
+            commands.withdraw_consent(work, beneficiary, consent_id)
+            return Answer({"consent_id": consent_id, "status": "withdrawn"})
+
+        return edge(caller, withdrawn)
+
+    @router.get("/beneficiaries/{beneficiary}/disclosures", summary="Who received which field, when")
+    def disclosures(beneficiary: UUID, caller: Home) -> JSONResponse:
+        return edge.read(lambda conn: Answer({"items": persons.disclosures(conn, _own(conn, beneficiary, caller).ref)}))
+
+    return router
+
+
+def _own(conn: Connection, named: UUID, caller: Call) -> Person:
+    person = persons.find(conn, named, partner_of(caller.principal))
+    if person is None or person.home != caller.partner:
+        raise refusals.not_found("beneficiary")
+    return person
+
+
+def _person(person: Person) -> dict[str, object]:
+    return {
+        "beneficiary": person.ref,
+        "local_ref": person.local_ref,
+        "profile": person.profile,
+        "version": person.profile_version,
+        "registered_at": person.registered,
+    }
+
+
+def _shown(person: Person, status: int = 200) -> Answer:
+    return Answer(_person(person), status, version=person.profile_version)

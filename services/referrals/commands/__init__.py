@@ -1,0 +1,1 @@
+"""What partners do: load, decide, save, say; a command never commits."""

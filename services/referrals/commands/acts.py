@@ -1,0 +1,273 @@
+"""Send, enrol, propose, and every step after; what answers a referral starts it in the same commit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from typing import Any, TypeVar
+from uuid import UUID
+
+from jalons.clock import new_id
+from jalons.privacy.references import new_reference
+from services.referrals import refusals
+from services.referrals.commands.persons import active_partners, give_consent, own, registered_or_known
+from services.referrals.domain import acts, agreement
+from services.referrals.domain.acts import MOMENT_OF_KIND, Act, Decided, Placement, Referral, Training
+from services.referrals.domain.agreement import Consent
+from services.referrals.domain.working_days import after_working_days
+from services.referrals.store import directory, persons
+from services.referrals.store.acts import PLACEMENTS, REFERRALS, TRAININGS, Acts
+from services.referrals.store.persons import Person
+from services.referrals.work import Work
+
+S = TypeVar("S", bound=Act)
+Given = Mapping[str, Any]
+
+
+def send_referral(work: Work, given: Given) -> Referral:
+    """A referral, with the person and the agreement if they are given, in one commit.
+
+    Raises NoConvention, NoConsent, AlreadyOpen, and Problem 404, 409, 422.
+    """
+    referrer, recipient, moment = work.call.partner, given["recipient"], given["moment"]
+    if referrer == recipient:
+        raise refusals.invalid("recipient", "a partner does not refer to itself")
+    rows = active_partners(work, [referrer, recipient])
+    trial = _trial(rows[referrer], rows[recipient])
+    conventions = directory.between(work.conn, referrer, recipient)
+    convention = agreement.covering(conventions, referrer, recipient, moment, work.call.today)
+    offer = _offer(work, given.get("offer"), recipient)
+    if offer and offer["moment"] != moment:
+        raise refusals.invalid("moment", "not the moment of this offer")
+    person = _person(work, given)
+    purpose = "employer" if rows[recipient]["kind"] == "employer" else "referral"
+    if given.get("agreement"):
+        _agree(work, person, recipient, purpose, given["agreement"])
+    consents = persons.consents(work.conn, person.ref)
+    attributes = agreement.agreed(consents, conventions, recipient, purpose, work.call.today)
+    referral = Referral(
+        id=new_id(),
+        reference=new_reference("R"),
+        ref=person.ref,
+        home=person.home,
+        status="sent",
+        version=1,
+        referrer=referrer,
+        recipient=recipient,
+        moment=moment,
+        offer=given.get("offer"),
+        facts=_facts(given, "reason", "goal", "chosen_by", "contact")
+        | {
+            "recipient_kind": rows[recipient]["kind"],
+            "offer_type": offer["type"] if offer else None,
+            "reply_by": after_working_days(work.call.today, convention.reply_within_working_days).isoformat(),
+            "disclosed": agreement.disclosed(
+                person.profile, convention.shared_attributes, attributes, rows[recipient]["secrecy_class"]
+            ),
+            "follows": _earlier(work, given.get("follows"), person, "follows"),
+            "alternative_to": _earlier(work, given.get("alternative_to"), person, "alternative_to"),
+            "sent_at": work.call.now.isoformat(),
+            "trial": trial,
+        },
+    )
+    work.introduce(person.ref, person.home, [referrer, recipient])
+    return _new(work, REFERRALS, acts.sent(referral), given.get("happened_on"))
+
+
+def enrol(work: Work, given: Given) -> Training:
+    """A training: by the operator, who knows the person by an alias, or by the home partner to an offer it may use.
+
+    Raises NoConvention, NoConsent, and Problem 404, 409, 422.
+    """
+    caller = work.call.partner
+    person = _known(work, given["beneficiary"])
+    moment = MOMENT_OF_KIND[given["kind"]]
+    offer = _offer(work, given.get("offer"), None)
+    operator = offer["partner"] if offer else caller
+    if caller not in (operator, person.home):
+        raise refusals.invalid("offer", "not an offer of yours, nor is the person yours")
+    rows = active_partners(work, sorted({caller, operator}))
+    if operator != caller:
+        _may_disclose(work, person, operator, moment)
+    referral = _answered(work, given.get("referral_id"), person, operator)
+    _check_plan(given)
+    training = Training(
+        id=new_id(),
+        reference=new_reference("T"),
+        ref=person.ref,
+        home=person.home,
+        status="enrolled",
+        version=1,
+        operator=operator,
+        moment=moment,
+        referral_id=referral.id if referral else None,
+        facts=_facts(given, "kind", "tool", "goal", "chosen_by", "planned_start", "planned_end", "offer")
+        | {"trial": _trial(rows[caller], rows[operator])},
+    )
+    work.introduce(person.ref, person.home, [operator])
+    return _new(work, TRAININGS, acts.enrolled(training), given.get("happened_on"))
+
+
+def propose(work: Work, given: Given) -> Placement:
+    """A placement; an employer stands outside professional secrecy, so the person agreed to it by name.
+
+    Raises NoConsent, and Problem 404, 409, 422.
+    """
+    caller, employer = work.call.partner, given["employer"]
+    person = _known(work, given["beneficiary"])
+    rows = active_partners(work, sorted({caller, employer, given.get("legal_employer") or employer}))
+    if employer not in (caller, person.home):
+        conventions = directory.between(work.conn, caller, employer)
+        consents = persons.consents(work.conn, person.ref)
+        agreement.agreed(consents, conventions, employer, "employer", work.call.today)
+    referral = _answered(work, given.get("referral_id"), person, employer)
+    _check_plan(given)
+    placement = Placement(
+        id=new_id(),
+        reference=new_reference("P"),
+        ref=person.ref,
+        home=person.home,
+        status="proposed",
+        version=1,
+        proposer=caller,
+        employer=employer,
+        referral_id=referral.id if referral else None,
+        facts=_facts(
+            given,
+            *("kind", "occupation", "goal", "chosen_by", "planned_start", "planned_end", "offer", "legal_employer"),
+        )
+        | {"trial": _trial(rows[caller], rows[employer])},
+    )
+    work.introduce(person.ref, person.home, [employer])
+    return _new(work, PLACEMENTS, acts.proposed(placement), given.get("happened_on"))
+
+
+def step(work: Work, store: Acts[S], named: UUID | str, action: str, given: Given) -> S:
+    """One action of the table. A training or placement that starts also starts the referral it answers.
+
+    Raises NotAllowed, NotGiven, InTheFuture, and Problem 404, 412, 422.
+    """
+    state = store.find(work.conn, named, lock=True)
+    if state is None or not state.party(work.call.partner):
+        raise refusals.not_found(store.table.removesuffix("s"))
+    if work.call.if_match not in (None, "*", f'"{state.version}"'):
+        raise refusals.stale()
+    said = _plain({name: value for name, value in given.items() if name != "happened_on"})
+    on = given.get("happened_on") or _own_date(given)
+    decided = acts.act(state, action, work.call.partner, said)
+    store.save(work.conn, decided.state)
+    work.say(state.ref, decided.event, decided.sealed, on)
+    if action == "start" and isinstance(decided.state, Training | Placement) and decided.state.referral_id:
+        _start_referral(work, decided.state, said, on)
+    return decided.state
+
+
+def _start_referral(work: Work, answer: Training | Placement, said: Given, on: date | None) -> None:
+    """The referral that is answered starts with its answer, unless it has started already."""
+    referral = REFERRALS.find(work.conn, answer.referral_id or answer.id, lock=True)
+    if referral is None or referral.status == "started":
+        return
+    kind = "training" if isinstance(answer, Training) else "placement"
+    given = {"started_on": said["started_on"], "answered_by": kind, "answered_by_id": str(answer.id)}
+    decided = acts.act(referral, "start", referral.recipient, given)
+    REFERRALS.save(work.conn, decided.state)
+    work.say(referral.ref, decided.event, decided.sealed, on)
+
+
+def _new(work: Work, store: Acts[S], decided: Decided[S], on: date | None) -> S:
+    store.add(work.conn, decided.state)
+    work.say(decided.state.ref, decided.event, decided.sealed, on)
+    return decided.state
+
+
+def _person(work: Work, given: Given) -> Person:
+    """The person a referral is for: known already, or given with it."""
+    if given.get("person"):
+        return registered_or_known(work, given["person"]["profile"], given["person"].get("local_ref"))
+    return own(work, given["beneficiary"])
+
+
+def _known(work: Work, named: UUID) -> Person:
+    """A person the caller knows, by ref or alias, locked. Raises Problem 404."""
+    person = persons.find(work.conn, named, work.call.partner, lock=True)
+    if person is None:
+        raise refusals.not_found("beneficiary")
+    return person
+
+
+def _agree(work: Work, person: Person, recipient: str, purpose: str, given: Given) -> None:
+    consent = Consent(
+        frozenset({recipient}),
+        None,
+        frozenset({purpose}),
+        frozenset(given.get("attributes") or ()),
+        given.get("expires_on"),
+    )
+    give_consent(work, person, consent, given["channel"], given.get("evidence_ref"))
+
+
+def _may_disclose(work: Work, person: Person, partner: str, moment: str) -> None:
+    conventions = directory.between(work.conn, work.call.partner, partner)
+    agreement.covering(conventions, work.call.partner, partner, moment, work.call.today)
+    consents = persons.consents(work.conn, person.ref)
+    agreement.agreed(consents, conventions, partner, "referral", work.call.today)
+
+
+def _offer(work: Work, name: str | None, partner: str | None) -> dict[str, Any] | None:
+    if name is None:
+        return None
+    offer = directory.offer(work.conn, name)
+    if offer is None or (partner and offer["partner"] != partner):
+        raise refusals.invalid("offer", "there is no such offer of this partner")
+    if offer["status"] == "closed":
+        raise refusals.invalid("offer", "closed")
+    return offer
+
+
+def _answered(work: Work, named: UUID | str | None, person: Person, recipient: str) -> Referral | None:
+    """The accepted referral that a training or placement answers. Raises Problem 422."""
+    if named is None:
+        return None
+    referral = REFERRALS.find(work.conn, named)
+    if referral is None or referral.ref != person.ref or referral.recipient != recipient:
+        raise refusals.invalid("referral_id", "there is no such referral of this person to this partner")
+    if referral.status not in ("accepted", "started"):
+        raise refusals.invalid("referral_id", f"the referral is {referral.status}; accept it first")
+    return referral
+
+
+def _earlier(work: Work, named: UUID | str | None, person: Person, at: str) -> str | None:
+    """An earlier referral of the same person, as its id."""
+    if named is None:
+        return None
+    referral = REFERRALS.find(work.conn, named)
+    if referral is None or referral.ref != person.ref:
+        raise refusals.invalid(at, "there is no such referral of this person")
+    return str(referral.id)
+
+
+def _trial(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    if one["trial"] != other["trial"]:
+        raise refusals.trial_only()
+    return bool(one["trial"])
+
+
+def _check_plan(given: Given) -> None:
+    if given.get("planned_end") and given["planned_end"] < given["planned_start"]:
+        raise refusals.invalid("planned_end", "before planned_start")
+
+
+def _own_date(given: Given) -> date | None:
+    """An act's own date says when it happened, where nothing else does."""
+    return given.get("started_on") or given.get("ended_on")
+
+
+def _facts(given: Given, *names: str) -> dict[str, Any]:
+    return _plain({name: given[name] for name in names if given.get(name) is not None})
+
+
+def _plain(values: Given) -> dict[str, Any]:
+    """Dates and ids in the form they are kept in."""
+    return {
+        k: v.isoformat() if isinstance(v, date) else str(v) if isinstance(v, UUID) else v for k, v in values.items()
+    }

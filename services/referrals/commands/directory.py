@@ -1,0 +1,136 @@
+"""Partners, conventions, offers and clients: the coordinator's to write, an offer also its partner's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from jalons.clock import new_id
+from jalons.identity import SCOPES
+from jalons.problems import Problem
+from schemas import convention as conventions
+from schemas import offer as offers
+from schemas import partner as partners
+from services.referrals import refusals
+from services.referrals.keyring import hashed, new_secret
+from services.referrals.store import directory, identity
+from services.referrals.store.identity import Client
+from services.referrals.work import Work
+
+_STATUS_EVENT: dict[str, type[partners.PartnerRecord]] = {
+    "active": partners.UpdatedV1,
+    "candidate": partners.UpdatedV1,
+    "suspended": partners.SuspendedV1,
+    "left": partners.LeftV1,
+}
+
+
+def put_partner(work: Work, slug: str, record: Mapping[str, Any]) -> tuple[dict[str, Any], bool]:
+    """A partner's record, whole; the stored row, and whether it is new. Unchanged, nothing is said."""
+    directory.lock_name(work.conn, "directory", slug)
+    known = directory.partner(work.conn, slug)
+    values = {"slug": slug, "status": known["status"] if known else "active", **record}
+    if known and all(known[name] == value for name, value in values.items()):
+        return known, False
+    version = directory.save(work.conn, "partners", "slug", values)
+    event = partners.UpdatedV1 if known else partners.RegisteredV1
+    work.say(slug, event.model_validate(values))
+    return {**values, "version": version}, known is None
+
+
+def set_partner_status(work: Work, slug: str, status: str) -> dict[str, Any]:
+    """A partner enters, pauses or leaves. Raises Problem 404."""
+    directory.lock_name(work.conn, "directory", slug)
+    known = directory.partner(work.conn, slug)
+    if known is None:
+        raise refusals.not_found("partner")
+    if known["status"] == status:
+        return known
+    directory.set_status(work.conn, "partners", "slug", slug, status)
+    values = {**known, "status": status}
+    work.say(slug, _STATUS_EVENT[status].model_validate(values))
+    return {**values, "version": known["version"] + 1}
+
+
+def add_client(work: Work, slug: str, scopes: list[str]) -> tuple[str, str]:
+    """A new client of a partner: its id and its secret, which is shown this once."""
+    if directory.partner(work.conn, slug) is None:
+        raise refusals.not_found("partner")
+    if not set(scopes) <= set(SCOPES) - {"operator", "hub"}:
+        raise refusals.invalid("scopes", "partners' clients have partner, coordinator or read:counts")
+    client_id, secret = f"{slug}-{str(new_id())[-8:]}", new_secret()
+    identity.add_client(work.conn, Client(client_id, slug, hashed(secret), tuple(scopes)), work.call.now)
+    return client_id, secret
+
+
+def sign_convention(work: Work, record: Mapping[str, Any]) -> dict[str, Any]:
+    """A convention in force from its date on. Raises Problem 422 for an unknown party."""
+    parties = sorted(set(record["parties"]))
+    known = directory.partners_of(work.conn, parties)
+    for party in parties:
+        if party not in known:
+            raise refusals.unknown_partner(party)
+    for scope in record["scope"]:
+        if not {scope["from"], scope["to"]} <= set(parties):
+            raise refusals.invalid("scope", "from and to must be parties of the convention")
+    if record["valid_to"] and record["valid_to"] < record["valid_from"]:
+        raise refusals.invalid("valid_to", "before valid_from")
+    values = {"convention_id": new_id(), **record, "parties": parties, "status": "signed"}
+    directory.save(work.conn, "conventions", "convention_id", values)
+    _say_convention(work, conventions.SignedV1, values)
+    return {**values, "version": 1}
+
+
+_CONVENTION_STEPS: dict[str, tuple[set[str], str, type[conventions.ConventionRecord]]] = {
+    "suspend": ({"signed"}, "suspended", conventions.SuspendedV1),
+    "resume": ({"suspended"}, "signed", conventions.SignedV1),
+    "terminate": ({"signed", "suspended"}, "terminated", conventions.TerminatedV1),
+}
+
+
+def step_convention(work: Work, convention_id: UUID, action: str) -> dict[str, Any]:
+    """Suspend, resume or terminate. Raises Problem 404 and 409."""
+    directory.lock_name(work.conn, "directory", str(convention_id))
+    known = directory.convention(work.conn, convention_id)
+    if known is None:
+        raise refusals.not_found("convention")
+    source, target, event = _CONVENTION_STEPS[action]
+    if known["status"] not in source:
+        open_now = [name for name, (allowed, _, _) in _CONVENTION_STEPS.items() if known["status"] in allowed]
+        raise Problem(
+            409,
+            "transition_not_allowed",
+            f"`{action}` is not open while the convention is `{known['status']}`.",
+            f"Open now: {', '.join(open_now) or 'nothing'}.",
+            actions=open_now,
+        )
+    directory.set_status(work.conn, "conventions", "convention_id", convention_id, target)
+    values = {**known, "status": target, "version": known["version"] + 1}
+    _say_convention(work, event, values)
+    return values
+
+
+def put_offer(work: Work, name: str, record: Mapping[str, Any]) -> tuple[dict[str, Any], bool]:
+    """An offer's record, whole; the stored row, and whether it is new. Raises Problem 403, 422."""
+    directory.lock_name(work.conn, "directory", name)
+    known = directory.offer(work.conn, name)
+    owner = known["partner"] if known else record["partner"]
+    if not work.call.principal.has("coordinator") and work.call.principal.partner != owner:
+        raise refusals.not_yours("offer")
+    if record["partner"] != owner:
+        raise refusals.invalid("partner", "an offer does not change hands")
+    if directory.partner(work.conn, owner) is None:
+        raise refusals.unknown_partner(owner)
+    values = {"offer": name, **record}
+    if known and all(known[key] == value for key, value in values.items()):
+        return known, False
+    version = directory.save(work.conn, "offers", "offer", values)
+    event = offers.ClosedV1 if values["status"] == "closed" else offers.PublishedV1
+    work.say(name, event.model_validate(values))
+    return {**values, "version": version}, known is None
+
+
+def _say_convention(work: Work, event: type[conventions.ConventionRecord], values: Mapping[str, Any]) -> None:
+    scope = [{"referrer": s["from"], "recipient": s["to"], "moments": s["moments"]} for s in values["scope"]]
+    work.say(values["convention_id"], event.model_validate({**values, "scope": scope}))

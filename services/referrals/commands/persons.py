@@ -1,0 +1,116 @@
+"""Persons and what they agreed to: the home partner's to write."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from typing import Any
+from uuid import UUID
+
+from jalons.clock import new_id, new_ref
+from jalons.problems import Problem
+from schemas import beneficiary as events
+from schemas import consent as consents
+from services.referrals import refusals
+from services.referrals.domain.agreement import Consent
+from services.referrals.store import directory, persons
+from services.referrals.store.persons import Person
+from services.referrals.work import Work
+
+
+def register(work: Work, profile: Mapping[str, Any], local_ref: str | None, on: date | None = None) -> Person:
+    """A person is accompanied by the caller from now on. Raises Problem 409 if the dossier number is taken."""
+    home = work.call.partner
+    _active(work, home)
+    person = Person(new_ref(), home, local_ref, dict(profile), 1, work.call.now)
+    if not persons.add(work.conn, person, work.keys.make(person.ref)):
+        raise Problem(
+            409,
+            "local_ref_taken",
+            "You have registered a person under this local_ref.",
+            "Find the person: GET /beneficiaries?local_ref=…",
+        )
+    sealed = events.SealedProfile.model_validate({"profile": profile})
+    work.say(person.ref, events.RegisteredV1(home=home, profile_version=1), sealed, on)
+    return person
+
+
+def registered_or_known(work: Work, profile: Mapping[str, Any], local_ref: str | None) -> Person:
+    """The caller's person of that dossier number, their bands brought up to date, else a new one."""
+    known = persons.by_local_ref(work.conn, work.call.partner, local_ref) if local_ref else None
+    if known is None:
+        return register(work, profile, local_ref)
+    return update_profile(work, known.ref, profile)
+
+
+def update_profile(work: Work, named: UUID, profile: Mapping[str, Any], on: date | None = None) -> Person:
+    """New bands; the same ones change nothing."""
+    person = own(work, named)
+    if person.profile == dict(profile):
+        return person
+    version = persons.set_profile(work.conn, person.ref, profile)
+    sealed = events.SealedProfile.model_validate({"profile": profile})
+    work.say(person.ref, events.ProfileUpdatedV1(home=person.home, profile_version=version), sealed, on)
+    return Person(person.ref, person.home, person.local_ref, dict(profile), version, person.registered)
+
+
+def own(work: Work, named: UUID) -> Person:
+    """The caller's own person, locked. Raises Problem 404, also for one known by an alias."""
+    person = persons.find(work.conn, named, work.call.partner, lock=True)
+    if person is None or person.home != work.call.partner:
+        raise refusals.not_found("beneficiary")
+    return person
+
+
+def give_consent(
+    work: Work, person: Person, consent: Consent, channel: str, evidence_ref: str | None, on: date | None = None
+) -> UUID:
+    """Record what a person agreed to. Raises Problem 422 for an unknown partner or convention."""
+    for partner in sorted(consent.partners - directory.partners_of(work.conn, consent.partners).keys()):
+        raise refusals.unknown_partner(partner)
+    if consent.convention_id and directory.convention(work.conn, consent.convention_id) is None:
+        raise refusals.invalid("convention_id", "there is no such convention")
+    if consent.expires_on and consent.expires_on < work.call.today:
+        raise refusals.invalid("expires_on", "in the past")
+    consent_id = new_id()
+    persons.add_consent(work.conn, consent_id, person.ref, consent, channel, evidence_ref, work.call.now)
+    event = consents.GivenV1.model_validate(
+        {
+            "consent_id": consent_id,
+            "home": person.home,
+            "partners": sorted(consent.partners),
+            "convention_id": consent.convention_id,
+            "purposes": sorted(consent.purposes),
+            "expires_on": consent.expires_on,
+        }
+    )
+    sealed = consents.GivenSealed.model_validate({"attributes": sorted(consent.attributes), "channel": channel})
+    work.say(person.ref, event, sealed, on)
+    return consent_id
+
+
+def withdraw_consent(work: Work, named: UUID, consent_id: UUID) -> None:
+    """Take an agreement back; a second time changes nothing. Raises Problem 404."""
+    person = own(work, named)
+    found = persons.withdraw(work.conn, person.ref, consent_id, work.call.now)
+    if found is None:
+        raise refusals.not_found("consent")
+    partners, standing = found
+    if standing:
+        event = consents.WithdrawnV1(consent_id=consent_id, home=person.home, partners=tuple(partners))
+        work.say(person.ref, event)
+
+
+def _active(work: Work, slug: str) -> dict[str, Any]:
+    return active_partners(work, [slug])[slug]
+
+
+def active_partners(work: Work, slugs: list[str]) -> dict[str, dict[str, Any]]:
+    """The rows of partners that may exchange now. Raises Problem 422 for an unknown one, 409 for one not active."""
+    known = directory.partners_of(work.conn, slugs)
+    for slug in slugs:
+        if slug not in known:
+            raise refusals.unknown_partner(slug)
+        if known[slug]["status"] != "active":
+            raise refusals.not_active(slug)
+    return known

@@ -1,0 +1,94 @@
+"""No referral without a convention in force and a recorded agreement; what is disclosed is in both."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+from uuid import UUID
+
+PROFILE = ("age_band", "sex", "commune_nis", "education", "status", "household", "obstacles")
+
+
+@dataclass(frozen=True, slots=True)
+class Convention:
+    """A convention as far as a referral needs it. scope: (from, to, moments)."""
+
+    convention_id: UUID
+    parties: tuple[str, ...]
+    status: str
+    valid_from: date
+    valid_to: date | None
+    scope: tuple[tuple[str, str, tuple[str, ...]], ...]
+    shared_attributes: frozenset[str]
+    reply_within_working_days: int
+
+    def in_force(self, on: date) -> bool:
+        """Signed, and within its dates."""
+        return self.status == "signed" and self.valid_from <= on and (self.valid_to is None or on <= self.valid_to)
+
+    def covers(self, referrer: str, recipient: str, moment: str, on: date) -> bool:
+        """Whether it lets one refer to the other for a moment."""
+        return self.in_force(on) and any(
+            (referrer, recipient) == (sender, receiver) and moment in moments
+            for sender, receiver, moments in self.scope
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """What a person agreed to; either partners or a convention whose parties they are."""
+
+    partners: frozenset[str]
+    convention_id: UUID | None
+    purposes: frozenset[str]
+    attributes: frozenset[str]
+    expires_on: date | None
+
+    def covers(self, partner: str, purpose: str, on: date, conventions: Iterable[Convention]) -> bool:
+        """Whether it lets a partner be told for a purpose."""
+        if purpose not in self.purposes or (self.expires_on is not None and on > self.expires_on):
+            return False
+        if partner in self.partners:
+            return True
+        return any(
+            partner in c.parties and c.in_force(on) for c in conventions if c.convention_id == self.convention_id
+        )
+
+
+class NoConvention(Exception):
+    """No convention in force lets the referrer send to the receiver for this moment."""
+
+
+class NoConsent(Exception):
+    """The person has not agreed to this being shared with this partner."""
+
+
+def covering(conventions: Iterable[Convention], referrer: str, recipient: str, moment: str, on: date) -> Convention:
+    """The convention that covers a referral. Raises NoConvention."""
+    for convention in conventions:
+        if convention.covers(referrer, recipient, moment, on):
+            return convention
+    raise NoConvention
+
+
+def agreed(
+    consents: Iterable[Consent], conventions: Iterable[Convention], partner: str, purpose: str, on: date
+) -> frozenset[str]:
+    """The attributes the person lets this partner have for this purpose. Raises NoConsent."""
+    known = list(conventions)
+    covering_consents = [c for c in consents if c.covers(partner, purpose, on, known)]
+    if not covering_consents:
+        raise NoConsent
+    return frozenset().union(*(c.attributes for c in covering_consents))
+
+
+def disclosed(
+    profile: Mapping[str, Any], shared: frozenset[str], agreed_to: frozenset[str], secrecy_class: str
+) -> dict[str, Any]:
+    """The profile a receiver gets: convention ∩ agreement, and nothing for one that is bound by no secrecy
+    (art. 458 of the Penal Code asks a receiver who is)."""
+    if secrecy_class == "none":
+        return {}
+    return {name: profile[name] for name in PROFILE if name in shared & agreed_to and profile.get(name) is not None}

@@ -1,0 +1,122 @@
+"""Every refusal of a command, by name: its status, its code, the cause and the cure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from jalons.problems import Problem
+from services.referrals.domain.agreement import NoConsent, NoConvention
+from services.referrals.domain.lifecycle import NotAllowed, NotGiven
+from services.referrals.store.acts import AlreadyOpen
+from services.referrals.work import InTheFuture
+
+
+def not_found(what: str) -> Problem:
+    """What is not there, or not the caller's to see: the two are not told apart."""
+    return Problem(404, "not_found", f"There is no such {what}, or it is not yours.", "Check the id you were given.")
+
+
+def not_yours(what: str) -> Problem:
+    """The caller may see it but not write it."""
+    return Problem(403, "not_yours", f"This {what} is not yours to write.", "Ask the partner it belongs to.")
+
+
+def not_active(partner: str) -> Problem:
+    """A partner that neither sends nor receives."""
+    return Problem(
+        409, "partner_not_active", f"{partner} is not active in the network.", "Choose another, or ask the coordinator."
+    )
+
+
+def unknown_partner(partner: str) -> Problem:
+    """A partner the directory does not have."""
+    return Problem(422, "unknown_partner", f"The directory has no partner {partner}.", "See GET /partners.")
+
+
+def trial_only() -> Problem:
+    """A trial partner's records reach trial partners only."""
+    return Problem(
+        409,
+        "trial_partner",
+        "A trial partner exchanges with trial partners only.",
+        "Choose a partner of the same kind.",
+    )
+
+
+def invalid(at: str, problem: str) -> Problem:
+    """A value that the form allows but the rule does not."""
+    return Problem(
+        422,
+        "invalid",
+        f"{at}: {problem}.",
+        "Correct it; /docs has an example.",
+        fields=[{"at": at, "problem": problem}],
+    )
+
+
+def stale() -> Problem:
+    """If-Match names another version."""
+    return Problem(412, "stale", "It changed since you read it.", "Read it again and decide anew.")
+
+
+def _no_convention(_error: Exception) -> Problem:
+    return Problem(
+        403,
+        "no_convention",
+        "No convention in force lets you refer to this partner for this moment.",
+        "Ask the coordinator which conventions you are a party of, or choose another partner.",
+    )
+
+
+def _no_consent(_error: Exception) -> Problem:
+    return Problem(
+        403,
+        "no_consent",
+        "The person's agreement to share this with this partner is not on record.",
+        "Ask the person, then record it: `agreement` in this call, or POST /beneficiaries/{id}/consents.",
+    )
+
+
+def _not_allowed(error: NotAllowed) -> Problem:
+    return Problem(
+        409,
+        "transition_not_allowed",
+        f"`{error.action}` is not open to you while the status is `{error.status}`.",
+        f"Open to you now: {', '.join(error.open) or 'nothing'}.",
+        actions=error.open,
+    )
+
+
+def _not_given(error: NotGiven) -> Problem:
+    return Problem(
+        422,
+        "missing",
+        f"This action must be given: {', '.join(error.missing)}.",
+        "Send them in the body.",
+        fields=[{"at": name, "problem": "missing"} for name in error.missing],
+    )
+
+
+def _already_open(_error: Exception) -> Problem:
+    return Problem(
+        409,
+        "already_open",
+        "This person has an open referral to this offer.",
+        "Follow that one, or wait until it is closed.",
+    )
+
+
+def _in_the_future(_error: Exception) -> Problem:
+    return invalid("happened_on", "an act's own date is today or earlier")
+
+
+REFUSALS: dict[type[Exception], Callable[[Any], Problem]] = {
+    NoConvention: _no_convention,
+    NoConsent: _no_consent,
+    NotAllowed: _not_allowed,
+    NotGiven: _not_given,
+    AlreadyOpen: _already_open,
+    InTheFuture: _in_the_future,
+}
+"""A domain's refusal → the answer."""

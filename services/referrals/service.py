@@ -1,0 +1,46 @@
+"""Builds referrals and wires it; opens nothing."""
+
+from __future__ import annotations
+
+from jalons.database import engine
+from jalons.http import application
+from jalons.identity import Verifier
+from jalons.messaging.api import dead_letter_routes, log_routes
+from jalons.messaging.kafka import reachable
+from jalons.messaging.outbox import Outbox
+from jalons.peers import Peers
+from jalons.serve import Service
+from jalons.settings import Settings
+from jalons.wiring import database_answers, ground
+from services.referrals.api import acts, directory, identity, persons
+from services.referrals.api.edge import Edge
+from services.referrals.keyring import PersonKeys, SigningKeys
+
+PROMISE = "What partners do: refer, answer, train, place; each act one commit, one event, and nothing disclosed."
+
+
+def build(settings: Settings) -> Service:
+    """The service, ready to be started."""
+    secret = settings.secret_key.get_secret_value()
+    pool = engine(settings.database_url, "referrals", pool=settings.database_pool)
+    keys = PersonKeys(pool, secret)
+    base = ground(settings, "referrals", pool, Outbox("referrals", keys.wanted))
+    signing = SigningKeys(base.engine, secret)
+    own = settings.issuer is None and settings.jwks_url is None
+    verifier = Verifier(signing, settings.token_issuer) if own else Peers(settings).verifier()
+
+    def missing() -> dict[str, str]:
+        waits = {} if database_answers(base.engine) else {"database": "PostgreSQL does not answer"}
+        if not reachable(settings):
+            waits["broker"] = "Kafka takes no connection; calls are taken on, their events wait"
+        return waits
+
+    app = application("referrals", PROMISE, verifier, missing, settings.public_url)
+    edge = Edge(base, keys)
+    app.include_router(identity.routes(settings, edge, keys, signing))
+    app.include_router(directory.routes(edge))
+    app.include_router(persons.routes(edge))
+    app.include_router(acts.routes(edge))
+    app.include_router(log_routes(base.engine, keys.cache, base.alias))
+    app.include_router(dead_letter_routes(base.engine, None))
+    return Service("referrals", app, [base.relay])

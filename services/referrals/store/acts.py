@@ -1,0 +1,92 @@
+"""Referrals, trainings and placements: one table each, the same few columns to find them by, the rest as facts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+from uuid import UUID
+
+from psycopg.errors import UniqueViolation
+from psycopg.types.json import Jsonb
+from sqlalchemy import Connection
+from sqlalchemy.exc import IntegrityError
+
+from services.referrals.domain.acts import Act, Placement, Referral, Training
+
+S = TypeVar("S", bound=Act)
+
+
+class AlreadyOpen(Exception):
+    """The person has an open referral to the same offer."""
+
+
+@dataclass(frozen=True)
+class Acts(Generic[S]):
+    """One of the three tables. columns: beside id, reference, ref, home, status, version and facts."""
+
+    table: str
+    kind: type[S]
+    columns: tuple[str, ...]
+    parties: tuple[str, ...]
+
+    @property
+    def _all(self) -> tuple[str, ...]:
+        return ("id", "reference", "ref", "home", "status", "version", "facts", *self.columns)
+
+    def add(self, conn: Connection, state: S) -> None:
+        """Insert a new one. Raises AlreadyOpen."""
+        slots = ", ".join(["%s"] * len(self._all))
+        try:
+            conn.exec_driver_sql(
+                f"INSERT INTO {self.table} ({', '.join(self._all)}) VALUES ({slots})",
+                self._values(state),
+            )
+        except IntegrityError as error:
+            constraint = error.orig.diag.constraint_name if isinstance(error.orig, UniqueViolation) else None
+            if constraint == "referrals_one_open":
+                raise AlreadyOpen from None
+            raise
+
+    def save(self, conn: Connection, state: S) -> None:
+        """Write a state back."""
+        conn.exec_driver_sql(
+            f"UPDATE {self.table} SET status = %s, version = %s, facts = %s WHERE id = %s",
+            (state.status, state.version, Jsonb(dict(state.facts)), state.id),
+        )
+
+    def find(self, conn: Connection, named: UUID | str, *, lock: bool = False) -> S | None:
+        """By id or spoken reference. lock: the person's row first, then its own, as every writer does."""
+        column = "id" if isinstance(named, UUID) else "reference"
+        chosen = ", ".join(f"t.{name}" for name in self._all)
+        if lock:
+            conn.exec_driver_sql(
+                "SELECT 1 FROM beneficiaries WHERE ref ="
+                f" (SELECT ref FROM {self.table} WHERE {column} = %s) FOR UPDATE",
+                (named,),
+            )
+        row = conn.exec_driver_sql(
+            f"SELECT {chosen} FROM {self.table} t WHERE t.{column} = %s" + (" FOR UPDATE" if lock else ""),
+            (named,),
+        ).one_or_none()
+        return self.kind(**row._asdict()) if row else None
+
+    def page(
+        self, conn: Connection, party: str, partner: str, *, status: str | None, before: UUID, limit: int
+    ) -> list[S]:
+        """A page of those in which a partner has a role, newest first."""
+        chosen = ", ".join(self._all)
+        rows = conn.exec_driver_sql(
+            f"SELECT {chosen} FROM {self.table} WHERE {party} = %s AND id < %s"
+            " AND (%s::text IS NULL OR status = %s) ORDER BY id DESC LIMIT %s",
+            (partner, before, status, status, limit),
+        )
+        return [self.kind(**row._asdict()) for row in rows]
+
+    def _values(self, state: S) -> tuple[Any, ...]:
+        values = {name: getattr(state, name) for name in self._all}
+        return tuple(Jsonb(dict(value)) if name == "facts" else value for name, value in values.items())
+
+
+REFERRALS = Acts("referrals", Referral, ("referrer", "recipient", "moment", "offer"), ("referrer", "recipient"))
+TRAININGS = Acts("trainings", Training, ("operator", "moment", "referral_id"), ("operator", "home"))
+PLACEMENTS = Acts("placements", Placement, ("proposer", "employer", "referral_id"), ("proposer", "employer"))

@@ -1,0 +1,130 @@
+"""Partners, conventions and offers: the *bottin social*."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import date
+from typing import Any
+from uuid import UUID
+
+from psycopg.types.json import Jsonb
+from sqlalchemy import Connection
+
+from services.referrals.domain.agreement import Convention
+
+Row = dict[str, Any]
+
+_CONVENTION_COLUMNS = (
+    "convention_id, parties, status, valid_from, valid_to, scope, shared_attributes, legal_basis,"
+    " reply_within_working_days, remind_on_working_days, expire_after_days, version"
+)
+
+
+def lock_name(conn: Connection, kind: str, name: str) -> None:
+    """Hold a directory id until the transaction ends, also one that does not exist yet."""
+    conn.exec_driver_sql("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (f"{kind} {name}",))
+
+
+def partner(conn: Connection, slug: str) -> Row | None:
+    """One partner."""
+    return partners_of(conn, [slug]).get(slug)
+
+
+def partners_of(conn: Connection, slugs: Collection[str]) -> dict[str, Row]:
+    """The partners that exist of these, by slug."""
+    rows = conn.exec_driver_sql("SELECT * FROM partners WHERE slug = ANY(%s)", (sorted(slugs),))
+    return {row.slug: row._asdict() for row in rows}
+
+
+def partners(conn: Connection, after: str, limit: int) -> list[Row]:
+    """A page of partners, by slug."""
+    rows = conn.exec_driver_sql("SELECT * FROM partners WHERE slug > %s ORDER BY slug LIMIT %s", (after, limit))
+    return [row._asdict() for row in rows]
+
+
+def save(conn: Connection, table: str, key: str, values: Mapping[str, Any]) -> int:
+    """Insert or replace a directory row whole; its new version."""
+    columns = ", ".join(values)
+    slots = ", ".join(["%s"] * len(values))
+    changes = ", ".join(f"{column} = excluded.{column}" for column in values if column != key)
+    version = conn.exec_driver_sql(
+        f"INSERT INTO {table} ({columns}) VALUES ({slots}) ON CONFLICT ({key}) DO UPDATE"
+        f" SET {changes}, version = {table}.version + 1 RETURNING version",
+        tuple(_adapted(value) for value in values.values()),
+    ).scalar_one()
+    return int(version)
+
+
+def offer(conn: Connection, name: str) -> Row | None:
+    """One offer."""
+    row = conn.exec_driver_sql("SELECT * FROM offers WHERE offer = %s", (name,)).one_or_none()
+    return row._asdict() if row else None
+
+
+def offers(conn: Connection, filters: Mapping[str, str], after: str, limit: int) -> list[Row]:
+    """A page of offers by name; filters: partner, moment, type, commune_nis, status."""
+    where = "".join(f" AND {column} = %s" for column in filters)
+    rows = conn.exec_driver_sql(
+        f"SELECT * FROM offers WHERE offer > %s{where} ORDER BY offer LIMIT %s",
+        (after, *filters.values(), limit),
+    )
+    return [row._asdict() for row in rows]
+
+
+def convention(conn: Connection, convention_id: UUID) -> Row | None:
+    """One convention."""
+    row = conn.exec_driver_sql(
+        f"SELECT {_CONVENTION_COLUMNS} FROM conventions WHERE convention_id = %s",
+        (convention_id,),
+    ).one_or_none()
+    return row._asdict() if row else None
+
+
+def conventions(conn: Connection, party: str | None, after: UUID, limit: int) -> list[Row]:
+    """A page of conventions by id; party: only those it is a party of."""
+    rows = conn.exec_driver_sql(
+        f"SELECT {_CONVENTION_COLUMNS} FROM conventions WHERE convention_id > %s"
+        " AND (%s::text IS NULL OR parties @> ARRAY[%s::text]) ORDER BY convention_id LIMIT %s",
+        (after, party, party, limit),
+    )
+    return [row._asdict() for row in rows]
+
+
+def between(conn: Connection, referrer: str, recipient: str) -> list[Convention]:
+    """The signed conventions both partners are parties of, oldest first."""
+    rows = conn.exec_driver_sql(
+        f"SELECT {_CONVENTION_COLUMNS} FROM conventions"
+        " WHERE parties @> %s::text[] AND status = 'signed' ORDER BY convention_id",
+        ([referrer, recipient],),
+    )
+    return [as_convention(row._asdict()) for row in rows]
+
+
+def as_convention(row: Row) -> Convention:
+    """The part of a row that decides whether a referral is covered."""
+    return Convention(
+        row["convention_id"],
+        tuple(row["parties"]),
+        row["status"],
+        row["valid_from"],
+        row["valid_to"],
+        tuple((s["from"], s["to"], tuple(s["moments"])) for s in row["scope"]),
+        frozenset(row["shared_attributes"]),
+        row["reply_within_working_days"],
+    )
+
+
+def set_status(conn: Connection, table: str, key: str, name: str | UUID, status: str) -> None:
+    """Change the status of a directory row."""
+    conn.exec_driver_sql(
+        f"UPDATE {table} SET status = %s, version = version + 1 WHERE {key} = %s",
+        (status, name),
+    )
+
+
+def _adapted(value: object) -> object:
+    if isinstance(value, list) and value and isinstance(value[0], dict):
+        return Jsonb(value)
+    if isinstance(value, date | str | int | UUID) or value is None:
+        return value
+    return list(value) if isinstance(value, Sequence) else value

@@ -1,0 +1,57 @@
+"""A creating call and its answer are kept in one transaction, so that a repeat gets the same answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from psycopg.types.json import Jsonb
+from sqlalchemy import Connection
+
+
+class StillRunning(Exception):
+    """The same key is at work in another transaction."""
+
+
+class OtherRequest(Exception):
+    """The key was used for another request."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What was answered."""
+
+    status: int
+    call_id: UUID
+    answer: dict[str, Any]
+
+
+def begin(conn: Connection, client_id: str, key: str, request: bytes) -> Stored | None:
+    """The stored answer of a repeat; None for a new key, which is then held until the transaction ends.
+
+    Raises StillRunning and OtherRequest.
+    """
+    row = conn.exec_driver_sql(
+        "SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 1)) AS mine", (f"{client_id} {key}",)
+    ).one()
+    if not row.mine:
+        raise StillRunning
+    found = conn.exec_driver_sql(
+        "SELECT request, status, call_id, answer FROM idempotency WHERE client_id = %s AND key = %s", (client_id, key)
+    ).one_or_none()
+    if found is None:
+        return None
+    if bytes(found.request) != request:
+        raise OtherRequest
+    return Stored(found.status, found.call_id, found.answer)
+
+
+def keep(conn: Connection, client_id: str, key: str, request: bytes, stored: Stored, now: datetime) -> None:
+    """Keep a 2xx answer; it holds no secret."""
+    conn.exec_driver_sql(
+        "INSERT INTO idempotency (client_id, key, request, status, call_id, answer, at)"
+        " VALUES (%s, %s, %s, %s, %s, %s, %s)",
+        (client_id, key, request, stored.status, stored.call_id, Jsonb(stored.answer), now),
+    )

@@ -1,0 +1,81 @@
+"""What a command works with: one transaction, one call, the clock's answer; the edge makes it and commits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from uuid import UUID
+
+from sqlalchemy import Connection
+
+from jalons.clock import happened, local_date
+from jalons.identity import Principal
+from jalons.messaging.outbox import Cause, Draft, Outbox
+from jalons.privacy.disclosure import Alias
+from schemas.envelope import Payload, SealedPart
+from services.referrals.keyring import PersonKeys
+from services.referrals.store import persons
+
+
+class InTheFuture(Exception):
+    """`happened_on` is after today."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request of a partner's system. id: what every event that follows from it names as its cause."""
+
+    id: UUID
+    principal: Principal
+    now: datetime
+    key: str | None = None
+    if_match: str | None = None
+    traceparent: str | None = None
+    request: bytes = b""
+
+    @property
+    def partner(self) -> str:
+        """Who acts."""
+        return self.principal.partner or "hub"
+
+    @property
+    def today(self) -> date:
+        """The date in Brussels."""
+        return local_date(self.now)
+
+
+@dataclass(slots=True)
+class Work:
+    """A transaction under way for a call. Events said are appended together when it is done, in the order said."""
+
+    conn: Connection
+    call: Call
+    outbox: Outbox
+    keys: PersonKeys
+    alias: Alias
+    said: list[Draft] = field(default_factory=list)
+
+    def say(
+        self, subject: object, data: Payload, sealed: SealedPart | None = None, happened_on: date | None = None
+    ) -> None:
+        """An event follows from this call. Raises InTheFuture."""
+        if happened_on is not None and happened_on > self.call.today:
+            raise InTheFuture
+        cause = Cause(self.call.id, self.call.id, self.call.traceparent)
+        time = happened(happened_on, self.call.now)
+        self.said.append(Draft(str(subject), data, time, self.call.partner, cause, sealed))
+
+    def append(self) -> None:
+        """Write what was said to the log."""
+        self.outbox.append(self.conn, self.said, self.call.now)
+
+    def named_for(self, partner: str, ref: UUID, home: str) -> UUID:
+        """How a partner names a person: the home partner by the ref, any other by its own alias."""
+        return ref if partner == home else self.alias(str(ref), partner)
+
+    def introduce(self, ref: UUID, home: str, partners: Sequence[str]) -> None:
+        """These partners will know the person by aliases of their own."""
+        for partner in partners:
+            if partner != home:
+                persons.keep_alias(self.conn, self.alias(str(ref), partner), ref, partner)

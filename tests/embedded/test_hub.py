@@ -1,0 +1,199 @@
+"""A whole hub on one machine: real Kafka, real PostgreSQL, and services that stand in for the three."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import stat
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import psycopg
+import pytest
+from conftest import HERE, Up, eventually
+from fakes import FakeStack
+from kafka import KafkaConsumer, KafkaProducer
+from kafka.admin import KafkaAdminClient, NewTopic
+
+from jalons.embedded import CannotStart
+from jalons.embedded.stack import SERVICES, Servers, Stack
+
+
+@pytest.fixture(scope="module")
+def said() -> list[str]:
+    return []
+
+
+@pytest.fixture(scope="module")
+def hub(tmp_path_factory: pytest.TempPathFactory, said: list[str]) -> Iterator[Stack]:
+    """Shared; each story leaves it whole. Its first port is taken before it starts."""
+    before = os.environ.get("PYTHONPATH")
+    os.environ["PYTHONPATH"] = str(HERE)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 18_101))
+        taken.listen()
+        with FakeStack(tmp_path_factory.mktemp("hub") / "data", port_base=18_100, say=said.append) as hub:
+            yield hub
+    os.environ.pop("PYTHONPATH") if before is None else os.environ.update(PYTHONPATH=before)
+
+
+def about(hub: Stack, name: str) -> dict[str, Any]:
+    with urllib.request.urlopen(f"{hub.info[name]}/about", timeout=5) as answer:
+        return dict(json.load(answer))
+
+
+def all_ready(hub: Servers) -> Callable[[], bool]:
+    return lambda: all(child.ready for child in hub.children.values())
+
+
+def test_hub_json_says_where_everything_is_to_its_owner_only(hub: Stack) -> None:
+    path = hub.folder.path / "hub.json"
+    info = json.loads(path.read_text())
+    assert set(info) == {*SERVICES, "kafka", "database", "operator"}
+    assert set(info["operator"]) == {"client_id", "client_secret"}
+    assert info == hub.info
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE((hub.folder.path / "secrets.json").stat().st_mode) == 0o600
+    assert stat.S_IMODE(hub.folder.path.stat().st_mode) == 0o700
+    with psycopg.connect(info["database"]) as connection:
+        assert connection.execute("SELECT current_setting('fsync')").fetchone() == ("on",)
+
+
+def test_ports_that_are_taken_are_stepped_over_and_said(hub: Stack, said: list[str]) -> None:
+    assert hub.info["referrals"] == "http://127.0.0.1:18103"
+    assert "taken" in said[0]
+
+
+def test_only_loopback_listens(hub: Stack) -> None:
+    pids = {hub.pid_of(name) for name in hub.children if name != "migrate"}
+    pids |= {child.pid for pid in pids for child in psutil.Process(pid).children(recursive=True)}
+    listening = [c for c in psutil.net_connections("inet") if c.status == psutil.CONN_LISTEN and c.pid in pids]
+    assert len(listening) >= 7  # broker, controller, database, mail, three services
+    assert {c.laddr.ip.removeprefix("::ffff:") for c in listening} == {"127.0.0.1"}
+
+
+def test_the_database_wants_its_password(hub: Stack) -> None:
+    wrong = hub.info["database"].replace(hub.secrets["database_password"], "wrong")
+    with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
+        psycopg.connect(wrong)
+    with pytest.raises(psycopg.OperationalError, match=r"no pg_hba.conf entry"):
+        psycopg.connect(hub.info["database"].replace("//jalons:", "//postgres:"))
+
+
+def test_a_second_hub_on_the_folder_is_refused_and_harms_nothing(hub: Stack) -> None:
+    with pytest.raises(CannotStart, match=f"already .process {os.getpid()}"), FakeStack(hub.folder.path):
+        pass
+    assert (hub.folder.path / "hub.json").exists()
+    assert about(hub, "referrals")["name"] == "referrals"
+
+
+def test_services_are_forked_from_one_parent_that_had_imported_all(hub: Stack) -> None:
+    told = [about(hub, name) for name in SERVICES]
+    assert {one["parent"] for one in told} == {hub.pid_of("nursery")}
+    assert {one["main"] for one in told} == {"nursery.py"}  # not the program that started the hub, run again
+    assert all("pytest" not in one["modules"] and "aiosmtpd.smtp" in one["modules"] for one in told)
+    assert all(one["session"] == one["pid"] for one in told)  # Ctrl-C at a terminal is not for them
+
+
+def test_a_killed_service_comes_back_and_is_said(hub: Stack, said: list[str]) -> None:
+    before = hub.pid_of("observation")
+    hub.kill("observation", signal.SIGKILL)
+    eventually(lambda: "observation is back." in said)
+    assert hub.pid_of("observation") != before
+    assert about(hub, "observation")["pid"] == hub.pid_of("observation")
+    assert any(line.startswith("observation ended (signal SIGKILL)") for line in said)
+
+
+def test_a_killed_nursery_takes_its_services_along_and_all_come_back(hub: Stack) -> None:
+    before = {name: hub.pid_of(name) for name in SERVICES}
+    hub.kill("nursery", signal.SIGKILL)
+    eventually(lambda: not hub.children["nursery"].ready)
+    eventually(all_ready(hub))
+    assert not any(psutil.pid_exists(pid) for pid in before.values())
+    assert {about(hub, name)["parent"] for name in SERVICES} == {hub.pid_of("nursery")}
+
+
+def test_killed_servers_come_back_with_what_they_had(hub: Stack) -> None:
+    admin = KafkaAdminClient(bootstrap_servers=hub.info["kafka"])
+    admin.create_topics([NewTopic("kept", 2, 1)])
+    admin.close()
+    producer = KafkaProducer(bootstrap_servers=hub.info["kafka"], enable_idempotence=True, acks="all")
+    producer.send("kept", b"an event").get(timeout=10)
+    producer.close()
+    hub.kill("kafka", signal.SIGKILL)
+    hub.kill("postgres", signal.SIGKILL)
+    eventually(lambda: not (hub.children["kafka"].ready or hub.children["postgres"].ready))
+    eventually(all_ready(hub), 40)
+    consumer = KafkaConsumer(
+        "kept", bootstrap_servers=hub.info["kafka"], auto_offset_reset="earliest", consumer_timeout_ms=10_000
+    )
+    assert next(consumer).value == b"an event"
+    consumer.close()
+    with psycopg.connect(hub.info["database"]) as connection:
+        assert connection.execute("SELECT count(*) FROM starts").fetchone() == (1,)
+
+
+def test_servers_named_in_the_environment_are_used_instead(
+    hub: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("JALONS_KAFKA", hub.info["kafka"])
+    monkeypatch.setenv("JALONS_DATABASE_URL", hub.info["database"])
+    monkeypatch.setenv("JALONS_SMTP_URL", "smtp://mail.example:587")
+    with FakeStack(tmp_path / "data", port_base=18_300) as other:
+        assert set(other.children) == {"nursery", "migrate", *SERVICES}
+        assert other.info["kafka"] == hub.info["kafka"]
+        assert other.info["database"] == hub.info["database"]
+        assert other.settings.smtp_url == "smtp://mail.example:587"
+        assert other.settings.mail_catcher_dir is None
+
+
+def test_a_folder_that_holds_other_things_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "thesis.odt").touch()
+    tmp_path.chmod(0o755)
+    with pytest.raises(CannotStart, match="other things"), Servers(tmp_path):
+        pass
+    assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o755
+
+
+def test_up_stops_on_sigterm_goes_on_where_it_was_and_survives_sigkill(up: Callable[..., Up], tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    first = up(data, "--port-base", "18200")
+    first.wait_ready()
+    info = json.loads((data / "hub.json").read_text())
+    everything = psutil.Process(first.process.pid).children(recursive=True)
+    began = time.monotonic()
+    os.killpg(first.process.pid, signal.SIGINT)  # as a terminal does: to the whole group
+    assert first.process.wait(timeout=15) == 0
+    assert time.monotonic() - began < 15
+    assert "The hub is ready" in first.said()
+    assert not any(process.is_running() for process in everything)
+    assert not (data / "hub.json").exists()
+
+    second = up(data, "--port-base", "18200")
+    second.wait_ready()
+    assert json.loads((data / "hub.json").read_text()) == info  # same ports, same secrets
+    everything = psutil.Process(second.process.pid).children(recursive=True)
+    for process in [*everything, psutil.Process(second.process.pid)]:
+        process.kill()
+    second.process.communicate()
+    (data / "hub.json").unlink()  # else the wait below would not wait
+
+    third = up(data, "--port-base", "18200")
+    third.wait_ready()
+    with psycopg.connect(json.loads((data / "hub.json").read_text())["database"]) as connection:
+        assert connection.execute("SELECT count(*) FROM starts").fetchone() == (3,)
+    third.process.terminate()
+    assert third.process.wait(timeout=15) == 0
+
+
+def test_up_that_cannot_start_says_cause_and_cure(up: Callable[..., Up], tmp_path: Path) -> None:
+    (tmp_path / "thesis.odt").touch()
+    refused = up(tmp_path)
+    assert refused.process.wait(timeout=20) == 1
+    assert "holds other things than a hub" in refused.said()
