@@ -18,7 +18,7 @@ def refused(cause: str, cure: str) -> typer.Exit:
 def from_environment() -> Settings:
     """The settings of `JALONS_…`. Exits with the names of those that are missing or wrong, never with a value."""
     try:
-        return Settings()  # type: ignore[call-arg]
+        return Settings()
     except ValidationError as error:
         names = sorted({f"JALONS_{str(each['loc'][0]).upper()}" for each in error.errors() if each["loc"]})
         raise refused(

@@ -90,7 +90,7 @@ def _names(event: dict[str, Any]) -> set[str]:
 
 def _line(event: dict[str, Any], kind: str) -> str:
     data = event["data"]
-    noun = kind.split(".")[0]
+    noun = kind.split(".", maxsplit=1)[0]
     about = data.get("reference") or data.get("slug") or data.get("offer") or data.get("convention_id") or ""
     others = [data[name] for name in ("recipient", "operator", "employer", "at") if name in data]
     to = f" → {others[0]}" if others and others[0] != event["partner"] else ""

@@ -1,0 +1,218 @@
+"""Sends what is due: each attempt is written down before it is made, and one recipient never holds another back."""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+
+import psycopg
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import SQLAlchemyError
+
+from jalons import clock, metrics
+from jalons.database import Busy, transact
+from jalons.messaging.deliver import where
+from jalons.messaging.outbox import Cause, Draft, Outbox
+from jalons.messaging.relay import Connection as Direct
+from schemas.notification import FailedV1, NotificationEvent, SentV1
+from services.notifications import store, subscriptions
+from services.notifications.channels import Channel, Send
+from services.notifications.domain.gate import LOOKED_AT_AGAIN, Never, Waits
+from services.notifications.domain.outcome import Deferred, Delivered, Gone, Outcome
+from services.notifications.domain.retrying import next_attempt
+from services.notifications.store import Due
+
+log = logging.getLogger(__name__)
+
+LEASE = timedelta(seconds=120)
+"""Longer than any attempt; a crash delays its message by this much."""
+POLL_SECONDS = 5.0
+"""A fallback, and how soon a retry that has become due is seen."""
+_NEVER_LOOKED_AT = timedelta(days=3650)
+"""A message of a paused subscription is woken by its resumption only."""
+
+
+class Dispatcher:
+    """The part that sends. channels: each with its number of threads, so that a mail server that hangs leaves the
+    webhooks alone. listen: a direct connection for NOTIFY. now, draw: the clock, and a random number in 0..1.
+
+    Per recipient and channel one message goes at a time, and who was served longest ago comes first; a recipient
+    that failed rests as long as the failure took. Any number of processes may run one each.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        outbox: Outbox,
+        channels: Mapping[Channel, int],
+        *,
+        listen: Callable[[], Direct],
+        now: Callable[[], datetime] = clock.now,
+        draw: Callable[[], float] = random.random,
+    ) -> None:
+        self._engine = engine
+        self._outbox = outbox
+        self._listen = listen
+        self._now = now
+        self._draw = draw
+        self._stopping = threading.Event()
+        self._bell = threading.Condition()
+        self._rung = 0
+        self._threads = [threading.Thread(target=self._watch, name="deliveries-watch", daemon=True)]
+        for channel, count in channels.items():
+            self._threads += [
+                threading.Thread(target=self._work, args=(channel,), name=f"{channel.name}-{n}", daemon=True)
+                for n in range(count)
+            ]
+
+    def start(self) -> None:
+        """Begin; waits for the database by itself."""
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self, seconds: float = 5.0) -> None:
+        """Begin no further attempt, and wait that long for those in hand."""
+        self._stopping.set()
+        self._ring()
+        for thread in self._threads:
+            thread.join(seconds / len(self._threads))
+
+    def step(self, channel: Channel) -> bool:
+        """Take one message that is due and deal with it; False if there is none. Raises what the database raises."""
+        taken = transact(self._engine, lambda conn: self._take(conn, channel))
+        if taken is None:
+            return False
+        due, send, began = taken
+        if send is None:
+            return True
+        outcome = _attempt(send)
+        self._settle(due, outcome, began)
+        return True
+
+    def _take(self, conn: Connection, channel: Channel) -> tuple[Due, Send | None, datetime] | None:
+        """A message and what to do, its attempt written down; without anything to do if it has to wait or never goes."""
+        now = self._now()
+        due = store.next_due(conn, channel.name, now, now + LEASE)
+        if due is None:
+            return None
+        send = channel.prepare(conn, due, now)
+        if isinstance(send, Waits | Never) or not store.still_due(conn, due):
+            store.free(conn, channel.name, due.delivery.recipient, now)
+            if isinstance(send, Waits):
+                pause = _NEVER_LOOKED_AT if send.cause == "subscription_paused" else LOOKED_AT_AGAIN
+                store.postpone(conn, due.delivery.delivery_id, "waiting", send.cause, now + pause)
+            elif isinstance(send, Never) and store.still_due(conn, due):
+                self._close(conn, due, "suppressed" if send.suppressed else "failed", send.cause, now, due.number - 1)
+            return due, None, now
+        store.begin(conn, due, now, now + LEASE)
+        return due, send, now
+
+    def _settle(self, due: Due, outcome: Outcome, began: datetime) -> None:
+        """Write the outcome down, again and again while the database is away: it is known here only. Past the lease
+        somebody else may have the message, and the receiver tells the repetition by its id."""
+        while True:
+            try:
+                transact(self._engine, lambda conn: self._record(conn, due, outcome, began))
+            except (Busy, SQLAlchemyError) as error:
+                log.warning("an outcome could not be written yet: %s", type(error).__name__)
+                if self._now() > began + LEASE or self._stopping.wait(1.0):
+                    return
+            else:
+                return
+
+    def _record(self, conn: Connection, due: Due, outcome: Outcome, began: datetime) -> None:
+        now = self._now()
+        delivery = due.delivery
+        failed = not isinstance(outcome, Delivered)
+        store.free(conn, delivery.channel, delivery.recipient, now + (now - began if failed else timedelta()))
+        if isinstance(outcome, Gone) and delivery.subscription:
+            subscriptions.set_status(conn, delivery.recipient, delivery.subscription, "disabled", outcome.cause, now)
+        cause = None if isinstance(outcome, Delivered) else outcome.cause
+        if not store.end(conn, due, type(outcome).__name__.lower(), cause, now):
+            return
+        if isinstance(outcome, Deferred):
+            again = next_attempt(due.number, due.since, now, self._draw(), outcome.after)
+            if again is not None:
+                store.postpone(conn, delivery.delivery_id, "pending", cause, again)
+                metrics.DELIVERIES.labels(delivery.channel, "retried").inc()
+                return
+        self._close(conn, due, "failed" if failed else "sent", cause, now, due.number)
+
+    def _close(self, conn: Connection, due: Due, status: str, cause: str | None, now: datetime, attempts: int) -> None:
+        """The message's end, and the event that says so. That it was rightly held back is not an event yet."""
+        delivery = due.delivery
+        store.close(conn, delivery.delivery_id, status, cause)
+        metrics.DELIVERIES.labels(delivery.channel, status).inc()
+        if status == "suppressed":
+            return
+        about = {
+            "delivery_id": delivery.delivery_id,
+            "about": delivery.event_id,
+            "about_type": delivery.about_type,
+            "channel": delivery.channel,
+            "recipient": delivery.recipient,
+            "attempts": attempts,
+        }
+        data: NotificationEvent = SentV1(**about) if cause is None else FailedV1(**about, cause=cause)
+        follows = Cause(delivery.correlation, delivery.event_id, delivery.traceparent)
+        store.lock_recipient(conn, delivery.recipient)
+        self._outbox.append(conn, [Draft(delivery.recipient, data, now, "hub", follows)], now)
+
+    # Threads
+
+    def _work(self, channel: Channel) -> None:
+        """Send while there is something to send, then wait for the bell."""
+        while not self._stopping.is_set():
+            heard = self._rung
+            try:
+                found = self.step(channel)
+            except Exception as error:  # noqa: BLE001 - a thread that ends would silence its channel
+                log.warning("deliveries by %s wait: %s", channel.name, where(error))
+                self._stopping.wait(2.0)
+                continue
+            if not found:
+                with self._bell:
+                    self._bell.wait_for(lambda: self._rung != heard or self._stopping.is_set())  # noqa: B023
+
+    def _watch(self) -> None:
+        """Ring when a message is added, or has become due; while the connection is away, ring now and then."""
+        while not self._stopping.is_set():
+            try:
+                with self._listen() as conn:
+                    conn.execute(f"LISTEN {store.wake_channel()}")
+                    while not self._stopping.is_set():
+                        self._ring_if_due()
+                        self._sleep(conn)
+            except (psycopg.Error, SQLAlchemyError, OSError) as error:
+                log.warning("deliveries are looked for without being woken: %s", type(error).__name__)
+                self._stopping.wait(POLL_SECONDS)
+                self._ring()
+
+    def _ring_if_due(self) -> None:
+        with self._engine.begin() as conn:
+            due = store.anything_due(conn, self._now())
+        if due:
+            self._ring()
+
+    def _sleep(self, conn: Direct) -> None:
+        waited = 0.0
+        while waited < POLL_SECONDS and not self._stopping.is_set():
+            if any(True for _ in conn.notifies(timeout=1.0, stop_after=1)):
+                return
+            waited += 1.0
+
+    def _ring(self) -> None:
+        with self._bell:
+            self._rung += 1
+            self._bell.notify_all()
+
+
+def _attempt(send: Send) -> Outcome:
+    try:
+        return send()
+    except Exception as error:  # noqa: BLE001 - the attempt has begun: it must have an outcome
+        log.error("an attempt failed unforeseen: %s", where(error))
+        return Deferred("unexpected")

@@ -1,0 +1,141 @@
+"""Writes e-mails: that something waits, with a reference and whom to answer; never who it is about, nor why."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from datetime import date, datetime
+from email.errors import MessageError
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.utils import format_datetime, parseaddr
+from importlib.resources import files
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+
+from jalons.clock import BRUSSELS
+from services.notifications.domain.gate import PartnerRecord
+from services.notifications.store import Delivery
+
+FALLBACK = "fr"
+_SERVICE = "services.notifications"
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+_CPAS = frozenset({"cpas", "association_chapitre_xii"})
+"""Kinds that an employer's mail does not name: naming them tells that the person is known to a CPAS."""
+
+
+class NoAddress(Exception):
+    """The recipient's mailbox is not an e-mail address."""
+
+
+class Letters:
+    """The hub's letters. One language is one folder of templates: two layouts and a catalogue of texts."""
+
+    def __init__(self, network: str, mail_from: str, public_url: str | None) -> None:
+        self._network = _one_line(network)
+        self._from = parseaddr(mail_from)[1]
+        self._public_url = public_url
+        self._templates = Environment(
+            loader=PackageLoader(_SERVICE, "templates"),
+            autoescape=select_autoescape(["html.j2"], default_for_string=False),
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        folders = files(_SERVICE).joinpath("templates").iterdir()
+        self._catalogues = {each.name: tomllib.loads(each.joinpath("catalogue.toml").read_text()) for each in folders}
+
+    def write(
+        self, delivery: Delivery, recipient: PartnerRecord, contact: PartnerRecord, now: datetime
+    ) -> EmailMessage:
+        """The message about a delivery, the same each time but for its date. Raises NoAddress."""
+        language = recipient.language if recipient.language in self._catalogues else FALLBACK
+        catalogue = self._catalogues[language]
+        facts = delivery.facts or {}
+        named = not (facts["role"] == "employer" and contact.kind in _CPAS)
+        context = self._context(catalogue, delivery, facts, recipient, contact, named=named)
+        texts = self._texts(catalogue, f"{delivery.about_type}/{facts['role']}", context)
+        message = EmailMessage()
+        message["Subject"] = texts["subject"]
+        message["From"] = Address(self._network, addr_spec=self._from)
+        message["To"] = _address(recipient.mailbox)
+        reply_to = _reply_to(contact, named=named)
+        if reply_to is not None:
+            message["Reply-To"] = reply_to
+        message["Date"] = format_datetime(now.astimezone(BRUSSELS))
+        message["Message-ID"] = f"<{delivery.delivery_id}@{self._from.rpartition('@')[2]}>"
+        message["Auto-Submitted"] = "auto-generated"
+        layout = context | texts | {"frame": self._texts(catalogue, "frame", context)}
+        message.set_content(self._render(f"{language}/message.txt.j2", layout), cte="quoted-printable")
+        message.add_alternative(
+            self._render(f"{language}/message.html.j2", layout), subtype="html", cte="quoted-printable"
+        )
+        return message
+
+    def _context(
+        self,
+        catalogue: Mapping[str, Any],
+        delivery: Delivery,
+        facts: Mapping[str, Any],
+        recipient: PartnerRecord,
+        contact: PartnerRecord,
+        *,
+        named: bool,
+    ) -> dict[str, Any]:
+        dates = {name: date.fromisoformat(facts[name]) for name in _DATES if name in facts}
+        return {
+            "network": self._network,
+            "reference": delivery.reference,
+            "trial": delivery.trial,
+            "recipient": _one_line(recipient.name),
+            "contact": _one_line(contact.name) if named else None,
+            "phone": _one_line(contact.phone),
+            "phone_hours": _one_line(contact.phone_hours or ""),
+            "first_contact": facts.get("contact"),
+            "link": f"{self._public_url}{facts['path']}" if self._public_url else None,
+            "dates": {name: spoken(day, catalogue["dates"]) for name, day in dates.items()},
+        }
+
+    def _texts(self, catalogue: Mapping[str, Any], entry: str, context: Mapping[str, Any]) -> dict[str, str]:
+        """The texts of one entry with their places filled; plain, one line each."""
+        return {
+            name: _one_line(self._templates.from_string(text).render(context))
+            for name, text in catalogue[entry].items()
+        }
+
+    def _render(self, template: str, context: Mapping[str, Any]) -> str:
+        return self._templates.get_template(template).render(context)
+
+
+_DATES = ("reply_by", "first_contact_on", "started_on", "planned_start", "ended_on")
+
+
+def spoken(day: date, words: Mapping[str, Any]) -> str:
+    """A date as it is said, « mardi 1er décembre 2026 ». words: `days`, `months`, `first` of a catalogue."""
+    number = words["first"] if day.day == 1 else str(day.day)
+    return f"{words['days'][day.weekday()]} {number} {words['months'][day.month - 1]} {day.year}"
+
+
+def _one_line(text: str) -> str:
+    """A text from outside as one line without control characters: it cannot begin a header or a paragraph."""
+    return " ".join(_UNPRINTABLE.sub(" ", text).split())
+
+
+def _address(mailbox: str, name: str = "") -> Address:
+    """Raises NoAddress for anything but one plain ASCII address."""
+    try:
+        address = Address(name, addr_spec=mailbox)
+    except (ValueError, IndexError, MessageError):
+        raise NoAddress from None
+    if not mailbox.isascii() or not address.domain:
+        raise NoAddress
+    return address
+
+
+def _reply_to(contact: PartnerRecord, *, named: bool) -> Address | None:
+    try:
+        return _address(contact.mailbox, _one_line(contact.name) if named else "")
+    except NoAddress:
+        return None
