@@ -14,7 +14,7 @@ _QUIET = {
     "httpcore": logging.WARNING,
     "uvicorn": logging.WARNING,
     "uvicorn.access": logging.CRITICAL,
-    "sqlalchemy": logging.ERROR,
+    "sqlalchemy": logging.CRITICAL,
     "asyncio": logging.ERROR,
 }
 """Libraries that log addresses, records or whole tracebacks; what matters of it the hub says itself."""

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+import psycopg
 from fastapi import FastAPI
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from jalons.database import direct, engine
+from jalons.database import direct, engine, execute, transaction
 from jalons.http import application
 from jalons.messaging.api import dead_letter_routes, log_routes
 from jalons.messaging.consumer import Consumer
@@ -63,9 +64,9 @@ def ground(settings: Settings, name: ServiceName, pool: Engine, outbox: Outbox) 
 def database_answers(pool: Engine) -> bool:
     """Whether the database takes a question now."""
     try:
-        with pool.connect() as conn:
-            conn.exec_driver_sql("SELECT 1")
-    except SQLAlchemyError:
+        with transaction(pool) as conn:
+            execute(conn, "SELECT 1")
+    except (SQLAlchemyError, psycopg.Error):
         return False
     return True
 

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, Query, Response
 from fastapi.responses import JSONResponse
 from sqlalchemy import Engine
 
+from jalons.database import execute, transaction
 from jalons.identity import Principal, forbidden, require
 from jalons.messaging import dead_letters
 from jalons.messaging.codec import Read, opened, read
@@ -51,8 +52,9 @@ def log_routes(engine: Engine, keys: Keys, alias: Alias) -> APIRouter:
         after: Annotated[int, Query(ge=0)] = 0,
         settled: Annotated[float, Query(ge=0, le=3600, description="seconds an event must be old")] = 30,
     ) -> dict[str, Any]:
-        with engine.begin() as conn:
-            found = conn.exec_driver_sql(
+        with transaction(engine) as conn:
+            found = execute(
+                conn,
                 "SELECT subject, max(sequence) AS sequence, max(position) AS position FROM"
                 " (SELECT subject, sequence, position FROM events WHERE position > %s"
                 " AND recorded < now() - make_interval(secs => %s) ORDER BY position LIMIT 1000) page"
@@ -72,16 +74,17 @@ def _seen(known: Read, caller: Principal, keys: Keys, alias: Alias) -> dict[str,
 
 
 def _by_position(engine: Engine, after: int, limit: int) -> list[tuple[int, bytes]]:
-    with engine.begin() as conn:
-        rows = conn.exec_driver_sql(
-            "SELECT position, value FROM events WHERE position > %s ORDER BY position LIMIT %s", (after, limit)
+    with transaction(engine) as conn:
+        rows = execute(
+            conn, "SELECT position, value FROM events WHERE position > %s ORDER BY position LIMIT %s", (after, limit)
         )
         return [(row.position, bytes(row.value)) for row in rows]
 
 
 def _of_subject(engine: Engine, subject: str, after: int, limit: int) -> list[tuple[int, bytes]]:
-    with engine.begin() as conn:
-        rows = conn.exec_driver_sql(
+    with transaction(engine) as conn:
+        rows = execute(
+            conn,
             "SELECT sequence, value FROM events WHERE subject = %s AND sequence > %s ORDER BY sequence LIMIT %s",
             (subject, after, limit),
         )
@@ -109,13 +112,13 @@ def dead_letter_routes(engine: Engine, deliver: Deliver | None) -> APIRouter:
 
     @routes.get("/dead-letters", summary="What was set aside or parked (scope operator)")
     def listed(_caller: Operator, resolved: bool = False, limit: Limit = 200) -> dict[str, Any]:
-        with engine.begin() as conn:
+        with transaction(engine) as conn:
             letters = dead_letters.listed(conn, unresolved=not resolved, limit=limit)
         return {"items": [_shown(letter) for letter in letters]}
 
     @routes.get("/dead-letters/{letter_id}", summary="One dead letter (scope operator)")
     def one(_caller: Operator, letter_id: UUID) -> dict[str, Any]:
-        with engine.begin() as conn:
+        with transaction(engine) as conn:
             letter = dead_letters.found(conn, letter_id)
         if letter is None:
             raise _unknown()

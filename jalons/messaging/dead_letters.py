@@ -11,6 +11,7 @@ from uuid import UUID
 from sqlalchemy import Connection, Row
 
 from jalons.clock import new_id
+from jalons.database import execute, one
 from jalons.messaging.items import Entry, Item, Place
 from jalons.messaging.outbox import Cause, Draft, Outbox
 from schemas.dead_letter import ParkedV1, SetAsideV1
@@ -51,7 +52,8 @@ def park(conn: Connection, outbox: Outbox, item: Item, reason: str, now: datetim
 def wait_behind(conn: Connection, items: Sequence[Item]) -> None:
     """Keep events whose subject is parked, in their order; redelivered ones are there already."""
     for item in items:
-        conn.exec_driver_sql(
+        execute(
+            conn,
             'INSERT INTO waiting (source, subject, sequence, id, topic, partition, "offset", value)'
             " VALUES (%s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
             (item.source, item.subject, item.sequence, item.id, *_where(item.place), item.value),
@@ -68,18 +70,18 @@ _LETTER = (
 def listed(conn: Connection, *, unresolved: bool = True, limit: int = 200) -> list[DeadLetter]:
     """Dead letters, oldest first."""
     which = "WHERE d.resolved IS NULL " if unresolved else ""
-    return [_letter(row) for row in conn.exec_driver_sql(f"{_LETTER} {which}ORDER BY d.at, d.id LIMIT %s", (limit,))]
+    return [_letter(row) for row in execute(conn, f"{_LETTER} {which}ORDER BY d.at, d.id LIMIT %s", (limit,))]
 
 
 def found(conn: Connection, letter_id: UUID) -> DeadLetter | None:
     """One dead letter."""
-    row = conn.exec_driver_sql(f"{_LETTER} WHERE d.id = %s", (letter_id,)).one_or_none()
+    row = execute(conn, f"{_LETTER} WHERE d.id = %s", (letter_id,)).fetchone()
     return _letter(row) if row else None
 
 
 def entry_of(conn: Connection, letter_id: UUID) -> Item | None:
     """The kept record as it came; None where its value was too large to keep."""
-    row = conn.exec_driver_sql("SELECT * FROM dead_letters WHERE id = %s", (letter_id,)).one()
+    row = one(conn, "SELECT * FROM dead_letters WHERE id = %s", (letter_id,))
     if row.value is None:
         return None
     place = Place(row.topic, row.partition, row.offset)
@@ -88,7 +90,8 @@ def entry_of(conn: Connection, letter_id: UUID) -> Item | None:
 
 def waiting_behind(conn: Connection, source: str, subject: str) -> list[Entry]:
     """The events kept behind a parked one, in their order."""
-    rows = conn.exec_driver_sql(
+    rows = execute(
+        conn,
         "SELECT source, subject, sequence, id, value FROM waiting WHERE source = %s AND subject = %s ORDER BY sequence",
         (source, subject),
     )
@@ -97,7 +100,8 @@ def waiting_behind(conn: Connection, source: str, subject: str) -> list[Entry]:
 
 def waits_no_more(conn: Connection, item: Item) -> None:
     """Forget the waiting events up to one that was applied."""
-    conn.exec_driver_sql(
+    execute(
+        conn,
         "DELETE FROM waiting WHERE source = %s AND subject = %s AND sequence <= %s",
         (item.source, item.subject, item.sequence),
     )
@@ -105,16 +109,14 @@ def waits_no_more(conn: Connection, item: Item) -> None:
 
 def resolve(conn: Connection, letter_id: UUID, now: datetime) -> None:
     """Mark a dead letter as mended; its bytes are not needed any more."""
-    conn.exec_driver_sql(
-        "UPDATE dead_letters SET resolved = %s, value = NULL WHERE id = %s AND resolved IS NULL", (now, letter_id)
+    execute(
+        conn, "UPDATE dead_letters SET resolved = %s, value = NULL WHERE id = %s AND resolved IS NULL", (now, letter_id)
     )
 
 
 def failed_again(conn: Connection, letter_id: UUID, reason: str) -> None:
     """Count a retry that did not help."""
-    conn.exec_driver_sql(
-        "UPDATE dead_letters SET attempts = attempts + 1, reason = %s WHERE id = %s", (reason, letter_id)
-    )
+    execute(conn, "UPDATE dead_letters SET attempts = attempts + 1, reason = %s WHERE id = %s", (reason, letter_id))
 
 
 def _where(place: Place) -> tuple[str | None, int | None, int | None]:
@@ -125,7 +127,8 @@ def _store(conn: Connection, outbox: Outbox, kind: str, item: Item, reason: str,
     letter_id = new_id()
     fits = item.value is not None and len(item.value) <= MAX_EVENT_BYTES
     numbered = (item.source, item.subject, item.sequence, item.id) if item.sequence else (None,) * 4
-    stored = conn.exec_driver_sql(
+    stored = execute(
+        conn,
         'INSERT INTO dead_letters (id, kind, topic, partition, "offset", source, subject, sequence, event_id, type,'
         " reason, value, at) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
         (letter_id, kind, *_where(item.place), *numbered, item.type, reason, item.value if fits else None, now),

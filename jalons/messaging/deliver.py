@@ -15,7 +15,7 @@ from uuid import UUID
 from sqlalchemy import Connection, Engine
 
 from jalons import clock, metrics
-from jalons.database import transient
+from jalons.database import transaction, transient
 from jalons.messaging import dead_letters, progress
 from jalons.messaging.items import Entry, Item, Record, of_entry, of_record, open_all, read_again
 from jalons.messaging.outbox import Outbox
@@ -119,7 +119,7 @@ class Deliver:
         told: list[tuple[Item, str]] = []
         try:
             opened = open_all(items, self.keys)
-            with self.engine.begin() as conn:
+            with transaction(self.engine) as conn:
                 gaps, after = self._pass(conn, opened, told)
         except Exception as error:  # noqa: BLE001 - every error has an outcome: that is this function's promise
             return self._failed(items, error)
@@ -132,7 +132,7 @@ class Deliver:
 
         Raises LookupError if there is none of that id that is open.
         """
-        with self.engine.begin() as conn:
+        with transaction(self.engine) as conn:
             letter = dead_letters.found(conn, letter_id)
             if letter is None or letter.resolved is not None:
                 raise LookupError
@@ -183,7 +183,7 @@ class Deliver:
     def _park(self, item: Item, why: str) -> Done | Retry:
         try:
             item = open_all([item], self.keys)[0]
-            with self.engine.begin() as conn:
+            with transaction(self.engine) as conn:
                 if not item.numbered:
                     dead_letters.set_aside(conn, self.outbox, item, item.flaw or why, self.now())
                 elif progress.park(conn, item):
@@ -223,7 +223,7 @@ class Deliver:
 
         Raises LogUnavailable. A parked subject is left alone.
         """
-        with self.engine.begin() as conn:
+        with transaction(self.engine) as conn:
             rows = progress.load(conn, {(source, subject) for subject in subjects})
         fetched = 0
         for subject in subjects:
@@ -245,7 +245,7 @@ class Deliver:
             reason = outcome.why if isinstance(outcome, Retry) else None
         else:
             reason = item.flaw
-        with self.engine.begin() as conn:
+        with transaction(self.engine) as conn:
             if reason is None:
                 dead_letters.resolve(conn, letter.id, self.now())
             else:
@@ -257,7 +257,7 @@ class Deliver:
         stream = (letter.source or "", letter.subject or "")
         head = Entry(kept.source, kept.subject, kept.sequence, kept.id, kept.value or b"")
         try:
-            with self.engine.begin() as conn:
+            with transaction(self.engine) as conn:
                 progress.lock(conn, stream)
                 progress.lift(conn, stream)
                 behind = dead_letters.waiting_behind(conn, *stream)
@@ -265,7 +265,7 @@ class Deliver:
                 stopped = self._drain(conn, letter, items)
         except Exception as error:  # noqa: BLE001 - as above
             reason = outcome_of(error).why
-            with self.engine.begin() as conn:
+            with transaction(self.engine) as conn:
                 dead_letters.failed_again(conn, letter.id, reason)
             return reason
         return stopped

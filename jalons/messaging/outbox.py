@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 
 from jalons import metrics
 from jalons.clock import new_id
+from jalons.database import execute
 from jalons.messaging.codec import encode
 from schemas.envelope import Event, Payload, SealedPart
 
@@ -68,7 +69,8 @@ class Outbox:
         subjects = sorted({draft.subject for draft in drafts})
         last = {
             row.subject: row.last
-            for row in conn.exec_driver_sql(
+            for row in execute(
+                conn,
                 "SELECT subject, max(sequence) AS last FROM events WHERE subject = ANY(%s) GROUP BY subject",
                 (subjects,),
             )
@@ -101,10 +103,11 @@ class Outbox:
         )
 
     def _store(self, conn: Connection, events: list[Event], values: list[bytes]) -> None:
-        conn.exec_driver_sql(
-            "INSERT INTO events (subject, sequence, id, type, topic, recorded, value)"
+        execute(
+            conn,
+            "WITH stored AS (INSERT INTO events (subject, sequence, id, type, topic, recorded, value)"
             " SELECT * FROM unnest(%s::text[], %s::bigint[], %s::uuid[], %s::text[], %s::text[],"
-            " %s::timestamptz[], %s::bytea[])",
+            " %s::timestamptz[], %s::bytea[])) SELECT pg_notify(%s, '')",
             (
                 [e.subject for e in events],
                 [e.sequence for e in events],
@@ -113,9 +116,9 @@ class Outbox:
                 [e.data.TOPIC.name for e in events],
                 [e.recorded for e in events],
                 values,
+                channel(self.service),
             ),
         )
-        conn.exec_driver_sql("SELECT pg_notify(%s, '')", (channel(self.service),))
 
 
 def channel(service: str) -> str:

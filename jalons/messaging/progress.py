@@ -9,6 +9,8 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
+from jalons.database import execute
+
 Stream = tuple[str, str]
 """(source, subject): what a sequence counts in."""
 
@@ -116,7 +118,8 @@ def claim(conn: Connection, events: Sequence[N]) -> Claim[N]:
 def load(conn: Connection, streams: set[Stream]) -> dict[Stream, Progress]:
     """The rows that exist of these streams."""
     asked = sorted(streams)
-    rows = conn.exec_driver_sql(
+    rows = execute(
+        conn,
         "SELECT p.source, p.subject, p.last, p.seen, p.parked FROM progress p"
         " JOIN unnest(%s::text[], %s::text[]) AS k(source, subject) USING (source, subject)",
         _columns(asked),
@@ -128,8 +131,8 @@ def park(conn: Connection, event: Numbered) -> bool:
     """Stop the event's stream just before it; False where the stream was parked already. Raises ClaimLost where the
     event is not the next one."""
     stream = (event.source, event.subject)
-    conn.exec_driver_sql(
-        "INSERT INTO progress (source, subject, last, seen) VALUES (%s, %s, 0, '') ON CONFLICT DO NOTHING", stream
+    execute(
+        conn, "INSERT INTO progress (source, subject, last, seen) VALUES (%s, %s, 0, '') ON CONFLICT DO NOTHING", stream
     )
     row = lock(conn, stream)
     if row.parked:
@@ -147,9 +150,9 @@ def lift(conn: Connection, stream: Stream) -> None:
 
 def lock(conn: Connection, stream: Stream) -> Progress:
     """The stream's row, held until the transaction ends."""
-    row = conn.exec_driver_sql(
-        "SELECT last, seen, parked FROM progress WHERE source = %s AND subject = %s FOR UPDATE", stream
-    ).one_or_none()
+    row = execute(
+        conn, "SELECT last, seen, parked FROM progress WHERE source = %s AND subject = %s FOR UPDATE", stream
+    ).fetchone()
     if row is None:
         raise ClaimLost
     return Progress(row.last, bytes(row.seen), row.parked, known=True)
@@ -159,7 +162,8 @@ def _insert(conn: Connection, rows: dict[Stream, Progress]) -> None:
     if not rows:
         return
     streams = sorted(rows)
-    done = conn.exec_driver_sql(
+    done = execute(
+        conn,
         "INSERT INTO progress (source, subject, last, seen)"
         " SELECT * FROM unnest(%s::text[], %s::text[], %s::bigint[], %s::bytea[]) ON CONFLICT DO NOTHING",
         (*_columns(streams), [rows[s].last for s in streams], [rows[s].seen for s in streams]),
@@ -172,7 +176,8 @@ def _update(conn: Connection, rows: dict[Stream, Progress], before: dict[Stream,
     if not rows:
         return
     streams = sorted(rows)
-    done = conn.exec_driver_sql(
+    done = execute(
+        conn,
         "UPDATE progress p SET last = k.last, seen = k.seen"
         " FROM unnest(%s::text[], %s::text[], %s::bigint[], %s::bigint[], %s::bytea[])"
         " AS k(source, subject, before, last, seen)"
@@ -191,17 +196,19 @@ def _update(conn: Connection, rows: dict[Stream, Progress], before: dict[Stream,
 def _hold_parked(conn: Connection, streams: set[Stream]) -> None:
     """Keep these streams parked until we commit: a retry that drains them must see what we add, or come after us."""
     asked = sorted(streams)
-    held = conn.exec_driver_sql(
+    held = execute(
+        conn,
         "SELECT 1 FROM progress p JOIN unnest(%s::text[], %s::text[]) AS k(source, subject) USING (source, subject)"
         " WHERE p.parked ORDER BY p.source, p.subject FOR UPDATE OF p",
         _columns(asked),
-    ).all()
+    ).fetchall()
     if len(held) != len(asked):
         raise ClaimLost
 
 
 def _set_parked(conn: Connection, stream: Stream, *, parked: bool) -> None:
-    conn.exec_driver_sql(
+    execute(
+        conn,
         "UPDATE progress SET parked = %s WHERE source = %s AND subject = %s",
         (parked, *stream),
     )

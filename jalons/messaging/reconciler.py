@@ -5,10 +5,12 @@ from __future__ import annotations
 import logging
 import threading
 
+import psycopg
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from jalons import metrics
+from jalons.database import execute, transaction
 from jalons.messaging import progress
 from jalons.messaging.deliver import Deliver
 from jalons.messaging.source_log import Head, LogUnavailable
@@ -43,32 +45,32 @@ class Reconciler:
         while not self._stopping.wait(self._seconds):
             try:
                 self.look()
-            except (LogUnavailable, SQLAlchemyError) as error:
+            except (LogUnavailable, SQLAlchemyError, psycopg.Error) as error:
                 log.info("reconciling waits: %s", type(error).__name__)
 
     def _compare(self, source: str) -> int:
         missing = 0
         while not self._stopping.is_set():
-            with self._deliver.engine.begin() as conn:
+            with transaction(self._deliver.engine) as conn:
                 position = _compared(conn, source)
             heads = self._deliver.logs[source].heads(position)
             if not heads:
                 break
-            with self._deliver.engine.begin() as conn:
+            with transaction(self._deliver.engine) as conn:
                 behind = _behind(conn, source, heads)
             if behind:
                 applied = self._deliver.fetch(source, behind)
                 metrics.RECONCILED.labels(self._deliver.service).inc(applied)
                 log.warning("reconciled %d events of %d subjects that never came", applied, len(behind))
                 missing += applied
-            with self._deliver.engine.begin() as conn:
+            with transaction(self._deliver.engine) as conn:
                 _note(conn, source, max(head.position for head in heads))
         return missing
 
 
 def _compared(conn: Connection, source: str) -> int:
-    found = conn.exec_driver_sql("SELECT position FROM reconciled WHERE source = %s", (source,)).scalar_one_or_none()
-    return int(found or 0)
+    row = execute(conn, "SELECT position FROM reconciled WHERE source = %s", (source,)).fetchone()
+    return int(row.position) if row else 0
 
 
 def _behind(conn: Connection, source: str, heads: list[Head]) -> list[str]:
@@ -85,7 +87,8 @@ def _behind(conn: Connection, source: str, heads: list[Head]) -> list[str]:
 
 
 def _note(conn: Connection, source: str, position: int) -> None:
-    conn.exec_driver_sql(
+    execute(
+        conn,
         "INSERT INTO reconciled (source, position) VALUES (%s, %s) ON CONFLICT (source) DO UPDATE"
         " SET position = greatest(reconciled.position, excluded.position)",
         (source, position),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import logging
+import json
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Protocol
@@ -17,8 +17,6 @@ from services.notifications.domain.outcome import Outcome
 from services.notifications.letters import Letters, NoAddress
 from services.notifications.ports import Caller, Mailer
 from services.notifications.store import Due
-
-log = logging.getLogger(__name__)
 
 Send = Callable[[], Outcome]
 """One attempt, outside of any transaction."""
@@ -82,7 +80,7 @@ class Webhooks:
             secrets = subscriptions.signing_secrets(conn, self._secrets, delivery.recipient, name, now)
         except Unsealable:
             return Never("secret_unreadable")
-        headers = signed(str(delivery.delivery_id), body, secrets, now, whole=asked.mode == "full")
+        headers = signed(str(delivery.delivery_id), body, secrets, now, whole="specversion" in json.loads(body))
         url = asked.url
         return lambda: self._caller.post(url, headers, body)
 

@@ -6,6 +6,7 @@ import logging
 import random
 import threading
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import psycopg
@@ -93,22 +94,24 @@ class Dispatcher:
         return True
 
     def _take(self, conn: Connection, channel: Channel) -> tuple[Due, Send | None, datetime] | None:
-        """A message and what to do, its attempt written down; without anything to do if it has to wait or never goes."""
+        """A message and what to do, its attempt written down; nothing to do if it has to wait or never goes."""
         now = self._now()
         due = store.next_due(conn, channel.name, now, now + LEASE)
         if due is None:
             return None
         send = channel.prepare(conn, due, now)
-        if isinstance(send, Waits | Never) or not store.still_due(conn, due):
-            store.free(conn, channel.name, due.delivery.recipient, now)
-            if isinstance(send, Waits):
-                pause = _NEVER_LOOKED_AT if send.cause == "subscription_paused" else LOOKED_AT_AGAIN
-                store.postpone(conn, due.delivery.delivery_id, "waiting", send.cause, now + pause)
-            elif isinstance(send, Never) and store.still_due(conn, due):
-                self._close(conn, due, "suppressed" if send.suppressed else "failed", send.cause, now, due.number - 1)
-            return due, None, now
-        store.begin(conn, due, now, now + LEASE)
-        return due, send, now
+        still_due = store.still_due(conn, due)
+        if still_due and not isinstance(send, Waits | Never):
+            since = now if due.waited or due.number == 1 else due.since
+            store.begin(conn, due, since, now, now + LEASE)
+            return replace(due, since=since), send, now
+        store.free(conn, channel.name, due.delivery.recipient, now)
+        if still_due and isinstance(send, Waits):
+            pause = _NEVER_LOOKED_AT if send.cause == "subscription_paused" else LOOKED_AT_AGAIN
+            store.postpone(conn, due.delivery.delivery_id, "waiting", send.cause, now + pause)
+        elif still_due and isinstance(send, Never):
+            self._close(conn, due, "suppressed" if send.suppressed else "failed", send.cause, now, due.number - 1)
+        return due, None, now
 
     def _settle(self, due: Due, outcome: Outcome, began: datetime) -> None:
         """Write the outcome down, again and again while the database is away: it is known here only. Past the lease
@@ -214,5 +217,5 @@ def _attempt(send: Send) -> Outcome:
     try:
         return send()
     except Exception as error:  # noqa: BLE001 - the attempt has begun: it must have an outcome
-        log.error("an attempt failed unforeseen: %s", where(error))
+        log.warning("an attempt failed unforeseen: %s", where(error))
         return Deferred("unexpected")

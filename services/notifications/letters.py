@@ -57,8 +57,9 @@ class Letters:
         named = not (facts["role"] == "employer" and contact.kind in _CPAS)
         context = self._context(catalogue, delivery, facts, recipient, contact, named=named)
         texts = self._texts(catalogue, f"{delivery.about_type}/{facts['role']}", context)
+        frame = self._texts(catalogue, "frame", context)
         message = EmailMessage()
-        message["Subject"] = texts["subject"]
+        message["Subject"] = f"{frame['mark']} {texts['subject']}" if delivery.trial else texts["subject"]
         message["From"] = Address(self._network, addr_spec=self._from)
         message["To"] = _address(recipient.mailbox)
         reply_to = _reply_to(contact, named=named)
@@ -67,7 +68,7 @@ class Letters:
         message["Date"] = format_datetime(now.astimezone(BRUSSELS))
         message["Message-ID"] = f"<{delivery.delivery_id}@{self._from.rpartition('@')[2]}>"
         message["Auto-Submitted"] = "auto-generated"
-        layout = context | texts | {"frame": self._texts(catalogue, "frame", context)}
+        layout = context | texts | {"frame": frame}
         message.set_content(self._render(f"{language}/message.txt.j2", layout), cte="quoted-printable")
         message.add_alternative(
             self._render(f"{language}/message.html.j2", layout), subtype="html", cte="quoted-printable"

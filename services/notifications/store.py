@@ -18,7 +18,7 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One message about one event, to one recipient, by one channel. number: of the attempt that is due."""
+    """One message about one event, to one recipient, by one channel."""
 
     delivery_id: UUID
     event_id: UUID
@@ -38,12 +38,13 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """A delivery whose turn has come, and what its window and attempts are."""
+    """A delivery whose turn has come. number: of the attempt; since: when its window began, with the first attempt or
+    with the wait before it; waited: whether it was waiting for something."""
 
     delivery: Delivery
     number: int
     since: datetime
-    made: datetime
+    waited: bool
 
 
 def wake_channel() -> str:
@@ -149,7 +150,7 @@ def next_due(conn: Connection, channel: str, now: datetime, leased_until: dateti
         free(conn, channel, str(lane), now)
         return None
     fields = {name: getattr(row, name) for name in Delivery.__slots__}
-    return Due(Delivery(**fields), row.attempts + 1, row.since, row.made)
+    return Due(Delivery(**fields), row.attempts + 1, row.since, row.status == "waiting")
 
 
 def still_due(conn: Connection, due: Due) -> bool:
@@ -162,7 +163,7 @@ def still_due(conn: Connection, due: Due) -> bool:
     return row is not None
 
 
-def begin(conn: Connection, due: Due, now: datetime, leased_until: datetime) -> None:
+def begin(conn: Connection, due: Due, since: datetime, now: datetime, leased_until: datetime) -> None:
     """Write down that an attempt begins, and when it counts as cut short; an earlier one without an end was."""
     delivery_id = due.delivery.delivery_id
     conn.exec_driver_sql(
@@ -171,8 +172,8 @@ def begin(conn: Connection, due: Due, now: datetime, leased_until: datetime) -> 
         (now, delivery_id),
     )
     conn.exec_driver_sql(
-        "UPDATE deliveries SET status = 'pending', attempts = %s, due_at = %s WHERE delivery_id = %s",
-        (due.number, leased_until, delivery_id),
+        "UPDATE deliveries SET status = 'pending', attempts = %s, since = %s, due_at = %s WHERE delivery_id = %s",
+        (due.number, since, leased_until, delivery_id),
     )
     conn.exec_driver_sql(
         "INSERT INTO attempts (delivery_id, number, began) VALUES (%s, %s, %s)", (delivery_id, due.number, now)
@@ -239,6 +240,12 @@ def lock_recipient(conn: Connection, recipient: str) -> None:
 # What is shown
 
 
+_SHOWN = (
+    "SELECT delivery_id, event_id, about_type, reference, channel, recipient, subscription, status, cause, due_at, made"
+    " FROM deliveries"
+)
+
+
 def listed(
     conn: Connection,
     *,
@@ -249,28 +256,33 @@ def listed(
     limit: int,
 ) -> list[Json]:
     """Deliveries, newest first, with their attempts. recipient: None for all; before: where the last page ended."""
+    made, last = before or (None, None)
     rows = conn.exec_driver_sql(
-        "SELECT delivery_id, event_id, about_type, reference, channel, recipient, subscription, status, cause,"
-        " due_at, made FROM deliveries WHERE (%s::text IS NULL OR recipient = %s) AND (%s::text IS NULL OR status = %s)"
+        f"{_SHOWN} WHERE (%s::text IS NULL OR recipient = %s) AND (%s::text IS NULL OR status = %s)"
         " AND (%s::text IS NULL OR channel = %s)"
         " AND (%s::timestamptz IS NULL OR made < %s OR (made = %s AND delivery_id > %s))"
         " ORDER BY made DESC, delivery_id LIMIT %s",
-        (
-            *(recipient, recipient, status, status, channel, channel),
-            *((before[0], before[0], before[0], before[1]) if before else (None, None, None, None)),
-            limit,
-        ),
+        (recipient, recipient, status, status, channel, channel, made, made, made, last, limit),
     )
-    found: list[Json] = [row._asdict() | {"attempts": []} for row in rows]
-    by_id = {item["delivery_id"]: item for item in found}
+    return _with_attempts(conn, [row._asdict() for row in rows])
+
+
+def shown(conn: Connection, delivery_id: UUID) -> Json | None:
+    """One delivery with its attempts."""
+    row = conn.exec_driver_sql(f"{_SHOWN} WHERE delivery_id = %s", (delivery_id,)).one_or_none()
+    return _with_attempts(conn, [row._asdict()])[0] if row else None
+
+
+def _with_attempts(conn: Connection, found: list[Json]) -> list[Json]:
+    by_id: dict[UUID, list[Json]] = {item["delivery_id"]: [] for item in found}
     tried = conn.exec_driver_sql(
         "SELECT delivery_id, number, began, ended, outcome, cause FROM attempts WHERE delivery_id = ANY(%s)"
         " ORDER BY delivery_id, number",
         (list(by_id),),
     )
     for row in tried:
-        by_id[row.delivery_id]["attempts"].append({k: v for k, v in row._asdict().items() if k != "delivery_id"})
-    return found
+        by_id[row.delivery_id].append(row._asdict())
+    return [item | {"attempts": by_id[item["delivery_id"]]} for item in found]
 
 
 def lock_delivery(conn: Connection, delivery_id: UUID) -> Any | None:

@@ -47,9 +47,9 @@ def of_partner(conn: Connection, partner: str) -> list[Subscription]:
     return [Subscription(**row._asdict()) for row in rows]
 
 
-def found(conn: Connection, partner: str, name: str, lock: Literal["", "FOR SHARE", "FOR UPDATE"] = "") -> (
-    Subscription | None
-):
+def found(
+    conn: Connection, partner: str, name: str, lock: Literal["", "FOR SHARE", "FOR UPDATE"] = ""
+) -> Subscription | None:
     """One subscription. lock: hold it until the transaction's end, still or for oneself."""
     row = conn.exec_driver_sql(
         f"SELECT * FROM subscriptions WHERE partner = %s AND name = %s {lock}",  # noqa: S608 - one of three words

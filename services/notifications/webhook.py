@@ -44,7 +44,7 @@ class HttpCaller:
         self._tls = ssl.create_default_context()
 
     def refusal(self, url: str) -> str | None:
-        """Why this address may not be called; None if it may. A name that cannot be looked up now is refused as well."""
+        """Why this address may not be called; None if it may. A name that cannot be looked up is refused as well."""
         try:
             asyncio.run(self._within(self._addresses(url)))
         except NotAllowed as refusal:

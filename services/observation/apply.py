@@ -1,4 +1,4 @@
-"""What a batch of events does here: timeline, steps, counts, and the way derived from it, in the caller's transaction."""
+"""What a batch of events does here, in the caller's transaction: timeline, steps, counts and what is derived."""
 
 from __future__ import annotations
 
@@ -65,9 +65,7 @@ class Project:
         return {self.alias(*pair): pair for pair in sorted(known)}
 
 
-def _walk(
-    ways: Mapping[str, list[Step]], events: Sequence[Event]
-) -> tuple[list[Turn], dict[tuple[str, UUID], Step]]:
+def _walk(ways: Mapping[str, list[Step]], events: Sequence[Event]) -> tuple[list[Turn], dict[tuple[str, UUID], Step]]:
     """Each event's turn, a person's in order, and every changed step in its last state."""
     current = dict(ways)
     turns = []
@@ -97,4 +95,3 @@ def derive(
     name = "|".join((kind.TYPE, str(step.step), step.moment, str(RULE), *also))
     data = kind(step=step.step, moment=step.moment, home=step.home, at=step.at, rule=RULE)
     return Draft(subject, data, time, partner, cause, id=clock.derived_id(cause.causation, name))
-

@@ -6,7 +6,7 @@ import logging
 import threading
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
@@ -22,6 +22,8 @@ log = logging.getLogger(__name__)
 
 SILENCE = timedelta(days=90)
 LOOK_SECONDS = 3600.0
+AGAIN_SECONDS = 60.0
+"""After a look that the database or a live event cut short."""
 BATCH = 50
 """Persons held at once: their live events wait until the batch is committed."""
 
@@ -29,9 +31,7 @@ BATCH = 50
 class Stalls:
     """The part that looks for silent steps, once an hour. follows: the source whose progress is a person's lock."""
 
-    def __init__(
-        self, engine: Engine, outbox: Outbox, follows: str, now: Callable[[], datetime] = clock.now
-    ) -> None:
+    def __init__(self, engine: Engine, outbox: Outbox, follows: str, now: Callable[[], datetime] = clock.now) -> None:
         self._engine = engine
         self._outbox = outbox
         self._follows = follows
@@ -68,7 +68,7 @@ class Stalls:
         for subject, step, correlation in held:
             at = step.last_at + SILENCE
             cause = Cause(correlation, step.last_event)
-            drafts.append(derive(subject, StalledV1, step, at, step.at, cause, at.isoformat()))
+            drafts.append(derive(subject, StalledV1, step, at, step.at, cause, at.astimezone(UTC).isoformat()))
         if drafts:
             told = self._outbox.append(conn, drafts, now)
             first = store.take_positions(conn, len(told))
@@ -79,8 +79,10 @@ class Stalls:
 
     def _run(self) -> None:
         while not self._stopping.is_set():
+            pause = LOOK_SECONDS
             try:
                 self.look(self._now())
             except (SQLAlchemyError, progress.ClaimLost) as error:
-                log.warning("looking for silent steps waits: %s", type(error).__name__)
-            self._stopping.wait(LOOK_SECONDS)
+                pause = AGAIN_SECONDS
+                log.warning("looking for silent steps waits %.0f s: %s", pause, type(error).__name__)
+            self._stopping.wait(pause)

@@ -1,4 +1,4 @@
-"""All of observation's SQL on a person's way: set-wise, in the caller's transaction, a handful of statements a batch."""
+"""Observation's SQL on a person's way: set-wise, in the caller's transaction, a handful of statements a batch."""
 
 from __future__ import annotations
 
@@ -77,10 +77,8 @@ def add_to_timeline(conn: Connection, events: Iterable[tuple[int, Event]]) -> No
     with _cursor(conn) as cursor, cursor.copy(f"COPY timeline ({_TIMELINE}) FROM STDIN") as copy:
         for position, e in events:
             data = e.data.model_dump_json(exclude_none=True, exclude_defaults=True)
-            copy.write_row(
-                (position, e.sequence, e.time, e.recorded, e.subject, e.id)
-                + (e.correlation, e.causation, e.source, e.type, e.partner, data)
-            )
+            envelope = (e.sequence, e.time, e.recorded, e.subject, e.id, e.correlation, e.causation)
+            copy.write_row((position, *envelope, e.source, e.type, e.partner, data))
 
 
 def add_derivations(conn: Connection, derived: Sequence[tuple[int, Event]]) -> None:
@@ -188,7 +186,7 @@ def page(conn: Connection, after: int, most: int) -> tuple[list[tuple[int, Event
     )
     entries = [(int(row.position), _event(row)) for row in followed]
     own = conn.exec_driver_sql(
-        "SELECT d.position, e.value FROM derivations d JOIN events e ON (e.subject, e.sequence) = (d.subject, d.sequence)"
+        "SELECT d.position, e.value FROM derivations d JOIN events e USING (subject, sequence)"
         " WHERE d.position > %s AND d.position <= %s",
         span,
     )

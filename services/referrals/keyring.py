@@ -20,6 +20,7 @@ from jwt.algorithms import ECAlgorithm
 from sqlalchemy import Connection, Engine
 
 from jalons.clock import new_id
+from jalons.database import one, transaction
 from jalons.identity import ALGORITHM, AUDIENCE, TOKEN_SECONDS
 from jalons.privacy.keys import GONE, Key, Keys
 from jalons.privacy.sealing import derive, new_key, seal, unseal
@@ -65,7 +66,7 @@ class PersonKeys:
     def resolve(self, subjects: Collection[str]) -> dict[str, Key]:
         """Keys by subject, destroyed ones as GONE; subjects that never had one are left out."""
         refs = [ref for subject in subjects if (ref := _uuid(subject)) is not None]
-        with self._engine.begin() as conn:
+        with transaction(self._engine) as conn:
             wrapped = persons.wrapped_keys(conn, refs)
         return {str(ref): GONE if kept is None else self._unwrapped(ref, kept) for ref, kept in wrapped.items()}
 
@@ -116,7 +117,7 @@ class SigningKeys:
 
     def rotate(self, now: datetime) -> list[str]:
         """The next key signs from now on, the current one only verifies, and a new next one is published."""
-        with self._engine.begin() as conn:
+        with transaction(self._engine) as conn:
             identity.lock_signing_keys(conn)
             by_state = {key.state: key for key in identity.signing_keys(conn)}
             turned = [self._made("next")]
@@ -134,7 +135,7 @@ class SigningKeys:
             return self._known
 
     def _loaded(self) -> list[SigningKey]:
-        with self._engine.begin() as conn:
+        with transaction(self._engine) as conn:
             found = identity.signing_keys(conn)
             if not found:
                 identity.lock_signing_keys(conn)
@@ -159,7 +160,7 @@ def _as(key: SigningKey, state: str) -> SigningKey:
 
 
 def _now_of(conn: Connection) -> datetime:
-    now: datetime = conn.exec_driver_sql("SELECT now()").scalar_one()
+    now: datetime = one(conn, "SELECT now()").now
     return now
 
 

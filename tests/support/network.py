@@ -81,7 +81,14 @@ class Partner:
         return self._token
 
     def call(
-        self, method: str, path: str, body: Any = None, *, key: str | None = None, service: str = "referrals", **more: Any
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        key: str | None = None,
+        service: str = "referrals",
+        **more: Any,
     ) -> httpx.Response:
         """A call as this partner. A POST carries a new idempotency key unless one is given."""
         headers = {"Authorization": f"Bearer {self.token()}", **more.pop("headers", {})}
@@ -127,7 +134,9 @@ class Network:
     def token(self, client_id: str, client_secret: str, scope: str | None = None) -> str:
         """A token for a client."""
         form = {"grant_type": "client_credentials", "client_id": client_id, "client_secret": client_secret}
-        answer = self.http.post(f"{self.info['referrals']}/oauth/token", data=form | ({"scope": scope} if scope else {}))
+        answer = self.http.post(
+            f"{self.info['referrals']}/oauth/token", data=form | ({"scope": scope} if scope else {})
+        )
         assert answer.status_code == 200, answer.text
         return str(answer.json()["access_token"])
 

@@ -1,0 +1,1 @@
+"""What partners, the coordinator and the operator may ask of the service."""

@@ -1,4 +1,4 @@
-"""Why a message did not go: each code with one sentence on the cause and one on the cure; nothing of the recipient's."""
+"""Why a message did not go: each code with a sentence on the cause and one on the cure; nothing of the recipient's."""
 
 from __future__ import annotations
 

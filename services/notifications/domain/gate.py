@@ -48,7 +48,9 @@ class Never:
 Gate = Goes | Waits | Never
 
 
-def email_gate(recipient: PartnerRecord | None, contact: PartnerRecord | None, *, trial: bool, waited: timedelta) -> Gate:
+def email_gate(
+    recipient: PartnerRecord | None, contact: PartnerRecord | None, *, trial: bool, waited: timedelta
+) -> Gate:
     """For an e-mail. contact: the other party, whom the message names. waited: how long it has been there."""
     gate = _partner_gate(recipient, trial=trial)
     if gate is None and recipient is not None and not recipient.mailbox:

@@ -68,8 +68,8 @@ CREATE TABLE deliveries (
     traceparent  text
 );
 COMMENT ON COLUMN deliveries.facts IS 'what an e-mail says, never anything sealed';
-COMMENT ON COLUMN deliveries.body IS 'a webhook''s body, sealed under the hub''s secret key; null once it went or was given up';
-COMMENT ON COLUMN deliveries.person IS 'keyed hash of the person''s ref, so that a withdrawal finds what is pending; null once done';
+COMMENT ON COLUMN deliveries.body IS 'a webhook''s body, sealed; null once it went or was given up';
+COMMENT ON COLUMN deliveries.person IS 'keyed hash of the ref: a withdrawal finds what is pending by it';
 COMMENT ON COLUMN deliveries.since IS 'when the window began after which it is given up';
 CREATE INDEX deliveries_due ON deliveries (channel, recipient, due_at) WHERE status IN ('pending', 'waiting');
 CREATE INDEX deliveries_person ON deliveries (person) WHERE person IS NOT NULL;
@@ -85,7 +85,7 @@ CREATE TABLE attempts (
     cause       text,
     PRIMARY KEY (delivery_id, number)
 );
-COMMENT ON TABLE attempts IS 'committed before anything is sent: a row without an end is an attempt that a crash cut short';
+COMMENT ON TABLE attempts IS 'committed before anything is sent: without an end a crash cut it short';
 
 CREATE TABLE lanes (
     channel   text        NOT NULL,

@@ -12,6 +12,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from jalons import clock
+from jalons.database import transaction
 from jalons.identity import TOKEN_SECONDS, Principal, require
 from jalons.privacy.keys import GONE
 from jalons.problems import Problem
@@ -85,7 +86,7 @@ def _client(settings: Settings, edge: Edge, client_id: str, secret: str) -> Prin
         if matches(secret, hashed(kept.get_secret_value())):
             return Principal(client_id, None, frozenset(scopes.split()))
     else:
-        with edge.ground.engine.begin() as conn:
+        with transaction(edge.ground.engine) as conn:
             found = identity.client(conn, client_id)
         if matches(secret, found.secret_hash if found else _NOBODY) and found:
             return Principal(client_id, found.partner, frozenset(found.scopes))

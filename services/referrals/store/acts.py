@@ -9,8 +9,8 @@ from uuid import UUID
 from psycopg.errors import UniqueViolation
 from psycopg.types.json import Jsonb
 from sqlalchemy import Connection
-from sqlalchemy.exc import IntegrityError
 
+from jalons.database import execute
 from services.referrals.domain.acts import Act, Placement, Referral, Training
 
 S = TypeVar("S", bound=Act)
@@ -37,19 +37,20 @@ class Acts(Generic[S]):
         """Insert a new one. Raises AlreadyOpen."""
         slots = ", ".join(["%s"] * len(self._all))
         try:
-            conn.exec_driver_sql(
+            execute(
+                conn,
                 f"INSERT INTO {self.table} ({', '.join(self._all)}) VALUES ({slots})",
                 self._values(state),
             )
-        except IntegrityError as error:
-            constraint = error.orig.diag.constraint_name if isinstance(error.orig, UniqueViolation) else None
-            if constraint == "referrals_one_open":
+        except UniqueViolation as error:
+            if error.diag.constraint_name == "referrals_one_open":
                 raise AlreadyOpen from None
             raise
 
     def save(self, conn: Connection, state: S) -> None:
         """Write a state back."""
-        conn.exec_driver_sql(
+        execute(
+            conn,
             f"UPDATE {self.table} SET status = %s, version = %s, facts = %s WHERE id = %s",
             (state.status, state.version, Jsonb(dict(state.facts)), state.id),
         )
@@ -59,15 +60,17 @@ class Acts(Generic[S]):
         column = "id" if isinstance(named, UUID) else "reference"
         chosen = ", ".join(f"t.{name}" for name in self._all)
         if lock:
-            conn.exec_driver_sql(
+            execute(
+                conn,
                 "SELECT 1 FROM beneficiaries WHERE ref ="
                 f" (SELECT ref FROM {self.table} WHERE {column} = %s) FOR UPDATE",
                 (named,),
             )
-        row = conn.exec_driver_sql(
+        row = execute(
+            conn,
             f"SELECT {chosen} FROM {self.table} t WHERE t.{column} = %s" + (" FOR UPDATE" if lock else ""),
             (named,),
-        ).one_or_none()
+        ).fetchone()
         return self.kind(**row._asdict()) if row else None
 
     def page(
@@ -75,7 +78,8 @@ class Acts(Generic[S]):
     ) -> list[S]:
         """A page of those in which a partner has a role, newest first."""
         chosen = ", ".join(self._all)
-        rows = conn.exec_driver_sql(
+        rows = execute(
+            conn,
             f"SELECT {chosen} FROM {self.table} WHERE {party} = %s AND id < %s"
             " AND (%s::text IS NULL OR status = %s) ORDER BY id DESC LIMIT %s",
             (partner, before, status, status, limit),

@@ -10,6 +10,7 @@ from uuid import UUID
 from psycopg.types.json import Jsonb
 from sqlalchemy import Connection
 
+from jalons.database import execute, one
 from services.referrals.domain.agreement import Convention
 
 Row = dict[str, Any]
@@ -22,7 +23,7 @@ _CONVENTION_COLUMNS = (
 
 def lock_name(conn: Connection, kind: str, name: str) -> None:
     """Hold a directory id until the transaction ends, also one that does not exist yet."""
-    conn.exec_driver_sql("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (f"{kind} {name}",))
+    execute(conn, "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (f"{kind} {name}",))
 
 
 def partner(conn: Connection, slug: str) -> Row | None:
@@ -32,13 +33,13 @@ def partner(conn: Connection, slug: str) -> Row | None:
 
 def partners_of(conn: Connection, slugs: Collection[str]) -> dict[str, Row]:
     """The partners that exist of these, by slug."""
-    rows = conn.exec_driver_sql("SELECT * FROM partners WHERE slug = ANY(%s)", (sorted(slugs),))
+    rows = execute(conn, "SELECT * FROM partners WHERE slug = ANY(%s)", (sorted(slugs),))
     return {row.slug: row._asdict() for row in rows}
 
 
 def partners(conn: Connection, after: str, limit: int) -> list[Row]:
     """A page of partners, by slug."""
-    rows = conn.exec_driver_sql("SELECT * FROM partners WHERE slug > %s ORDER BY slug LIMIT %s", (after, limit))
+    rows = execute(conn, "SELECT * FROM partners WHERE slug > %s ORDER BY slug LIMIT %s", (after, limit))
     return [row._asdict() for row in rows]
 
 
@@ -47,24 +48,27 @@ def save(conn: Connection, table: str, key: str, values: Mapping[str, Any]) -> i
     columns = ", ".join(values)
     slots = ", ".join(["%s"] * len(values))
     changes = ", ".join(f"{column} = excluded.{column}" for column in values if column != key)
-    version = conn.exec_driver_sql(
-        f"INSERT INTO {table} ({columns}) VALUES ({slots}) ON CONFLICT ({key}) DO UPDATE"
-        f" SET {changes}, version = {table}.version + 1 RETURNING version",
-        tuple(_adapted(value) for value in values.values()),
-    ).scalar_one()
-    return int(version)
+    return int(
+        one(
+            conn,
+            f"INSERT INTO {table} ({columns}) VALUES ({slots}) ON CONFLICT ({key}) DO UPDATE"
+            f" SET {changes}, version = {table}.version + 1 RETURNING version",
+            tuple(_adapted(value) for value in values.values()),
+        ).version
+    )
 
 
 def offer(conn: Connection, name: str) -> Row | None:
     """One offer."""
-    row = conn.exec_driver_sql("SELECT * FROM offers WHERE offer = %s", (name,)).one_or_none()
+    row = execute(conn, "SELECT * FROM offers WHERE offer = %s", (name,)).fetchone()
     return row._asdict() if row else None
 
 
 def offers(conn: Connection, filters: Mapping[str, str], after: str, limit: int) -> list[Row]:
     """A page of offers by name; filters: partner, moment, type, commune_nis, status."""
     where = "".join(f" AND {column} = %s" for column in filters)
-    rows = conn.exec_driver_sql(
+    rows = execute(
+        conn,
         f"SELECT * FROM offers WHERE offer > %s{where} ORDER BY offer LIMIT %s",
         (after, *filters.values(), limit),
     )
@@ -73,16 +77,18 @@ def offers(conn: Connection, filters: Mapping[str, str], after: str, limit: int)
 
 def convention(conn: Connection, convention_id: UUID) -> Row | None:
     """One convention."""
-    row = conn.exec_driver_sql(
+    row = execute(
+        conn,
         f"SELECT {_CONVENTION_COLUMNS} FROM conventions WHERE convention_id = %s",
         (convention_id,),
-    ).one_or_none()
+    ).fetchone()
     return row._asdict() if row else None
 
 
 def conventions(conn: Connection, party: str | None, after: UUID, limit: int) -> list[Row]:
     """A page of conventions by id; party: only those it is a party of."""
-    rows = conn.exec_driver_sql(
+    rows = execute(
+        conn,
         f"SELECT {_CONVENTION_COLUMNS} FROM conventions WHERE convention_id > %s"
         " AND (%s::text IS NULL OR parties @> ARRAY[%s::text]) ORDER BY convention_id LIMIT %s",
         (after, party, party, limit),
@@ -92,7 +98,8 @@ def conventions(conn: Connection, party: str | None, after: UUID, limit: int) ->
 
 def between(conn: Connection, referrer: str, recipient: str) -> list[Convention]:
     """The signed conventions both partners are parties of, oldest first."""
-    rows = conn.exec_driver_sql(
+    rows = execute(
+        conn,
         f"SELECT {_CONVENTION_COLUMNS} FROM conventions"
         " WHERE parties @> %s::text[] AND status = 'signed' ORDER BY convention_id",
         ([referrer, recipient],),
@@ -116,7 +123,8 @@ def as_convention(row: Row) -> Convention:
 
 def set_status(conn: Connection, table: str, key: str, name: str | UUID, status: str) -> None:
     """Change the status of a directory row."""
-    conn.exec_driver_sql(
+    execute(
+        conn,
         f"UPDATE {table} SET status = %s, version = version + 1 WHERE {key} = %s",
         (status, name),
     )

@@ -7,8 +7,11 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from psycopg.errors import UniqueViolation
 from psycopg.types.json import Jsonb
 from sqlalchemy import Connection
+
+from jalons.database import execute, one
 
 
 class StillRunning(Exception):
@@ -31,17 +34,18 @@ class Stored:
 def begin(conn: Connection, client_id: str, key: str, request: bytes) -> Stored | None:
     """The stored answer of a repeat; None for a new key, which is then held until the transaction ends.
 
-    Raises StillRunning and OtherRequest.
+    Raises StillRunning and OtherRequest. Lock and look are one statement, whose look may be older than its lock: `keep`
+    catches that.
     """
-    row = conn.exec_driver_sql(
-        "SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 1)) AS mine", (f"{client_id} {key}",)
-    ).one()
-    if not row.mine:
+    found = one(
+        conn,
+        "SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 1)) AS mine, i.* FROM (SELECT 1) AS always"
+        " LEFT JOIN idempotency i ON i.client_id = %s AND i.key = %s",
+        (f"{client_id} {key}", client_id, key),
+    )
+    if not found.mine:
         raise StillRunning
-    found = conn.exec_driver_sql(
-        "SELECT request, status, call_id, answer FROM idempotency WHERE client_id = %s AND key = %s", (client_id, key)
-    ).one_or_none()
-    if found is None:
+    if found.request is None:
         return None
     if bytes(found.request) != request:
         raise OtherRequest
@@ -49,9 +53,13 @@ def begin(conn: Connection, client_id: str, key: str, request: bytes) -> Stored 
 
 
 def keep(conn: Connection, client_id: str, key: str, request: bytes, stored: Stored, now: datetime) -> None:
-    """Keep a 2xx answer; it holds no secret."""
-    conn.exec_driver_sql(
-        "INSERT INTO idempotency (client_id, key, request, status, call_id, answer, at)"
-        " VALUES (%s, %s, %s, %s, %s, %s, %s)",
-        (client_id, key, request, stored.status, stored.call_id, Jsonb(stored.answer), now),
-    )
+    """Keep a 2xx answer; it holds no secret. Raises StillRunning where another call kept one meanwhile."""
+    try:
+        execute(
+            conn,
+            "INSERT INTO idempotency (client_id, key, request, status, call_id, answer, at)"
+            " VALUES (%s, %s, %s, %s, %s, %s, %s)",
+            (client_id, key, request, stored.status, stored.call_id, Jsonb(stored.answer), now),
+        )
+    except UniqueViolation:
+        raise StillRunning from None  # committed between our look and our lock; the repeat will see it

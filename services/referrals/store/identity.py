@@ -9,6 +9,8 @@ from typing import Any
 from psycopg.types.json import Jsonb
 from sqlalchemy import Connection
 
+from jalons.database import execute
+
 
 @dataclass(frozen=True, slots=True)
 class Client:
@@ -32,17 +34,19 @@ class SigningKey:
 
 def client(conn: Connection, client_id: str) -> Client | None:
     """A client that was not revoked and whose partner is still in the network."""
-    row = conn.exec_driver_sql(
+    row = execute(
+        conn,
         "SELECT c.client_id, c.partner, c.secret_hash, c.scopes FROM clients c JOIN partners p ON p.slug = c.partner"
         " WHERE c.client_id = %s AND c.revoked IS NULL AND p.status IN ('candidate', 'active')",
         (client_id,),
-    ).one_or_none()
+    ).fetchone()
     return Client(row.client_id, row.partner, bytes(row.secret_hash), tuple(row.scopes)) if row else None
 
 
 def add_client(conn: Connection, made: Client, now: datetime) -> None:
     """Record a client."""
-    conn.exec_driver_sql(
+    execute(
+        conn,
         "INSERT INTO clients (client_id, partner, secret_hash, scopes, created) VALUES (%s, %s, %s, %s, %s)",
         (made.client_id, made.partner, made.secret_hash, list(made.scopes), now),
     )
@@ -50,15 +54,16 @@ def add_client(conn: Connection, made: Client, now: datetime) -> None:
 
 def clients(conn: Connection, partner: str) -> list[dict[str, Any]]:
     """A partner's clients, without anything secret."""
-    rows = conn.exec_driver_sql(
-        "SELECT client_id, scopes, created, revoked FROM clients WHERE partner = %s ORDER BY created", (partner,)
+    rows = execute(
+        conn, "SELECT client_id, scopes, created, revoked FROM clients WHERE partner = %s ORDER BY created", (partner,)
     )
     return [row._asdict() for row in rows]
 
 
 def revoke(conn: Connection, partner: str, client_id: str, now: datetime) -> bool:
     """A client gets no token any more; False if the partner has none of that id."""
-    done = conn.exec_driver_sql(
+    done = execute(
+        conn,
         "UPDATE clients SET revoked = coalesce(revoked, %s) WHERE partner = %s AND client_id = %s",
         (now, partner, client_id),
     )
@@ -67,15 +72,16 @@ def revoke(conn: Connection, partner: str, client_id: str, now: datetime) -> boo
 
 def signing_keys(conn: Connection) -> list[SigningKey]:
     """Every key."""
-    rows = conn.exec_driver_sql("SELECT kid, state, private, public FROM signing_keys")
+    rows = execute(conn, "SELECT kid, state, private, public FROM signing_keys")
     return [SigningKey(row.kid, row.state, row.private, row.public) for row in rows]
 
 
 def replace_signing_keys(conn: Connection, keys: list[SigningKey], now: datetime) -> None:
     """These and no others."""
-    conn.exec_driver_sql("DELETE FROM signing_keys")
+    execute(conn, "DELETE FROM signing_keys")
     for key in keys:
-        conn.exec_driver_sql(
+        execute(
+            conn,
             "INSERT INTO signing_keys (kid, state, private, public, created) VALUES (%s, %s, %s, %s, %s)",
             (key.kid, key.state, key.private, Jsonb(key.public), now),
         )
@@ -83,4 +89,4 @@ def replace_signing_keys(conn: Connection, keys: list[SigningKey], now: datetime
 
 def lock_signing_keys(conn: Connection) -> None:
     """One at a time makes or rotates them."""
-    conn.exec_driver_sql("SELECT pg_advisory_xact_lock(hashtextextended('signing keys', 0))")
+    execute(conn, "SELECT pg_advisory_xact_lock(hashtextextended('signing keys', 0))")

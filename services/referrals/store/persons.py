@@ -11,6 +11,7 @@ from uuid import UUID
 from psycopg.types.json import Jsonb
 from sqlalchemy import Connection, Row
 
+from jalons.database import execute, one
 from services.referrals.domain.agreement import Consent
 
 
@@ -31,31 +32,34 @@ _COLUMNS = "b.ref, b.home, b.local_ref, b.profile, b.profile_version, b.register
 
 def find(conn: Connection, named: UUID, partner: str, *, lock: bool = False) -> Person | None:
     """The person a partner means by an id: its home by the ref, any other by its own alias; None for a stranger."""
-    row = conn.exec_driver_sql(
+    row = execute(
+        conn,
         f"SELECT {_COLUMNS} FROM beneficiaries b WHERE (b.ref = %s AND b.home = %s) OR b.ref ="
         " (SELECT a.ref FROM aliases a WHERE a.alias = %s AND a.partner = %s)" + (" FOR UPDATE OF b" if lock else ""),
         (named, partner, named, partner),
-    ).one_or_none()
+    ).fetchone()
     return _person(row) if row else None
 
 
 def lock_ref(conn: Connection, ref: UUID) -> None:
     """Hold a person until the transaction ends: every event about them is numbered under this lock."""
-    conn.exec_driver_sql("SELECT 1 FROM beneficiaries WHERE ref = %s FOR UPDATE", (ref,))
+    execute(conn, "SELECT 1 FROM beneficiaries WHERE ref = %s FOR UPDATE", (ref,))
 
 
 def by_local_ref(conn: Connection, home: str, local_ref: str) -> Person | None:
     """The person a home partner knows by its own dossier number."""
-    row = conn.exec_driver_sql(
+    row = execute(
+        conn,
         f"SELECT {_COLUMNS} FROM beneficiaries b WHERE b.home = %s AND b.local_ref = %s",
         (home, local_ref),
-    ).one_or_none()
+    ).fetchone()
     return _person(row) if row else None
 
 
 def page(conn: Connection, home: str, after: UUID, limit: int) -> list[Person]:
     """A page of a home partner's persons, by ref."""
-    rows = conn.exec_driver_sql(
+    rows = execute(
+        conn,
         f"SELECT {_COLUMNS} FROM beneficiaries b WHERE b.home = %s AND b.ref > %s ORDER BY b.ref LIMIT %s",
         (home, after, limit),
     )
@@ -64,7 +68,8 @@ def page(conn: Connection, home: str, after: UUID, limit: int) -> list[Person]:
 
 def add(conn: Connection, person: Person, wrapped_key: str) -> bool:
     """Insert a person with their key; False if the home partner has that dossier number already."""
-    added = conn.exec_driver_sql(
+    added = execute(
+        conn,
         "INSERT INTO beneficiaries (ref, home, local_ref, profile, profile_version, registered)"
         " VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT (home, local_ref) DO NOTHING",
         (
@@ -78,36 +83,40 @@ def add(conn: Connection, person: Person, wrapped_key: str) -> bool:
     )
     if added.rowcount == 0:
         return False
-    conn.exec_driver_sql("INSERT INTO person_keys (ref, wrapped) VALUES (%s, %s)", (person.ref, wrapped_key))
+    execute(conn, "INSERT INTO person_keys (ref, wrapped) VALUES (%s, %s)", (person.ref, wrapped_key))
     return True
 
 
 def set_profile(conn: Connection, ref: UUID, profile: Mapping[str, Any]) -> int:
     """Replace the bands; the new version."""
-    version = conn.exec_driver_sql(
-        "UPDATE beneficiaries SET profile = %s, profile_version = profile_version + 1 WHERE ref = %s"
-        " RETURNING profile_version",
-        (Jsonb(dict(profile)), ref),
-    ).scalar_one()
-    return int(version)
+    return int(
+        one(
+            conn,
+            "UPDATE beneficiaries SET profile = %s, profile_version = profile_version + 1 WHERE ref = %s"
+            " RETURNING profile_version",
+            (Jsonb(dict(profile)), ref),
+        ).profile_version
+    )
 
 
 def wrapped_keys(conn: Connection, refs: Collection[UUID]) -> dict[UUID, str | None]:
     """Wrapped keys by ref; None where one was destroyed, no line where there never was one."""
-    rows = conn.exec_driver_sql("SELECT ref, wrapped FROM person_keys WHERE ref = ANY(%s)", (list(refs),))
+    rows = execute(conn, "SELECT ref, wrapped FROM person_keys WHERE ref = ANY(%s)", (list(refs),))
     return {row.ref: row.wrapped for row in rows}
 
 
 def keep_alias(conn: Connection, alias: UUID, ref: UUID, partner: str) -> None:
     """Remember how a partner will name a person."""
-    conn.exec_driver_sql(
-        "INSERT INTO aliases (alias, ref, partner) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING", (alias, ref, partner)
+    execute(
+        conn,
+        "INSERT INTO aliases (alias, ref, partner) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING",
+        (alias, ref, partner),
     )
 
 
 def consents(conn: Connection, ref: UUID) -> list[Consent]:
     """The agreements of a person that were not withdrawn."""
-    rows = conn.exec_driver_sql("SELECT * FROM consents WHERE ref = %s AND withdrawn IS NULL", (ref,))
+    rows = execute(conn, "SELECT * FROM consents WHERE ref = %s AND withdrawn IS NULL", (ref,))
     return [
         Consent(
             frozenset(row.partners),
@@ -122,7 +131,7 @@ def consents(conn: Connection, ref: UUID) -> list[Consent]:
 
 def consent_rows(conn: Connection, ref: UUID) -> list[dict[str, Any]]:
     """All agreements of a person, withdrawn ones included, oldest first."""
-    rows = conn.exec_driver_sql("SELECT * FROM consents WHERE ref = %s ORDER BY consent_id", (ref,))
+    rows = execute(conn, "SELECT * FROM consents WHERE ref = %s ORDER BY consent_id", (ref,))
     return [row._asdict() for row in rows]
 
 
@@ -136,7 +145,8 @@ def add_consent(
     given: datetime,
 ) -> None:
     """Record an agreement."""
-    conn.exec_driver_sql(
+    execute(
+        conn,
         "INSERT INTO consents (consent_id, ref, partners, convention_id, purposes, attributes, channel, evidence_ref,"
         " given, expires_on) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
         (
@@ -156,20 +166,19 @@ def add_consent(
 
 def withdraw(conn: Connection, ref: UUID, consent_id: UUID, now: datetime) -> tuple[list[str], bool] | None:
     """Take an agreement back: the partners it named, and whether it was still standing; None if there is none."""
-    row = conn.exec_driver_sql(
-        "SELECT partners, withdrawn FROM consents WHERE ref = %s AND consent_id = %s", (ref, consent_id)
-    ).one_or_none()
+    row = execute(
+        conn, "SELECT partners, withdrawn FROM consents WHERE ref = %s AND consent_id = %s", (ref, consent_id)
+    ).fetchone()
     if row is None:
         return None
-    conn.exec_driver_sql(
-        "UPDATE consents SET withdrawn = coalesce(withdrawn, %s) WHERE consent_id = %s", (now, consent_id)
-    )
+    execute(conn, "UPDATE consents SET withdrawn = coalesce(withdrawn, %s) WHERE consent_id = %s", (now, consent_id))
     return list(row.partners), row.withdrawn is None
 
 
 def disclosures(conn: Connection, ref: UUID) -> list[dict[str, Any]]:
     """Who received which attribute, when: what every referral let through."""
-    rows = conn.exec_driver_sql(
+    rows = execute(
+        conn,
         "SELECT recipient, reference, facts->'disclosed' AS disclosed, facts->>'sent_at' AS at"
         " FROM referrals WHERE ref = %s ORDER BY id",
         (ref,),

@@ -1,0 +1,178 @@
+"""What became of messages: a partner sees its own, the coordinator and the operator all; nobody what they said."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Query
+from pydantic import BaseModel, Field
+from sqlalchemy import Connection, Engine
+
+from jalons.database import transact
+from jalons.identity import Principal, require
+from jalons.problems import Problem
+from services.notifications import store
+from services.notifications.domain.causes import CAUSES
+
+Caller = Annotated[Principal, Depends(require("partner", "coordinator", "operator"))]
+Status = Literal["pending", "waiting", "sent", "failed", "suppressed"]
+
+
+class Attempt(BaseModel):
+    """One attempt; without an end while it runs, or if the hub ended in the middle of it."""
+
+    number: int
+    began: datetime
+    ended: datetime | None
+    outcome: str | None
+    code: str | None
+    cause: str | None
+
+
+class Delivery(BaseModel):
+    """One message. code, cause, cure: why it has not gone, or not yet. next_attempt: when it is tried again."""
+
+    delivery_id: UUID
+    event_id: UUID
+    type: str
+    reference: str | None
+    channel: Literal["email", "webhook"]
+    recipient: str
+    subscription: str | None
+    status: Status
+    made: datetime
+    next_attempt: datetime | None
+    attempts: list[Attempt]
+    code: str | None
+    cause: str | None
+    cure: str | None
+
+
+class Page(BaseModel):
+    """next: give it as `cursor` for what comes after."""
+
+    items: list[Delivery]
+    next: str | None = Field(default=None)
+
+
+def delivery_routes(engine: Engine, now: Callable[[], datetime]) -> APIRouter:
+    """`/deliveries`."""
+    routes = APIRouter(tags=["deliveries"])
+
+    @routes.get("/deliveries", summary="Messages, newest first, with their attempts")
+    def listed(
+        caller: Caller,
+        status: Status | None = None,
+        channel: Literal["email", "webhook"] | None = None,
+        cursor: Annotated[str | None, Query(max_length=200)] = None,
+        limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    ) -> Page:
+        before = _read_cursor(cursor) if cursor else None
+        with engine.begin() as conn:
+            rows = store.listed(
+                conn, recipient=_only(caller), status=status, channel=channel, before=before, limit=limit + 1
+            )
+        page = rows[:limit]
+        more = len(rows) > limit
+        return Page(items=[_shown(row) for row in page], next=_cursor(page[-1]) if more else None)
+
+    @routes.get("/deliveries/{delivery_id}", summary="One message")
+    def one(caller: Caller, delivery_id: UUID) -> Delivery:
+        with engine.begin() as conn:
+            return _one(conn, caller, delivery_id)
+
+    @routes.post("/deliveries/{delivery_id}/retry", summary="Try a message again now", status_code=202)
+    def retry(caller: Caller, delivery_id: UUID) -> Delivery:
+        def write(conn: Connection) -> Delivery:
+            kept = store.lock_delivery(conn, delivery_id)
+            if kept is None or _only(caller) not in {None, kept.recipient}:
+                raise _unknown()
+            if kept.status in {"sent", "suppressed"}:
+                raise Problem(
+                    409, "not_to_be_sent", f"The message is {kept.status}.", "Only what failed or waits is tried again."
+                )
+            if not kept.whole:
+                raise Problem(
+                    409,
+                    "message_destroyed",
+                    "The message was given up, and what it said was destroyed then.",
+                    "Read what was missed from GET /events of the service it came from.",
+                )
+            store.again(conn, delivery_id, now())
+            return _one(conn, caller, delivery_id)
+
+        return transact(engine, write)
+
+    return routes
+
+
+def _only(caller: Principal) -> str | None:
+    """Whose messages the caller may see: None for everybody's."""
+    if caller.has("coordinator", "operator"):
+        return None
+    if caller.partner is None:
+        raise Problem(403, "no_partner", "This client belongs to no partner.", "Ask with a partner's own client.")
+    return caller.partner
+
+
+def _one(conn: Connection, caller: Principal, delivery_id: UUID) -> Delivery:
+    row = store.shown(conn, delivery_id)
+    if row is None or _only(caller) not in {None, row["recipient"]}:
+        raise _unknown()
+    return _shown(row)
+
+
+def _unknown() -> Problem:
+    return Problem(404, "not_found", "There is no message of that id to you.", "List them: GET /deliveries.")
+
+
+def _shown(row: dict[str, Any]) -> Delivery:
+    open_ = row["status"] in {"pending", "waiting"}
+    known = CAUSES.get(row["cause"] or "")
+    return Delivery(
+        delivery_id=row["delivery_id"],
+        event_id=row["event_id"],
+        type=row["about_type"],
+        reference=row["reference"],
+        channel=row["channel"],
+        recipient=row["recipient"],
+        subscription=row["subscription"],
+        status=row["status"],
+        made=row["made"],
+        next_attempt=row["due_at"] if open_ and row["cause"] != "subscription_paused" else None,
+        attempts=[_attempt(each) for each in row["attempts"]],
+        code=row["cause"],
+        cause=known.cause if known else None,
+        cure=known.cure if known else None,
+    )
+
+
+def _attempt(row: dict[str, Any]) -> Attempt:
+    known = CAUSES.get(row["cause"] or "")
+    return Attempt(
+        number=row["number"],
+        began=row["began"],
+        ended=row["ended"],
+        outcome=row["outcome"],
+        code=row["cause"],
+        cause=known.cause if known else None,
+    )
+
+
+def _cursor(row: dict[str, Any]) -> str:
+    said = f"{row['made'].isoformat()}|{row['delivery_id']}"
+    return base64.urlsafe_b64encode(said.encode()).decode().rstrip("=")
+
+
+def _read_cursor(cursor: str) -> tuple[datetime, UUID]:
+    try:
+        made, _, last = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode().partition("|")
+        return datetime.fromisoformat(made).astimezone(UTC), UUID(last)
+    except ValueError:
+        raise Problem(
+            422, "invalid_cursor", "The cursor is not one this service gave.", "Begin again without a cursor."
+        ) from None

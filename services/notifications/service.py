@@ -1,0 +1,55 @@
+"""Builds and wires the notifications service, nothing else; opens nothing."""
+
+from __future__ import annotations
+
+from jalons import clock
+from jalons.database import direct
+from jalons.serve import Service
+from jalons.settings import Settings
+from jalons.wiring import Ground, follower
+from schemas.topics import DIRECTORY, PATHWAYS
+from services.notifications.api.deliveries import delivery_routes
+from services.notifications.api.mailbox import mailbox_routes
+from services.notifications.api.subscriptions import subscription_routes
+from services.notifications.apply import Told
+from services.notifications.channels import Emails, Webhooks
+from services.notifications.dispatch import Dispatcher
+from services.notifications.letters import Letters
+from services.notifications.ports import Mailer
+from services.notifications.smtp import NoMailServer, SmtpMailer
+from services.notifications.webhook import HttpCaller
+
+PROMISE = "Tells each partner what waits for it, by e-mail and signed webhook: once, and nothing it may not know."
+EMAIL_THREADS = 2
+WEBHOOK_THREADS = 4
+
+
+def build(settings: Settings) -> Service:
+    """The service, wired. Raises ValueError for a mail server's address that is none."""
+    secret = settings.secret_key.get_secret_value()
+
+    def apply(ground: Ground) -> Told:
+        return Told(secret, ground.alias)
+
+    service, ground, app, _ = follower(
+        settings,
+        "notifications",
+        PROMISE,
+        topics=(PATHWAYS, DIRECTORY),
+        follows=("referrals", "observation"),
+        apply=apply,
+    )
+    mailer: Mailer = SmtpMailer(settings.smtp_url) if settings.smtp_url else NoMailServer()
+    caller = HttpCaller(loopback=settings.allow_loopback_webhooks)
+    letters = Letters(settings.network_name, settings.mail_from, settings.public_url)
+    dispatcher = Dispatcher(
+        ground.engine,
+        ground.outbox,
+        {Emails(letters, mailer): EMAIL_THREADS, Webhooks(secret, caller): WEBHOOK_THREADS},
+        listen=lambda: direct(settings.direct_url, "notifications", "deliveries"),
+    )
+    app.include_router(subscription_routes(ground.engine, secret, caller, clock.now))
+    app.include_router(delivery_routes(ground.engine, clock.now))
+    app.include_router(mailbox_routes(settings.mail_catcher_dir))
+    service.parts = [*service.parts, dispatcher]
+    return service

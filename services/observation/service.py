@@ -1,0 +1,35 @@
+"""Wires observation: what follows referrals, what tells of silence, what is read. Builds only; opens nothing."""
+
+from __future__ import annotations
+
+from jalons.database import direct
+from jalons.serve import Service
+from jalons.settings import Settings
+from jalons.wiring import follower
+from schemas.topics import DIRECTORY, PATHWAYS
+from services.observation.api.counts import count_routes
+from services.observation.api.pathways import pathway_routes
+from services.observation.api.stream import Streams, stream_routes
+from services.observation.apply import Project
+from services.observation.stalls import Stalls
+from services.observation.tail import Tail
+
+PROMISE = "What the network sees: each person's way, the counts, and events as they come, cut to their reader."
+
+
+def build(settings: Settings) -> Service:
+    """The service, not yet started."""
+    service, base, app, _keys = follower(
+        settings,
+        "observation",
+        PROMISE,
+        topics=(PATHWAYS, DIRECTORY),
+        follows=("referrals",),
+        apply=lambda ground: Project(ground.outbox, ground.alias),
+    )
+    tail = Tail(base.engine, lambda: direct(settings.direct_url, "observation", "tail"))
+    app.include_router(pathway_routes(base.engine, base.alias))
+    app.include_router(count_routes(base.engine))
+    app.include_router(stream_routes(Streams(base.engine, tail, base.alias)))
+    service.parts = [*service.parts, tail, Stalls(base.engine, base.outbox, "/services/referrals")]
+    return service
