@@ -87,8 +87,8 @@ def judge(progress: dict[Stream, Progress], events: Sequence[N]) -> Claim[N]:
         row = progress.setdefault((event.source, event.subject), Progress())
         if event.sequence <= row.last:
             (claim.seen if row.has(event) else claim.conflicts).append(event)
-        elif row.parked:
-            claim.waiting.append(event)
+        elif row.parked:  # the parked event itself is the next one; it is kept already
+            (claim.seen if event.sequence == row.last + 1 else claim.waiting).append(event)
         elif event.sequence == row.last + 1:
             row.advance(event)
             claim.ready.append(event)

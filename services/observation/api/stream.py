@@ -43,21 +43,20 @@ See = Callable[[Event], dict[str, Any] | None]
 class Streams:
     """The open streams of this process."""
 
-    def __init__(self, engine: Engine, tail: Tail, alias: Alias, *, most: int = MOST) -> None:
+    def __init__(self, engine: Engine, tail: Tail, alias: Alias) -> None:
         self._engine = engine
         self._tail = tail
         self._alias = alias
-        self._most = most
         self._open = 0
         self._reading = anyio.CapacityLimiter(READING_AT_ONCE)
 
     async def open(self, caller: Principal, types: frozenset[str], after: int | None) -> Sse:
         """A new stream. Raises Problem 503 if there are too many."""
-        if self._open >= self._most:
+        if self._open >= MOST:
             raise Problem(
                 503,
                 "too_many_streams",
-                f"This service keeps {self._most} streams open and has no more.",
+                f"This service keeps {MOST} streams open and has no more.",
                 "Try again a little later, or read GET /events.",
                 headers={"Retry-After": "10"},
             )

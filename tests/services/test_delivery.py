@@ -1,0 +1,364 @@
+"""Delivery on real PostgreSQL: each event once, in its subject's order, or kept with its reason."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import psycopg
+import pytest
+from sqlalchemy import Connection, Engine
+
+from jalons.database import execute, one, transaction
+from jalons.messaging import dead_letters
+from jalons.messaging.deliver import Deliver
+from jalons.messaging.items import Record
+from jalons.messaging.outbox import Outbox
+from jalons.messaging.reconciler import Reconciler
+from jalons.privacy.keys import GONE
+from schemas.envelope import Event
+from tests.support.events import SOURCE, MemorySource, forged, person, record
+
+
+class Broken(Exception):
+    """A handler that fails."""
+
+
+@dataclass
+class Applied:
+    """A service whose projection is a list of rows; `broken` names (subject, sequence) that its handler cannot take."""
+
+    broken: set[tuple[str, int]] = field(default_factory=set)
+    sealed_unknown: int = 0
+
+    def __call__(self, conn: Connection, events: Sequence[Event], *, publish: bool = True) -> None:
+        for event in events:
+            if (event.subject, event.sequence) in self.broken:
+                raise Broken(f"about {event.subject} in clear")
+            self.sealed_unknown += event.sealed is None and type(event.data).SEALED is not None
+            execute(conn, "INSERT INTO applied (subject, sequence) VALUES (%s, %s)", (event.subject, event.sequence))
+
+
+@dataclass
+class Bench:
+    """A delivery, its source and what it applied."""
+
+    engine: Engine
+    source: MemorySource
+    applied: Applied
+    deliver: Deliver
+    outcomes: list[tuple[int | None, str]]
+
+    def order(self, subject: str) -> list[int]:
+        with transaction(self.engine) as conn:
+            rows = execute(conn, "SELECT sequence FROM applied WHERE subject = %s ORDER BY at", (subject,))
+            return [row.sequence for row in rows]
+
+    def letters(self) -> list[dead_letters.DeadLetter]:
+        with transaction(self.engine) as conn:
+            return dead_letters.listed(conn)
+
+
+@pytest.fixture
+def bench(database: Engine) -> Bench:
+    with transaction(database) as conn:
+        execute(
+            conn,
+            "CREATE TABLE applied (at bigint GENERATED ALWAYS AS IDENTITY, subject text, sequence bigint)",
+        )
+    return _bench(database)
+
+
+def _bench(database: Engine, source: MemorySource | None = None) -> Bench:
+    source, applied, outcomes = source or MemorySource(), Applied(), []
+    deliver = Deliver(
+        "observation",
+        database,
+        applied,
+        Outbox("observation"),
+        source.keyring(),
+        {SOURCE: source},
+        others=frozenset({"/services/observation"}),
+        observe=lambda item, outcome: outcomes.append((item.place.offset, outcome)),
+    )
+    return Bench(database, source, applied, deliver, outcomes)
+
+
+def test_events_are_applied_once_in_their_order(bench: Bench) -> None:
+    anna, bela = person(), person()
+    records = [bench.source.write(who) for who in (anna, bela, anna, anna, bela)]
+    assert bench.deliver(records)
+    assert bench.deliver(records), "redelivered"
+    assert bench.order(anna) == [1, 2, 3]
+    assert bench.order(bela) == [1, 2]
+    assert bench.letters() == []
+
+
+def test_a_gap_is_filled_from_the_source(bench: Bench) -> None:
+    anna = person()
+    first, _second, _third, fourth = (bench.source.write(anna) for _ in range(4))
+    assert bench.deliver([first, fourth])
+    assert bench.order(anna) == [1, 2, 3, 4]
+    assert bench.letters() == []
+
+
+def test_a_gap_waits_while_the_source_is_away(bench: Bench) -> None:
+    anna = person()
+    _first, second = bench.source.write(anna), bench.source.write(anna)
+    bench.source.away = True
+    threading.Timer(0.6, lambda: setattr(bench.source, "away", False)).start()
+    assert bench.deliver([second])
+    assert bench.order(anna) == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        (None, "null value"),
+        (b"not json", "not a CloudEvent"),
+        (b"[]", "not a CloudEvent"),
+        (b"x" * 2_000_000, "2000000 bytes"),
+        (b'{"specversion":"1.0"}', "not a CloudEvent"),
+    ],
+)
+def test_what_cannot_be_read_is_set_aside_alone(bench: Bench, value: bytes | None, said: str) -> None:
+    anna = person()
+    good = bench.source.write(anna)
+    assert bench.deliver([record(value, anna, 77), good])
+    assert bench.order(anna) == [1]
+    [letter] = bench.letters()
+    assert (letter.kind, letter.place.offset) == ("set_aside", 77)
+    assert said in letter.reason
+    assert bench.deliver([record(value, anna, 77)]), "redelivered, it is kept once"
+    assert len(bench.letters()) == 1
+
+
+def test_unknown_types_versions_sources_and_misplaced_records_are_set_aside_alone(bench: Bench) -> None:
+    anna = person()
+    good = bench.source.write(anna)
+    strange = [
+        forged(good, type="jalons.referral.sung.v1", id=str(person())),
+        forged(good, type="jalons.referral.received.v9", id=str(person())),
+        forged(good, source="/services/elsewhere"),
+        forged(good, sequence="0"),
+        Record(good.topic, 0, 99, b"another key", good.value, SOURCE),
+        Record("jalons.directory", 0, 98, good.key, good.value, SOURCE),
+    ]
+    assert bench.deliver([*strange, good])
+    assert bench.order(anna) == [1]
+    assert len(bench.letters()) == len(strange)
+    assert all(letter.kind == "set_aside" for letter in bench.letters())
+
+
+def test_an_event_its_source_never_wrote_is_set_aside(bench: Bench) -> None:
+    anna = person()
+    good = bench.source.write(anna)
+    assert bench.deliver([good, forged(good, sequence="7", id=person())])
+    [letter] = bench.letters()
+    assert letter.reason == "not in its source's numbering"
+    assert bench.order(anna) == [1]
+
+
+def test_a_seen_number_under_another_id_is_a_conflict(bench: Bench) -> None:
+    anna = person()
+    first, second, third = (bench.source.write(anna) for _ in range(3))
+    assert bench.deliver([first, second, third])
+    assert bench.deliver([forged(first, id=person())])
+    [letter] = bench.letters()
+    assert "another id" in letter.reason
+    assert bench.order(anna) == [1, 2, 3]
+
+
+def test_our_own_source_is_passed_over_unread(bench: Bench) -> None:
+    own = Record("jalons.pathways", 0, 5, b"x", b"not even json", "/services/observation")
+    assert bench.deliver([own])
+    assert bench.letters() == []
+
+
+def test_a_failing_event_is_parked_its_subject_waits_and_everyone_else_goes_on(bench: Bench) -> None:
+    anna, bela = person(), person()
+    records = [bench.source.write(who) for who in (anna, anna, bela, anna, anna, bela)]
+    bench.applied.broken = {(anna, 2)}
+    assert bench.deliver(records)
+    assert bench.order(anna) == [1]
+    assert bench.order(bela) == [1, 2]
+    [letter] = bench.letters()
+    assert (letter.kind, letter.sequence, letter.waiting) == ("parked", 2, 2)
+    assert "Broken" in letter.reason
+    assert anna not in letter.reason, "the error's message may hold what it was about"
+
+    assert bench.deliver(records), "redelivered, nothing changes"
+    assert bench.order(anna) == [1]
+    assert bench.letters() == [letter]
+
+    assert bench.deliver.retry(letter.id) is not None, "not mended yet"
+    assert bench.letters()[0].attempts == 2
+    bench.applied.broken = set()
+    assert bench.deliver.retry(letter.id) is None
+    assert bench.order(anna) == [1, 2, 3, 4]
+    assert bench.letters() == []
+    assert bench.deliver([bench.source.write(anna)])
+    assert bench.order(anna) == [1, 2, 3, 4, 5]
+
+
+def test_a_retry_stops_at_the_next_event_that_fails(bench: Bench) -> None:
+    anna = person()
+    records = [bench.source.write(anna) for _ in range(5)]
+    bench.applied.broken = {(anna, 2), (anna, 4)}
+    assert bench.deliver(records)
+    bench.applied.broken = {(anna, 4)}
+    [letter] = bench.letters()
+    assert "number 4" in str(bench.deliver.retry(letter.id))
+    assert bench.order(anna) == [1, 2, 3]
+    [letter] = bench.letters()
+    assert (letter.sequence, letter.waiting) == (4, 1)
+    bench.applied.broken = set()
+    assert bench.deliver.retry(letter.id) is None
+    assert bench.order(anna) == [1, 2, 3, 4, 5]
+
+
+def test_what_is_set_aside_or_parked_is_announced_without_its_content(bench: Bench) -> None:
+    anna = person()
+    bench.applied.broken = {(anna, 1)}
+    assert bench.deliver([record(b"secret words", anna, 3), bench.source.write(anna)])
+    with transaction(bench.engine) as conn:
+        said = execute(conn, "SELECT type, topic, value FROM events ORDER BY appended").fetchall()
+    assert {row.type for row in said} == {"jalons.dead_letter.set_aside.v1", "jalons.dead_letter.parked.v1"}
+    assert all(row.topic == "jalons.dead-letters" for row in said)
+    assert not any(b"secret" in bytes(row.value) or anna.encode() in bytes(row.value) for row in said)
+
+
+def test_a_destroyed_key_leaves_the_sealed_part_unknown_and_a_missing_one_is_waited_for(bench: Bench) -> None:
+    anna, bela = person(), person()
+    erased = bench.source.write(anna, "jalons.referral.declined.v1")
+    known = bench.source.write(bela, "jalons.referral.declined.v1")
+    bench.source.keys[anna] = GONE
+    key = bench.source.keys.pop(bela)
+    threading.Timer(0.6, lambda: bench.source.keys.__setitem__(bela, key)).start()
+    assert bench.deliver([erased, known])
+    assert bench.order(anna) == bench.order(bela) == [1]
+    assert bench.applied.sealed_unknown == 1
+
+
+def test_a_last_event_whose_ack_ran_ahead_of_its_commit_is_found_by_the_reconciler(bench: Bench) -> None:
+    anna, bela = person(), person()
+    assert bench.deliver([bench.source.write(anna)])
+    bench.source.write(anna)  # acknowledged to Kafka, never applied
+    bench.source.write(bela)
+    reconciler = Reconciler(bench.deliver, 60)
+    assert reconciler.look() == 2
+    assert bench.order(anna) == [1, 2]
+    assert bench.order(bela) == [1]
+    assert reconciler.look() == 0
+    bench.source.write(bela)
+    assert reconciler.look() == 1, "from where it stopped"
+
+
+def test_gap_fetch_and_reconciler_leave_a_parked_subject_alone(bench: Bench) -> None:
+    anna = person()
+    bench.applied.broken = {(anna, 1)}
+    assert bench.deliver([bench.source.write(anna)])
+    bench.source.write(anna)
+    assert Reconciler(bench.deliver, 60).look() == 0
+    assert len(bench.letters()) == 1
+
+
+def test_four_workers_on_the_same_events_apply_each_once(database: Engine, bench: Bench) -> None:
+    subjects = [person() for _ in range(40)]
+    records = [bench.source.write(subject) for _ in range(10) for subject in subjects]
+    workers = [_bench(database, bench.source) for _ in range(4)]
+    failures: list[Any] = []
+
+    def work(worker: Bench, turn: int) -> None:
+        for start in range(0, len(records), 50):
+            batch = records[start : start + 50]
+            if not worker.deliver(batch if turn % 2 else batch[::1]):
+                failures.append(turn)
+
+    threads = [threading.Thread(target=work, args=(worker, turn)) for turn, worker in enumerate(workers)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    with transaction(database) as conn:
+        assert one(conn, "SELECT count(*) AS n FROM applied").n == len(records)
+    assert all(bench.order(subject) == list(range(1, 11)) for subject in subjects)
+    assert bench.letters() == []
+
+
+def test_a_claim_that_a_zombie_lost_writes_nothing(database: Engine, bench: Bench) -> None:
+    """A worker that was stopped with its batch in hand wakes after another one took over."""
+    anna = person()
+    records = [bench.source.write(anna) for _ in range(3)]
+    asleep, go_on = threading.Event(), threading.Event()
+    zombie = _bench(database, bench.source)
+    real = zombie.applied
+
+    def slow(conn: Connection, events: Sequence[Event], *, publish: bool = True) -> None:
+        asleep.set()
+        go_on.wait(10)
+        real(conn, events)
+
+    zombie.deliver.apply = slow
+    thread = threading.Thread(target=zombie.deliver, args=(records,))
+    thread.start()
+    asleep.wait(10)
+    other = threading.Thread(target=bench.deliver, args=(records,))
+    other.start()
+    go_on.set()
+    thread.join(20)
+    other.join(20)
+    assert bench.order(anna) == [1, 2, 3]
+
+
+def test_a_database_that_vanishes_in_the_middle_loses_nothing(database: Engine, bench: Bench) -> None:
+    anna = person()
+    killed: list[bool] = []
+    real = bench.applied
+
+    def cut_once(conn: Connection, events: Sequence[Event], *, publish: bool = True) -> None:
+        real(conn, events)
+        if not killed:
+            killed.append(True)
+            pid = one(conn, "SELECT pg_backend_pid() AS pid").pid
+            with transaction(database) as other:
+                execute(other, "SELECT pg_terminate_backend(%s)", (pid,))
+
+    bench.deliver.apply = cut_once
+    assert bench.deliver([bench.source.write(anna) for _ in range(3)])
+    assert bench.order(anna) == [1, 2, 3]
+    assert bench.letters() == []
+
+
+def test_asked_to_stop_it_returns_unacknowledged(bench: Bench) -> None:
+    bench.source.away = True
+    anna = person()
+    bench.source.write(anna)
+    second = bench.source.write(anna)
+    threading.Timer(0.3, bench.deliver.stopping.set).start()
+    assert bench.deliver([second]) is False
+    assert bench.order(anna) == []
+
+
+def test_progress_is_the_first_thing_written(bench: Bench) -> None:
+    """Locking a row that is not there yet once let a zombie apply twice: the claim's insert comes before any apply."""
+    seen: list[int] = []
+
+    def look(conn: Connection, events: Sequence[Event], *, publish: bool = True) -> None:
+        seen.append(one(conn, "SELECT count(*) AS n FROM progress").n)
+
+    bench.deliver.apply = look
+    assert bench.deliver([bench.source.write(person()), bench.source.write(person())])
+    assert seen == [2]
+
+
+def test_errors_of_the_database_pass_and_errors_of_the_event_do_not() -> None:
+    from jalons.messaging.deliver import Park, Retry, outcome_of
+
+    for passing in (psycopg.errors.DeadlockDetected(), psycopg.errors.LockNotAvailable(), psycopg.OperationalError()):
+        assert isinstance(outcome_of(passing), Retry)
+    for lasting in (psycopg.errors.UniqueViolation(), psycopg.errors.NotNullViolation(), KeyError("x")):
+        assert isinstance(outcome_of(lasting), Park)

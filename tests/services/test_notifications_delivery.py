@@ -1,0 +1,394 @@
+"""From an event to a message that went: once, in spite of redelivery, crashes and servers that are away."""
+
+from __future__ import annotations
+
+import json
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+import pytest
+from standardwebhooks import Webhook
+
+from services.notifications.domain.outcome import Deferred, Delivered
+from services.notifications.ports import MemoryCaller, MemoryMailer
+from services.notifications.smtp import SmtpMailer
+from services.notifications.webhook import HttpCaller
+from tests.services.test_notifications_stage import REF, Stage, event, everything, known
+
+pytest_plugins = ["tests.services.test_notifications_stage"]
+
+TELLING = {
+    "reason": "sante",
+    "goal": "create_activity",
+    "chosen_by": "required",
+    "disclosed": {"age_band": "55+", "household": "couple_children", "obstacles": ["isolement"], "commune_nis": "83034"},
+}
+UNSPEAKABLE = (REF, "sante", "create_activity", "required", "55+", "couple_children", "isolement", "83034", "0193")
+
+
+def _eventually(holds, seconds: float = 10) -> None:
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, f"not within {seconds} s"
+        time.sleep(0.02)
+
+
+# Once
+
+
+def test_an_event_makes_one_message_whatever_is_redelivered(stage: Stage, mail):
+    stage.mailer = SmtpMailer(mail.url)
+    stage.knows_everybody()
+    sent = event("referral.sent")
+    for _ in range(3):
+        stage.hears(sent, sent)
+        stage.sends()
+    assert [message["To"] for message in mail.messages] == ["accueil@trusquin.example"]
+    (delivery,) = stage.deliveries()
+    assert (delivery.status, delivery.attempts) == ("sent", 1)
+    assert [(row.type, row.subject, row.sequence) for row in stage.said()] == [
+        ("jalons.notification.sent.v1", "le-trusquin", 1)
+    ]
+
+
+def test_who_acted_gets_no_mail_of_it(stage: Stage):
+    stage.knows_everybody()
+    stage.hears(event("referral.sent"), event("referral.accepted", partner="le-trusquin"), event("referral.received"))
+    stage.sends()
+    assert [(row.about_type, row.recipient) for row in stage.deliveries()] == [
+        ("jalons.referral.accepted.v1", "cpas-hotton"),
+        ("jalons.referral.sent.v1", "le-trusquin"),
+    ]
+
+
+def test_no_mail_holds_anything_about_the_person(stage: Stage, mail):
+    stage.mailer = SmtpMailer(mail.url)
+    stage.knows_everybody()
+    profile = {"kind": "alphabetisation", "goal": "create_activity", "chosen_by": "required"}
+    stage.hears(
+        event("beneficiary.registered"),
+        event("referral.sent", sealed=TELLING),
+        event("referral.accepted", partner="le-trusquin", place="chez le docteur sante"),
+        event("referral.declined", partner="le-trusquin", sealed={"reason": "childcare"}),
+        event("referral.completed", partner="le-trusquin"),
+        event("training.enrolled", sealed=profile),
+        event("training.completed", partner="le-trusquin"),
+        event("placement.proposed", sealed={"kind": "art60_7", "goal": "create_activity"}),
+        event("placement.ended", partner="maison-de-repos-hotton"),
+    )
+    stage.sends()
+    assert len(mail.messages) == 8
+    for message in mail.messages:
+        said = everything(message).lower()
+        for word in (*UNSPEAKABLE, "alphabetisation", "childcare", "art60", "docteur", "formation", "j1501"):
+            assert word not in said, (word, said)
+
+
+def test_what_is_kept_of_a_message_holds_nothing_in_clear_about_the_person(stage: Stage):
+    stage.knows_everybody()
+    stage.subscribes("cpas-hotton", "https://partner.example/")
+    stage.hears(event("referral.sent", sealed=TELLING))
+    kept = str([*stage.deliveries(), *stage.deliveries("webhook")])
+    for word in UNSPEAKABLE[:-1]:
+        assert word not in kept
+    stage.sends()
+    assert [(row.status, row.body, row.person) for row in stage.deliveries("webhook")] == [("sent", None, None)]
+
+
+# What is missing
+
+
+def test_a_message_waits_for_the_partners_record_and_goes_when_it_comes(stage: Stage):
+    stage.hears(event("referral.sent"))
+    stage.sends()
+    assert [(row.status, row.cause, row.attempts) for row in stage.deliveries()] == [("waiting", "partner_unknown", 0)]
+    stage.hears(known("le-trusquin", mailbox=""))
+    stage.sends()
+    assert [row.cause for row in stage.deliveries()] == ["mailbox_missing"]
+    stage.hears(known("le-trusquin"))
+    stage.sends()
+    assert [row.cause for row in stage.deliveries()] == ["contact_unknown"]
+    stage.hears(known("cpas-hotton"))
+    stage.sends()
+    assert [(row.status, row.attempts) for row in stage.deliveries()] == [("sent", 1)]
+
+
+def test_a_message_that_waited_days_still_has_three_days_of_attempts(stage: Stage):
+    stage.hears(event("referral.sent"))
+    stage.sends()
+    stage.clock.pass_(days=10)
+    stage.mailer = MemoryMailer(lambda _m: Deferred("mail_server_away"))
+    stage.knows_everybody()
+    stage.sends()
+    assert [(row.status, row.attempts) for row in stage.deliveries()] == [("pending", 1)]
+
+
+def test_what_waits_thirty_days_is_given_up_and_said(stage: Stage):
+    stage.hears(event("referral.sent"))
+    stage.sends()
+    stage.clock.pass_(days=31)
+    stage.sends()
+    assert [(row.type, row.cause) for row in stage.said()] == [("jalons.notification.failed.v1", "waited_too_long")]
+
+
+def test_trial_records_reach_trial_partners_only(stage: Stage, mail):
+    stage.mailer = SmtpMailer(mail.url)
+    stage.hears(known("cpas-hotton", trial=True), known("le-trusquin"))
+    stage.hears(event("referral.sent", trial=True), event("referral.accepted", partner="le-trusquin", trial=True))
+    stage.sends()
+    assert [(row.recipient, row.status) for row in stage.deliveries()] == [
+        ("cpas-hotton", "sent"),
+        ("le-trusquin", "suppressed"),
+    ]
+    assert [message["Subject"][:8] for message in mail.messages] == ["[ESSAI] "]
+
+
+def test_a_withdrawn_agreement_stops_what_is_pending_for_that_partner(stage: Stage):
+    stage.hears(event("referral.sent"), event("referral.accepted", partner="le-trusquin"))
+    stage.hears(event("consent.withdrawn"))
+    stage.knows_everybody()
+    stage.sends()
+    assert [(row.recipient, row.status, row.cause) for row in stage.deliveries()] == [
+        ("cpas-hotton", "sent", None),
+        ("le-trusquin", "suppressed", "consent_withdrawn"),
+    ]
+
+
+# Trouble with mail
+
+
+def test_a_mail_server_that_was_down_gets_the_message_when_it_is_back(stage: Stage, mail):
+    mail.stop()
+    stage.mailer = SmtpMailer(mail.url)
+    stage.knows_everybody()
+    stage.hears(event("referral.sent"))
+    stage.sends()
+    assert [(row.status, row.cause) for row in stage.deliveries()] == [("pending", "mail_server_away")]
+    mail.start()
+    stage.sends()  # not due yet
+    assert mail.messages == []
+    stage.clock.pass_(seconds=40)
+    stage.sends()
+    assert len(mail.messages) == 1
+    tried = stage.rows("SELECT number, outcome, cause, ended IS NOT NULL AS ended FROM attempts ORDER BY number")
+    assert [tuple(row) for row in tried] == [
+        (1, "deferred", "mail_server_away", True),
+        (2, "delivered", None, True),
+    ]
+    assert [(row.type, row.attempts) for row in stage.said()] == [("jalons.notification.sent.v1", 2)]
+
+
+def test_a_mailbox_that_is_refused_fails_at_once(stage: Stage, mail):
+    mail.rejects["accueil@trusquin.example"] = "550 5.1.1 unknown"
+    stage.mailer = SmtpMailer(mail.url)
+    stage.knows_everybody()
+    stage.hears(event("referral.sent"))
+    stage.sends()
+    assert [(row.status, row.cause, row.attempts) for row in stage.deliveries()] == [("failed", "mailbox_refused", 1)]
+    assert [(row.type, row.cause) for row in stage.said()] == [("jalons.notification.failed.v1", "mailbox_refused")]
+
+
+def test_a_mail_server_that_stays_away_is_given_up_after_three_days(stage: Stage):
+    stage.mailer = MemoryMailer(lambda _m: Deferred("mail_server_away"))
+    stage.knows_everybody()
+    stage.hears(event("referral.sent"))
+    for _ in range(40):
+        stage.sends()
+        stage.clock.pass_(hours=6)
+    (delivery,) = stage.deliveries()
+    assert (delivery.status, delivery.cause) == ("failed", "mail_server_away")
+    assert len(stage.said()) == 1
+
+
+def test_an_address_with_a_line_break_never_reaches_the_mail_server(stage: Stage, mail):
+    stage.mailer = SmtpMailer(mail.url)
+    stage.hears(known("cpas-hotton"), known("le-trusquin", mailbox="a@b.example\r\nRCPT TO:<spy@evil.example>"))
+    stage.hears(event("referral.sent"))
+    stage.sends()
+    assert [(row.status, row.cause) for row in stage.deliveries()] == [("failed", "mailbox_invalid")]
+    assert mail.raw == []
+
+
+def test_an_attempt_that_a_crash_cut_short_is_seen_and_made_again(stage: Stage):
+    class Killed(BaseException):
+        """As a kill would: nothing is written afterwards."""
+
+    def die(_message):
+        raise Killed
+
+    stage.mailer = MemoryMailer(die)
+    stage.knows_everybody()
+    stage.hears(event("referral.sent"))
+    with pytest.raises(Killed):
+        stage.sends()
+    assert [tuple(row) for row in stage.rows("SELECT number, ended, outcome FROM attempts")] == [(1, None, None)]
+    stage.mailer = survivor = MemoryMailer()
+    stage.sends()
+    assert survivor.taken == []  # its lease is not over
+    stage.clock.pass_(seconds=121)
+    stage.sends()
+    assert len(survivor.taken) == 1
+    tried = stage.rows("SELECT number, outcome, cause FROM attempts ORDER BY number")
+    assert [tuple(row) for row in tried] == [(1, "interrupted", "process_ended"), (2, "delivered", None)]
+
+
+# Webhooks
+
+
+def test_a_webhook_is_signed_and_every_attempt_has_the_same_id(stage: Stage, receives):
+    receiver = receives((500, {}), (204, {}))
+    stage.caller = HttpCaller(loopback=True)
+    stage.knows_everybody()
+    secret = stage.subscribes("le-trusquin", receiver.url, "jalons.referral.*")
+    stage.clock.at = __import__("datetime").datetime.now(__import__("datetime").UTC)
+    stage.hears(event("referral.sent", sealed=TELLING))
+    stage.sends()
+    stage.clock.pass_(seconds=60)
+    stage.sends()
+    first, second = receiver.calls
+    assert first.headers["webhook-id"] == second.headers["webhook-id"] == str(stage.deliveries("webhook")[0].delivery_id)
+    for call in (first, second):
+        seen = Webhook(secret).verify(call.body, call.headers)
+        assert seen["data"]["reason"] == "sante"  # the receiver may see why
+        assert "home" not in seen["data"]
+        assert REF not in call.body.decode()  # its own alias instead
+    assert first.headers["webhook-timestamp"] != second.headers["webhook-timestamp"]
+
+
+def test_the_home_partner_sees_all_and_a_stranger_nothing(stage: Stage):
+    stage.caller = caller = MemoryCaller()
+    stage.knows_everybody()
+    stage.subscribes("cpas-hotton", "https://home.example/")
+    stage.subscribes("maison-de-repos-hotton", "https://employer.example/")
+    stage.hears(event("referral.sent"), event("pathway.moment_entered", partner="hub"), event("beneficiary.registered"))
+    stage.sends()
+    seen = [json.loads(body) for _, body in caller.calls]
+    assert {each["type"] for each in seen} == {
+        "jalons.referral.sent.v1",
+        "jalons.pathway.moment_entered.v1",
+        "jalons.beneficiary.registered.v1",
+    }
+    assert {each["subject"] for each in seen} == {REF}
+
+
+def test_an_employer_is_not_told_who_acted(stage: Stage):
+    stage.caller = caller = MemoryCaller()
+    stage.knows_everybody()
+    stage.subscribes("maison-de-repos-hotton", "https://employer.example/", "jalons.placement.*")
+    stage.hears(event("placement.proposed"))
+    stage.sends()
+    ((_, body),) = caller.calls
+    assert b"cpas" not in body
+    assert not {"partner", "subject", "causationid"} & set(json.loads(body))
+
+
+def test_an_id_only_subscription_gets_id_type_and_time(stage: Stage):
+    stage.caller = caller = MemoryCaller()
+    stage.knows_everybody()
+    stage.subscribes("le-trusquin", "https://partner.example/", mode="id_only")
+    sent = event("referral.sent")
+    stage.hears(sent)
+    stage.sends()
+    ((headers, body),) = caller.calls
+    assert json.loads(body) == {"id": str(sent.id), "type": sent.type, "time": sent.time.isoformat()}
+    assert headers["content-type"] == "application/json"
+
+
+def test_410_disables_the_subscription_and_nothing_more_is_sent(stage: Stage, receives):
+    receiver = receives((410, {}))
+    stage.caller = HttpCaller(loopback=True)
+    stage.knows_everybody()
+    stage.subscribes("le-trusquin", receiver.url)
+    stage.hears(event("referral.sent"), event("referral.accepted", partner="le-trusquin"))
+    stage.sends()
+    stage.hears(event("referral.declined", partner="le-trusquin"))
+    stage.sends()
+    assert len(receiver.calls) == 1
+    assert [tuple(row) for row in stage.rows("SELECT status, cause FROM subscriptions")] == [
+        ("disabled", "receiver_gone")
+    ]
+    assert sorted(row.cause for row in stage.deliveries("webhook")) == ["receiver_gone", "subscription_disabled"]
+    assert all(row.body is None for row in stage.deliveries("webhook"))
+
+
+def test_a_receiver_that_asks_for_an_hour_gets_it(stage: Stage, receives):
+    receiver = receives((503, {"retry-after": "3600"}), (200, {}))
+    stage.caller = HttpCaller(loopback=True)
+    stage.knows_everybody()
+    stage.subscribes("le-trusquin", receiver.url)
+    stage.hears(event("referral.sent"))
+    stage.sends()
+    stage.clock.pass_(minutes=59)
+    stage.sends()
+    assert len(receiver.calls) == 1
+    stage.clock.pass_(minutes=2)
+    stage.sends()
+    assert len(receiver.calls) == 2
+
+
+# One recipient and the others
+
+
+def test_a_recipient_gets_one_message_at_a_time_and_a_slow_one_holds_nobody_back(stage: Stage):
+    at_once: dict[str, int] = {}
+    most: dict[str, int] = {}
+
+    def answer(_headers, body):
+        to = json.loads(body)["data"]["recipient"] if b"seen" in body else "slow"
+        at_once[to] = at_once.get(to, 0) + 1
+        most[to] = max(most.get(to, 0), at_once[to])
+        time.sleep(0.3)
+        at_once[to] -= 1
+        return Delivered()
+
+    stage.caller = MemoryCaller(answer)
+    stage.knows_everybody()
+    stage.subscribes("le-trusquin", "https://slow.example/", "jalons.referral.*")
+    stage.hears(*(event("referral.sent") for _ in range(8)))
+    dispatcher = stage.dispatcher()
+    webhooks = next(each for each in stage.channels() if each.name == "webhook")
+    emails = next(each for each in stage.channels() if each.name == "email")
+    with ThreadPoolExecutor(5) as pool:
+        busy = [pool.submit(dispatcher.step, webhooks) for _ in range(4)]
+        began = time.monotonic()
+        assert dispatcher.step(emails)
+        assert time.monotonic() - began < 0.3
+        assert sorted(each.result() for each in busy) == [False, False, False, True]
+    assert most == {"slow": 1}
+
+
+def test_who_was_served_longest_ago_comes_first(stage: Stage):
+    stage.mailer = mailer = MemoryMailer()
+    stage.knows_everybody()
+    stage.hears(*(event("referral.sent") for _ in range(3)), event("referral.accepted", partner="le-trusquin"))
+    dispatcher = stage.dispatcher()
+    emails = next(each for each in stage.channels() if each.name == "email")
+    for _ in range(2):
+        dispatcher.step(emails)
+        stage.clock.pass_(seconds=1)
+    assert {message["To"] for message in mailer.taken} == {"accueil@trusquin.example", "insertion@cpas-hotton.example"}
+
+
+# The threads
+
+
+def test_the_running_part_is_woken_by_the_commit_and_stops(stage: Stage, mail, receives):
+    receiver = receives()
+    stage.mailer, stage.caller = SmtpMailer(mail.url), HttpCaller(loopback=True)
+    stage.clock.at = stage.clock.at - timedelta(days=900)  # made long ago: due by the real clock
+    stage.knows_everybody()
+    stage.subscribes("le-trusquin", receiver.url)
+    part = stage.dispatcher(threaded=True)
+    part.start()
+    try:
+        time.sleep(0.5)  # it listens, and has found nothing to do
+        began = time.monotonic()
+        stage.hears(event("referral.sent"))
+        _eventually(lambda: mail.raw and receiver.calls)
+        assert time.monotonic() - began < 3  # sooner than the poll
+        _eventually(lambda: len(stage.said()) == 2)
+    finally:
+        began = time.monotonic()
+        part.stop()
+        assert time.monotonic() - began < 5

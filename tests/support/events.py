@@ -1,0 +1,105 @@
+"""Events by the dozen, for tests of delivery: a log that numbers them as a real source does."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import uuid
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from jalons.clock import new_id
+from jalons.messaging.codec import encode
+from jalons.messaging.items import Entry, Record
+from jalons.messaging.source_log import Head, LogUnavailable
+from jalons.privacy.keys import Key, Keys
+from schemas.catalogue import TYPES
+from schemas.envelope import Event
+from schemas.examples import DATA, SEALED
+
+SOURCE = "/services/referrals"
+_OFFSETS = itertools.count(10_000)
+NOW = datetime(2026, 11, 24, 9, 30, tzinfo=UTC)
+
+
+@dataclass
+class MemorySource:
+    """A source's own log in memory: the fake of jalons.messaging.source_log.SourceLog, with the keys it seals under."""
+
+    entries: list[Entry] = field(default_factory=list)
+    keys: dict[str, Key] = field(default_factory=dict)
+    away: bool = False
+    asked: int = 0
+
+    def write(self, subject: str, type_: str = "jalons.referral.received.v1", **data: Any) -> Record:
+        """The next event of a subject, as a record on Kafka."""
+        event = self.event(subject, type_, **data)
+        key = self.keys.setdefault(subject, b"k" * 32)
+        value = encode(event, key if isinstance(key, bytes) else None)
+        self.entries.append(Entry(SOURCE, subject, event.sequence, event.id, value))
+        return record(value, subject, offset=len(self.entries) - 1)
+
+    def event(self, subject: str, type_: str, **data: Any) -> Event:
+        """The next event of a subject, not yet written."""
+        payload = TYPES[type_]
+        sealed = payload.SEALED.model_validate(SEALED[type_]) if payload.SEALED else None
+        sequence = sum(entry.subject == subject for entry in self.entries) + 1
+        call = new_id()
+        return Event(
+            id=new_id(),
+            source=SOURCE,
+            subject=subject,
+            sequence=sequence,
+            time=NOW,
+            recorded=NOW,
+            partner="cpas-hotton",
+            correlation=call,
+            causation=call,
+            data=payload.model_validate(DATA[type_] | data),
+            sealed=sealed,
+        )
+
+    def after(self, subject: str, sequence: int) -> list[Entry]:
+        """See SourceLog."""
+        self.asked += 1
+        if self.away:
+            raise LogUnavailable("away")
+        return [e for e in self.entries if e.subject == subject and e.sequence > sequence]
+
+    def heads(self, position: int) -> list[Head]:
+        """See SourceLog; positions count from 1 in the order written."""
+        if self.away:
+            raise LogUnavailable("away")
+        latest: dict[str, Head] = {}
+        for at, entry in enumerate(self.entries, 1):
+            if at > position:
+                latest[entry.subject] = Head(entry.subject, entry.sequence, at)
+        return sorted(latest.values(), key=lambda head: head.position)
+
+    def keyring(self) -> Keys:
+        """The keys of its persons."""
+        return Keys(lambda subjects: {s: self.keys[s] for s in subjects if s in self.keys})
+
+
+def record(value: bytes | None, key: str, offset: int, topic: str = "jalons.pathways") -> Record:
+    """A record as Kafka would give it."""
+    return Record(topic, 0, offset, key.encode(), value, SOURCE)
+
+
+def person() -> str:
+    """A new person's ref."""
+    return str(uuid.uuid4())
+
+
+def forged(original: Record, **attributes: Any) -> Record:
+    """A record with other envelope attributes."""
+    value = json.loads(original.value or b"{}") | attributes
+    return Record(
+        original.topic,
+        original.partition,
+        next(_OFFSETS),
+        str(value["subject"]).encode(),
+        json.dumps(value).encode(),
+        SOURCE,
+    )
