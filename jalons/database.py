@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, LiteralString, TypeVar
@@ -62,6 +63,18 @@ def direct(url: str, schema: str, purpose: str) -> psycopg.Connection[tuple[Any,
         options=f"-c statement_timeout=30s -c lock_timeout=5s -c search_path={schema}",
         **_KEEPALIVE,
     )
+
+
+def notified(conn: psycopg.Connection[Any], seconds: float) -> bool:
+    """Whether a LISTENing connection was notified, waiting at most so long. Raises psycopg.OperationalError.
+
+    Sleeps in the kernel: psycopg's own wait looks ten times a second, which an idle hub would pay for all day.
+    """
+    if any(True for _ in conn.notifies(timeout=0)):
+        return True
+    poller = select.poll()
+    poller.register(conn.fileno(), select.POLLIN)
+    return bool(poller.poll(seconds * 1000)) and any(True for _ in conn.notifies(timeout=0))
 
 
 def transient(error: BaseException) -> bool:

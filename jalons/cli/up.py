@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import signal
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -60,31 +61,46 @@ def up(
     JALONS_KAFKA, JALONS_DATABASE_URL and JALONS_SMTP_URL name servers of
     your own, used instead. What each part says is in DIR/log.
     """
-    console = Console(stderr=True, highlight=False)
-
-    def say(sentence: str) -> None:
-        console.print(escape(sentence), soft_wrap=True)
-
-    stack = Stack(
+    console = _console()
+    run_stack(
         data,
+        lambda stack: _wait(stack, console),
         port_base=port_base,
         allow_loopback_webhooks=allow_loopback_webhooks,
         public_url=public_url,
         smtp_url=smtp_url,
-        say=say,
-        tell=lambda sentence: say(f"{sentence} …"),
-        quiet=False,
     )
+
+
+def run_stack(data: Path, work: Callable[[Stack], None], **options: Any) -> None:
+    """Start a hub on a folder, do the work while it is up, and stop it whatever happens; Ctrl-C and SIGTERM stop it.
+
+    Exits 1 with cause and cure if the hub cannot run.
+    """
+    console = _console()
+
+    def say(sentence: str) -> None:
+        console.print(escape(sentence), soft_wrap=True)
+
+    stack = Stack(data, say=say, tell=lambda sentence: say(f"{sentence} …"), quiet=False, **options)
     _on_stop(_stop)
     try:
         with stack:
-            _show(stack, console)
-            threading.Event().wait()
+            work(stack)
     except _Stopped:
         say("The hub is stopped; its data is kept.")
     except CannotStart as error:
         console.print(f"[bold red]The hub cannot run.[/] {escape(error.cause)}\n{escape(error.cure)}", soft_wrap=True)
         raise typer.Exit(1) from error
+
+
+def _console() -> Console:
+    return Console(stderr=True, highlight=False)
+
+
+def _wait(stack: Stack, console: Console) -> None:
+    _show(stack, console)
+    threading.Event().wait()
 
 
 def _show(stack: Stack, console: Console) -> None:

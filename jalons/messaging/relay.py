@@ -12,6 +12,7 @@ import psycopg
 from kafka.errors import KafkaError
 
 from jalons import metrics
+from jalons.database import notified
 from jalons.messaging.outbox import channel
 from schemas.envelope import CONTENT_TYPE
 
@@ -152,7 +153,7 @@ class Relay:
         """Until something was appended, the poll is due, or the relay is asked to stop."""
         until = time.monotonic() + POLL_SECONDS
         while not self._stopping.is_set() and time.monotonic() < until:
-            if any(True for _ in conn.notifies(timeout=min(1.0, until - time.monotonic()), stop_after=1)):
+            if notified(conn, min(1.0, until - time.monotonic())):
                 return
 
     def _measure(self, conn: Connection) -> None:

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from jalons import clock, metrics
-from jalons.database import Busy, transact
+from jalons.database import Busy, transact, transaction
 from jalons.messaging.deliver import where
 from jalons.messaging.outbox import Cause, Draft, Outbox
 from jalons.messaging.relay import Connection as Direct
@@ -23,13 +23,13 @@ from services.notifications import store, subscriptions
 from services.notifications.channels import Channel, Send
 from services.notifications.domain.gate import LOOKED_AT_AGAIN, Never, Waits
 from services.notifications.domain.outcome import Deferred, Delivered, Gone, Outcome
-from services.notifications.domain.retrying import next_attempt
+from services.notifications.domain.retrying import LOST_AFTER, cut_short, next_attempt
 from services.notifications.store import Due
 
 log = logging.getLogger(__name__)
 
 LEASE = timedelta(seconds=120)
-"""Longer than any attempt; a crash delays its message by this much."""
+"""Longer than any attempt; a crash delays its message by this much at least."""
 POLL_SECONDS = 5.0
 """A fallback, and how soon a retry that has become due is seen."""
 _NEVER_LOOKED_AT = timedelta(days=3650)
@@ -99,11 +99,12 @@ class Dispatcher:
         due = store.next_due(conn, channel.name, now, now + LEASE)
         if due is None:
             return None
-        send = channel.prepare(conn, due, now)
+        lost = due.number > 1 and not due.waited and now - due.since >= LOST_AFTER
+        send = Never(due.cause or "process_ended") if lost else channel.prepare(conn, due, now)
         still_due = store.still_due(conn, due)
         if still_due and not isinstance(send, Waits | Never):
             since = now if due.waited or due.number == 1 else due.since
-            store.begin(conn, due, since, now, now + LEASE)
+            store.begin(conn, due, since, now, cut_short(due.number, since, now, LEASE))
             return replace(due, since=since), send, now
         store.free(conn, channel.name, due.delivery.recipient, now)
         if still_due and isinstance(send, Waits):
@@ -119,7 +120,7 @@ class Dispatcher:
         while True:
             try:
                 transact(self._engine, lambda conn: self._record(conn, due, outcome, began))
-            except (Busy, SQLAlchemyError) as error:
+            except (Busy, SQLAlchemyError, psycopg.Error) as error:
                 log.warning("an outcome could not be written yet: %s", type(error).__name__)
                 if self._now() > began + LEASE or self._stopping.wait(1.0):
                     return
@@ -195,7 +196,7 @@ class Dispatcher:
                 self._ring()
 
     def _ring_if_due(self) -> None:
-        with self._engine.begin() as conn:
+        with transaction(self._engine) as conn:
             due = store.anything_due(conn, self._now())
         if due:
             self._ring()

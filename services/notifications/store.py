@@ -11,6 +11,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
+from jalons.database import execute, one
 from services.notifications.domain.gate import PartnerRecord
 
 Json = dict[str, Any]
@@ -39,12 +40,13 @@ class Delivery:
 @dataclass(frozen=True, slots=True)
 class Due:
     """A delivery whose turn has come. number: of the attempt; since: when its window began, with the first attempt or
-    with the wait before it; waited: whether it was waiting for something."""
+    with the wait before it; waited: whether it was waiting for something; cause: of the last failure."""
 
     delivery: Delivery
     number: int
     since: datetime
     waited: bool
+    cause: str | None
 
 
 def wake_channel() -> str:
@@ -75,7 +77,8 @@ def add(conn: Connection, deliveries: Sequence[Delivery], now: datetime) -> None
     values: list[Any] = [[getattr(each, name) for each in ordered] for name in columns]
     facts = [json.dumps(each.facts) if each.facts is not None else None for each in ordered]
     arrays = ", ".join(f"%s::{kind}[]" for kind in columns.values())
-    conn.exec_driver_sql(
+    execute(
+        conn,
         f"INSERT INTO deliveries ({', '.join(columns)}, facts, status, due_at, since, made)"  # noqa: S608 - own names
         f" SELECT {', '.join(columns)}, facts::jsonb, 'pending', %s, %s, %s"
         f" FROM unnest({arrays}, %s::text[]) AS given({', '.join(columns)}, facts)"
@@ -83,7 +86,8 @@ def add(conn: Connection, deliveries: Sequence[Delivery], now: datetime) -> None
         (now, now, now, *values, facts),
     )
     lanes = sorted({(each.channel, each.recipient) for each in deliveries})
-    conn.exec_driver_sql(
+    execute(
+        conn,
         "INSERT INTO lanes (channel, recipient, free_at) SELECT channel, recipient, %s"
         " FROM unnest(%s::text[], %s::text[]) AS given(channel, recipient) ON CONFLICT DO NOTHING",
         (now, [channel for channel, _ in lanes], [recipient for _, recipient in lanes]),
@@ -93,7 +97,7 @@ def add(conn: Connection, deliveries: Sequence[Delivery], now: datetime) -> None
 
 def wake(conn: Connection) -> None:
     """Wake the dispatchers when this transaction commits."""
-    conn.exec_driver_sql("SELECT pg_notify(%s, '')", (wake_channel(),))
+    execute(conn, "SELECT pg_notify(%s, '')", (wake_channel(),))
 
 
 def put_partners(conn: Connection, records: Collection[PartnerRecord], now: datetime) -> None:
@@ -103,14 +107,16 @@ def put_partners(conn: Connection, records: Collection[PartnerRecord], now: date
     newest = sorted(records, key=lambda record: record.slug)
     columns = ("slug", "name", "mailbox", "phone", "phone_hours", "language", "status", "kind", "trial")
     updates = ", ".join(f"{name} = excluded.{name}" for name in columns[1:])
-    conn.exec_driver_sql(
+    execute(
+        conn,
         f"INSERT INTO partners ({', '.join(columns)})"  # noqa: S608 - own names
         " SELECT * FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[],"
         f" %s::text[], %s::boolean[]) ON CONFLICT (slug) DO UPDATE SET {updates}",
         tuple([getattr(record, name) for record in newest] for name in columns),
     )
     slugs = [record.slug for record in newest]
-    woken = conn.exec_driver_sql(
+    woken = execute(
+        conn,
         "UPDATE deliveries SET due_at = %s WHERE status = 'waiting' AND cause <> 'subscription_paused'"
         " AND (recipient = ANY(%s) OR contact = ANY(%s))",
         (now, slugs, slugs),
@@ -121,7 +127,8 @@ def put_partners(conn: Connection, records: Collection[PartnerRecord], now: date
 
 def suppress(conn: Connection, person: bytes, partners: Collection[str]) -> None:
     """Stop what is still pending about a person for these partners, and destroy its content."""
-    conn.exec_driver_sql(
+    execute(
+        conn,
         "UPDATE deliveries SET status = 'suppressed', cause = 'consent_withdrawn', body = NULL, facts = NULL,"
         " person = NULL WHERE person = %s AND recipient = ANY(%s) AND status IN ('pending', 'waiting')",
         (person, list(partners)),
@@ -132,71 +139,80 @@ def next_due(conn: Connection, channel: str, now: datetime, leased_until: dateti
     """Take the lane that was served longest ago and, of its messages, the one due first. The lane is the caller's
     until `leased_until` or `free`; nobody else sends to this recipient by this channel meanwhile. The message is not
     locked yet: subscriptions come first (see `still_due`)."""
-    lane = conn.exec_driver_sql(
+    lane = execute(
+        conn,
         "UPDATE lanes SET free_at = %s WHERE channel = %s AND recipient = (SELECT l.recipient FROM lanes l"
         " WHERE l.channel = %s AND l.free_at <= %s AND EXISTS (SELECT 1 FROM deliveries d WHERE d.channel = l.channel"
         " AND d.recipient = l.recipient AND d.status IN ('pending', 'waiting') AND d.due_at <= %s)"
         " ORDER BY l.free_at LIMIT 1 FOR UPDATE SKIP LOCKED) RETURNING recipient",
         (leased_until, channel, channel, now, now),
-    ).scalar()
+    ).fetchone()
     if lane is None:
         return None
-    row = conn.exec_driver_sql(
+    row = execute(
+        conn,
         "SELECT * FROM deliveries WHERE channel = %s AND recipient = %s AND status IN ('pending', 'waiting')"
         " AND due_at <= %s ORDER BY due_at, delivery_id LIMIT 1",
-        (channel, lane, now),
-    ).one_or_none()
+        (channel, lane.recipient, now),
+    ).fetchone()
     if row is None:
-        free(conn, channel, str(lane), now)
+        free(conn, channel, lane.recipient, now)
         return None
     fields = {name: getattr(row, name) for name in Delivery.__slots__}
-    return Due(Delivery(**fields), row.attempts + 1, row.since, row.status == "waiting")
+    return Due(Delivery(**fields), row.attempts + 1, row.since, row.status == "waiting", row.cause)
 
 
 def still_due(conn: Connection, due: Due) -> bool:
     """Lock the message; False if it was stopped meanwhile. Locks are taken in this order everywhere: lane,
     subscription, message."""
-    row = conn.exec_driver_sql(
+    row = execute(
+        conn,
         "SELECT 1 FROM deliveries WHERE delivery_id = %s AND status IN ('pending', 'waiting') FOR UPDATE",
         (due.delivery.delivery_id,),
-    ).one_or_none()
+    ).fetchone()
     return row is not None
 
 
-def begin(conn: Connection, due: Due, since: datetime, now: datetime, leased_until: datetime) -> None:
-    """Write down that an attempt begins, and when it counts as cut short; an earlier one without an end was."""
+def begin(conn: Connection, due: Due, since: datetime, now: datetime, cut_short: datetime) -> None:
+    """Write down that an attempt begins, and when it is made again if it never ends; an earlier one
+    without an end was cut short."""
     delivery_id = due.delivery.delivery_id
-    conn.exec_driver_sql(
+    execute(
+        conn,
         "UPDATE attempts SET ended = %s, outcome = 'interrupted', cause = 'process_ended'"
         " WHERE delivery_id = %s AND ended IS NULL",
         (now, delivery_id),
     )
-    conn.exec_driver_sql(
+    execute(
+        conn,
         "UPDATE deliveries SET status = 'pending', attempts = %s, since = %s, due_at = %s WHERE delivery_id = %s",
-        (due.number, since, leased_until, delivery_id),
+        (due.number, since, cut_short, delivery_id),
     )
-    conn.exec_driver_sql(
-        "INSERT INTO attempts (delivery_id, number, began) VALUES (%s, %s, %s)", (delivery_id, due.number, now)
+    execute(
+        conn, "INSERT INTO attempts (delivery_id, number, began) VALUES (%s, %s, %s)", (delivery_id, due.number, now)
     )
 
 
 def end(conn: Connection, due: Due, outcome: str, cause: str | None, now: datetime) -> bool:
     """Write down how an attempt ended; False if the message is no longer this attempt's to decide about."""
     delivery_id = due.delivery.delivery_id
-    conn.exec_driver_sql(
+    execute(
+        conn,
         "UPDATE attempts SET ended = %s, outcome = %s, cause = %s WHERE delivery_id = %s AND number = %s",
         (now, outcome, cause, delivery_id, due.number),
     )
-    row = conn.exec_driver_sql(
+    row = execute(
+        conn,
         "SELECT 1 FROM deliveries WHERE delivery_id = %s AND attempts = %s AND status = 'pending' FOR UPDATE",
         (delivery_id, due.number),
-    ).one_or_none()
+    ).fetchone()
     return row is not None
 
 
 def postpone(conn: Connection, delivery_id: UUID, status: str, cause: str | None, until: datetime) -> None:
     """Leave a message for later. status: `pending` to be tried again, `waiting` for something that is missing."""
-    conn.exec_driver_sql(
+    execute(
+        conn,
         "UPDATE deliveries SET status = %s, cause = %s, due_at = %s WHERE delivery_id = %s",
         (status, cause, until, delivery_id),
     )
@@ -204,7 +220,8 @@ def postpone(conn: Connection, delivery_id: UUID, status: str, cause: str | None
 
 def close(conn: Connection, delivery_id: UUID, status: str, cause: str | None) -> None:
     """A message went or was given up: its sealed body and the link to the person are destroyed."""
-    conn.exec_driver_sql(
+    execute(
+        conn,
         "UPDATE deliveries SET status = %s, cause = %s, body = NULL, person = NULL WHERE delivery_id = %s",
         (status, cause, delivery_id),
     )
@@ -212,29 +229,26 @@ def close(conn: Connection, delivery_id: UUID, status: str, cause: str | None) -
 
 def free(conn: Connection, channel: str, recipient: str, at: datetime) -> None:
     """Give a recipient's lane back; it is served again from `at`."""
-    conn.exec_driver_sql(
-        "UPDATE lanes SET free_at = %s WHERE channel = %s AND recipient = %s", (at, channel, recipient)
-    )
+    execute(conn, "UPDATE lanes SET free_at = %s WHERE channel = %s AND recipient = %s", (at, channel, recipient))
 
 
 def anything_due(conn: Connection, now: datetime) -> bool:
     """Whether some message's turn has come."""
-    return bool(
-        conn.exec_driver_sql(
-            "SELECT EXISTS (SELECT 1 FROM deliveries WHERE status IN ('pending', 'waiting') AND due_at <= %s)", (now,)
-        ).scalar()
+    row = one(
+        conn, "SELECT EXISTS (SELECT 1 FROM deliveries WHERE status IN ('pending', 'waiting') AND due_at <= %s)", (now,)
     )
+    return bool(row[0])
 
 
 def partner(conn: Connection, slug: str | None) -> PartnerRecord | None:
     """What the directory said last of a partner."""
-    row = conn.exec_driver_sql("SELECT * FROM partners WHERE slug = %s", (slug,)).one_or_none()
+    row = execute(conn, "SELECT * FROM partners WHERE slug = %s", (slug,)).fetchone()
     return PartnerRecord(**row._asdict()) if row else None
 
 
 def lock_recipient(conn: Connection, recipient: str) -> None:
     """The numbers of what became of a recipient's messages are given one transaction at a time."""
-    conn.exec_driver_sql("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (f"deliveries|{recipient}",))
+    execute(conn, "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (f"deliveries|{recipient}",))
 
 
 # What is shown
@@ -257,7 +271,8 @@ def listed(
 ) -> list[Json]:
     """Deliveries, newest first, with their attempts. recipient: None for all; before: where the last page ended."""
     made, last = before or (None, None)
-    rows = conn.exec_driver_sql(
+    rows = execute(
+        conn,
         f"{_SHOWN} WHERE (%s::text IS NULL OR recipient = %s) AND (%s::text IS NULL OR status = %s)"
         " AND (%s::text IS NULL OR channel = %s)"
         " AND (%s::timestamptz IS NULL OR made < %s OR (made = %s AND delivery_id > %s))"
@@ -269,13 +284,14 @@ def listed(
 
 def shown(conn: Connection, delivery_id: UUID) -> Json | None:
     """One delivery with its attempts."""
-    row = conn.exec_driver_sql(f"{_SHOWN} WHERE delivery_id = %s", (delivery_id,)).one_or_none()
+    row = execute(conn, f"{_SHOWN} WHERE delivery_id = %s", (delivery_id,)).fetchone()
     return _with_attempts(conn, [row._asdict()])[0] if row else None
 
 
 def _with_attempts(conn: Connection, found: list[Json]) -> list[Json]:
     by_id: dict[UUID, list[Json]] = {item["delivery_id"]: [] for item in found}
-    tried = conn.exec_driver_sql(
+    tried = execute(
+        conn,
         "SELECT delivery_id, number, began, ended, outcome, cause FROM attempts WHERE delivery_id = ANY(%s)"
         " ORDER BY delivery_id, number",
         (list(by_id),),
@@ -287,16 +303,18 @@ def _with_attempts(conn: Connection, found: list[Json]) -> list[Json]:
 
 def lock_delivery(conn: Connection, delivery_id: UUID) -> Any | None:
     """A delivery's state, held until the end of the transaction."""
-    return conn.exec_driver_sql(
+    return execute(
+        conn,
         "SELECT recipient, channel, status, cause, attempts, body IS NOT NULL OR facts IS NOT NULL AS whole"
         " FROM deliveries WHERE delivery_id = %s FOR UPDATE",
         (delivery_id,),
-    ).one_or_none()
+    ).fetchone()
 
 
 def again(conn: Connection, delivery_id: UUID, now: datetime) -> None:
     """Try a message at once, with a new window of attempts."""
-    conn.exec_driver_sql(
+    execute(
+        conn,
         "UPDATE deliveries SET status = 'pending', due_at = %s, since = %s WHERE delivery_id = %s",
         (now, now, delivery_id),
     )

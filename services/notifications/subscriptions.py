@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from sqlalchemy import Connection
 
+from jalons.database import execute, one
 from jalons.privacy.sealing import seal, unseal
 from services.notifications import store
 
@@ -37,13 +38,13 @@ class Subscription:
 def live(conn: Connection) -> list[Subscription]:
     """Those that get messages: of a paused one they wait. Their rows hold still until the transaction's end, so that
     no message is made for one that is being paused or resumed."""
-    rows = conn.exec_driver_sql("SELECT * FROM subscriptions WHERE status <> 'disabled' FOR SHARE")
+    rows = execute(conn, "SELECT * FROM subscriptions WHERE status <> 'disabled' FOR SHARE")
     return [Subscription(**row._asdict()) for row in rows]
 
 
 def of_partner(conn: Connection, partner: str) -> list[Subscription]:
     """A partner's subscriptions, by name."""
-    rows = conn.exec_driver_sql("SELECT * FROM subscriptions WHERE partner = %s ORDER BY name", (partner,))
+    rows = execute(conn, "SELECT * FROM subscriptions WHERE partner = %s ORDER BY name", (partner,))
     return [Subscription(**row._asdict()) for row in rows]
 
 
@@ -51,10 +52,11 @@ def found(
     conn: Connection, partner: str, name: str, lock: Literal["", "FOR SHARE", "FOR UPDATE"] = ""
 ) -> Subscription | None:
     """One subscription. lock: hold it until the transaction's end, still or for oneself."""
-    row = conn.exec_driver_sql(
+    row = execute(
+        conn,
         f"SELECT * FROM subscriptions WHERE partner = %s AND name = %s {lock}",  # noqa: S608 - one of three words
         (partner, name),
-    ).one_or_none()
+    ).fetchone()
     return Subscription(**row._asdict()) if row else None
 
 
@@ -62,14 +64,15 @@ def put(
     conn: Connection, partner: str, name: str, url: str, types: Sequence[str], mode: Mode, now: datetime
 ) -> tuple[Subscription, bool]:
     """Make or change a subscription; a disabled one becomes active, a paused one stays so. True: it is new."""
-    row = conn.exec_driver_sql(
+    row = one(
+        conn,
         "INSERT INTO subscriptions (partner, name, url, types, mode, status, made, changed)"
         " VALUES (%s, %s, %s, %s, %s, 'active', %s, %s) ON CONFLICT (partner, name) DO UPDATE SET"
         " url = excluded.url, types = excluded.types, mode = excluded.mode, changed = excluded.changed, cause = NULL,"
         " status = CASE subscriptions.status WHEN 'disabled' THEN 'active' ELSE subscriptions.status END"
         " RETURNING *, (xmax = 0) AS is_new",
         (partner, name, url, list(types), mode, now, now),
-    ).one()
+    )
     fields = row._asdict()
     is_new = bool(fields.pop("is_new"))
     return Subscription(**fields), is_new
@@ -77,12 +80,14 @@ def put(
 
 def set_status(conn: Connection, partner: str, name: str, status: str, cause: str | None, now: datetime) -> None:
     """Pause, resume or disable; what waited for the resumption is due, and others look again when they are due."""
-    conn.exec_driver_sql(
+    execute(
+        conn,
         "UPDATE subscriptions SET status = %s, cause = %s, changed = %s WHERE partner = %s AND name = %s",
         (status, cause, now, partner, name),
     )
     if status == "active":
-        conn.exec_driver_sql(
+        execute(
+            conn,
             "UPDATE deliveries SET due_at = %s WHERE channel = 'webhook' AND recipient = %s AND subscription = %s"
             " AND status = 'waiting' AND cause = 'subscription_paused'",
             (now, partner, name),
@@ -92,15 +97,15 @@ def set_status(conn: Connection, partner: str, name: str, status: str, cause: st
 
 def new_secret(conn: Connection, key: bytes, partner: str, name: str, now: datetime) -> str:
     """Make a secret (`whsec_…`), keep it sealed, and let those before it sign for another day only. key: the hub's."""
-    conn.exec_driver_sql(
-        "DELETE FROM secrets WHERE partner = %s AND subscription = %s AND until <= %s", (partner, name, now)
-    )
-    conn.exec_driver_sql(
+    execute(conn, "DELETE FROM secrets WHERE partner = %s AND subscription = %s AND until <= %s", (partner, name, now))
+    execute(
+        conn,
         "UPDATE secrets SET until = %s WHERE partner = %s AND subscription = %s AND until IS NULL",
         (now + OLD_SECRET_SIGNS, partner, name),
     )
     secret = "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
-    conn.exec_driver_sql(
+    execute(
+        conn,
         "INSERT INTO secrets (partner, subscription, secret, made) VALUES (%s, %s, %s, %s)",
         (partner, name, seal(key, secret.encode(), f"{partner}|{name}"), now),
     )
@@ -109,7 +114,8 @@ def new_secret(conn: Connection, key: bytes, partner: str, name: str, now: datet
 
 def signing_secrets(conn: Connection, key: bytes, partner: str, name: str, now: datetime) -> list[str]:
     """The secrets that sign now, newest first. Raises Unsealable."""
-    rows: Any = conn.exec_driver_sql(
+    rows: Any = execute(
+        conn,
         "SELECT secret FROM secrets WHERE partner = %s AND subscription = %s AND (until IS NULL OR until > %s)"
         " ORDER BY made DESC",
         (partner, name, now),

@@ -73,7 +73,7 @@ class Stalls:
             told = self._outbox.append(conn, drafts, now)
             first = store.take_positions(conn, len(told))
             store.add_derivations(conn, list(enumerate(told, first)))
-            store.save_steps(conn, {(subject, step.first): replace(step, stalled=False) for subject, step, _ in held})
+            store.save_steps(conn, {(subject, step.first): replace(step, stalled=True) for subject, step, _ in held})
             store.wake_streams(conn)
         return len(drafts)
 

@@ -15,6 +15,7 @@ import psycopg
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
+from jalons.database import notified
 from schemas.envelope import Event
 from services.observation import store
 
@@ -144,5 +145,5 @@ class Tail:
         """Until something was committed, the poll is due, or we are asked to stop."""
         until = time.monotonic() + POLL_SECONDS
         while not self._stopping.is_set() and time.monotonic() < until:
-            if any(True for _ in conn.notifies(timeout=1.0, stop_after=1)):
+            if notified(conn, 1.0):
                 return

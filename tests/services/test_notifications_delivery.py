@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from standardwebhooks import Webhook
@@ -22,7 +23,12 @@ TELLING = {
     "reason": "sante",
     "goal": "create_activity",
     "chosen_by": "required",
-    "disclosed": {"age_band": "55+", "household": "couple_children", "obstacles": ["isolement"], "commune_nis": "83034"},
+    "disclosed": {
+        "age_band": "55+",
+        "household": "couple_children",
+        "obstacles": ["isolement"],
+        "commune_nis": "83034",
+    },
 }
 UNSPEAKABLE = (REF, "sante", "create_activity", "required", "55+", "couple_children", "isolement", "83034", "0193")
 
@@ -32,6 +38,11 @@ def _eventually(holds, seconds: float = 10) -> None:
     while not holds():
         assert time.monotonic() < deadline, f"not within {seconds} s"
         time.sleep(0.02)
+
+
+def test_the_service_migrates_into_a_schema_of_its_own(stage: Stage):
+    tables = {row.tablename for row in stage.rows("SELECT tablename FROM pg_tables WHERE schemaname = 'notifications'")}
+    assert {"events", "progress", "deliveries", "attempts", "subscriptions", "secrets", "partners", "lanes"} <= tables
 
 
 # Once
@@ -233,6 +244,27 @@ def test_an_attempt_that_a_crash_cut_short_is_seen_and_made_again(stage: Stage):
     assert [tuple(row) for row in tried] == [(1, "interrupted", "process_ended"), (2, "delivered", None)]
 
 
+def test_a_message_that_kills_the_process_each_time_is_tried_rarely_and_given_up(stage: Stage):
+    class Killed(BaseException):
+        """As a kill would."""
+
+    killed = []
+
+    def die(message):
+        killed.append(message)
+        raise Killed
+
+    stage.mailer = MemoryMailer(die)
+    stage.knows_everybody()
+    stage.hears(event("referral.sent"))
+    for _ in range(24 * 6):
+        with contextlib.suppress(Killed):
+            stage.sends()
+        stage.clock.pass_(hours=1)
+    assert 10 < len(killed) < 40
+    assert [(row.status, row.cause) for row in stage.deliveries()] == [("failed", "process_ended")]
+
+
 # Webhooks
 
 
@@ -241,13 +273,15 @@ def test_a_webhook_is_signed_and_every_attempt_has_the_same_id(stage: Stage, rec
     stage.caller = HttpCaller(loopback=True)
     stage.knows_everybody()
     secret = stage.subscribes("le-trusquin", receiver.url, "jalons.referral.*")
-    stage.clock.at = __import__("datetime").datetime.now(__import__("datetime").UTC)
+    stage.clock.at = datetime.now(UTC)
     stage.hears(event("referral.sent", sealed=TELLING))
     stage.sends()
     stage.clock.pass_(seconds=60)
     stage.sends()
     first, second = receiver.calls
-    assert first.headers["webhook-id"] == second.headers["webhook-id"] == str(stage.deliveries("webhook")[0].delivery_id)
+    assert (
+        first.headers["webhook-id"] == second.headers["webhook-id"] == str(stage.deliveries("webhook")[0].delivery_id)
+    )
     for call in (first, second):
         seen = Webhook(secret).verify(call.body, call.headers)
         assert seen["data"]["reason"] == "sante"  # the receiver may see why

@@ -23,8 +23,15 @@ LINES = [(line.type, role) for line in TOLD for role in line.told]
 
 def _partner(slug: str, **given) -> PartnerRecord:
     fields = {
-        **{"slug": slug, "name": slug.upper(), "mailbox": f"{slug}@partner.example", "phone": "+32 84 46 00 00"},
-        **{"phone_hours": "9-12 h", "language": "fr", "status": "active", "kind": "training_operator", "trial": False},
+        "slug": slug,
+        "name": slug.upper(),
+        "mailbox": f"{slug}@partner.example",
+        "phone": "+32 84 46 00 00",
+        "phone_hours": "9-12 h",
+        "language": "fr",
+        "status": "active",
+        "kind": "training_operator",
+        "trial": False,
     }
     return PartnerRecord(**fields | given)
 
@@ -114,12 +121,15 @@ def test_a_repeated_letter_has_the_same_message_id():
 
 def test_the_link_leads_to_the_public_address_by_the_reference():
     public = Letters("Intégra Plus", "jalons@integra.example", "https://jalons.example")
-    assert "https://jalons.example/referrals/R-7K4M-2QX" in everything(_write(_delivery("jalons.referral.sent.v1"), public))
+    assert "https://jalons.example/referrals/R-7K4M-2QX" in everything(
+        _write(_delivery("jalons.referral.sent.v1"), public)
+    )
     assert "://" not in everything(_write(_delivery("jalons.referral.sent.v1")))
 
 
 @pytest.mark.parametrize(
-    "name", ["Trusquin\r\nBcc: spy@evil.example", "Trusquin\nX-Evil: 1", "Trusquin\x00\x1b[2J", "Trusquin\u2028Bcc: a@b"]
+    "name",
+    ["Trusquin\r\nBcc: spy@evil.example", "Trusquin\nX-Evil: 1", "Trusquin\x00\x1b[2J", "Trusquin\u2028Bcc: a@b"],
 )
 def test_a_partners_name_cannot_begin_a_header_or_a_line(name):
     message = _write(_delivery("jalons.referral.sent.v1"), contact=_partner("cpas-hotton", name=name), name=name)
@@ -137,7 +147,9 @@ def test_a_partners_name_is_text_in_html_and_in_templates():
     assert "{{ network }}" in html.get_content()
 
 
-@pytest.mark.parametrize("mailbox", ["a@b.example\r\nBcc: x@y.example", "a@b.example, c@d.example", "a b@c", "a@", "@b", "é@b.be"])
+@pytest.mark.parametrize(
+    "mailbox", ["a@b.example\r\nBcc: x@y.example", "a@b.example, c@d.example", "a b@c", "a@", "@b", "é@b.be"]
+)
 def test_what_is_not_one_address_is_no_mailbox(mailbox):
     with pytest.raises(NoAddress):
         _write(_delivery("jalons.referral.sent.v1"), mailbox=mailbox)

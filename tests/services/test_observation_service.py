@@ -7,7 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -437,6 +437,16 @@ def test_a_silent_stream_shows_that_it_is_alive(engine: Engine, postgres: str, m
         assert [next(lines) for _ in range(6)] == ["retry: 2000", "", ":", "", ":", ""]
 
 
+def test_open_streams_end_when_the_service_stops(engine: Engine, postgres: str) -> None:
+    with ExitStack() as service:
+        url = service.enter_context(running(postgres))
+        with reading(url, "coordinator") as events:
+            began = time.monotonic()
+            service.close()
+            assert list(events) == []
+            assert time.monotonic() - began < 5
+
+
 def test_a_reader_far_behind_catches_up_from_the_database(engine: Engine, postgres: str) -> None:
     with running(postgres) as url, reading(url, "coordinator") as live:
         for _ in range(3):
@@ -627,6 +637,25 @@ def test_accueil_never_stalls_nor_what_is_done_or_only_announced(engine: Engine)
     apply(engine, Person().bilan()[:3])
     apply(engine, Person().bilan())
     assert stalls(engine).look(MORNING + timedelta(days=900)) == 0
+
+
+def test_a_look_waits_for_a_live_event_of_the_person_and_numbers_go_on(engine: Engine) -> None:
+    person = Person()
+    apply(engine, person.bilan()[:4])
+    person.told = 4
+    other = person.event("training.started", 150, training_id=uuid4())
+    found: list[int] = []
+    look = threading.Thread(target=lambda: found.append(stalls(engine).look(MORNING + timedelta(days=151))))
+    with engine.connect() as live:
+        going = live.begin()
+        claim_and_apply(live, [other])
+        look.start()
+        look.join(0.5)
+        assert look.is_alive()
+        going.commit()
+    look.join(10)
+    assert found == [1]
+    assert [(e.sequence, e.type.split(".")[2]) for e in derived(engine)][-2:] == [(4, "moment_entered"), (5, "stalled")]
 
 
 def test_two_that_look_at_once_and_a_live_event_tell_each_silence_once(engine: Engine) -> None:

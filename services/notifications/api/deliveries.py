@@ -12,7 +12,7 @@ from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, Field
 from sqlalchemy import Connection, Engine
 
-from jalons.database import transact
+from jalons.database import transact, transaction
 from jalons.identity import Principal, require
 from jalons.problems import Problem
 from services.notifications import store
@@ -72,7 +72,7 @@ def delivery_routes(engine: Engine, now: Callable[[], datetime]) -> APIRouter:
         limit: Annotated[int, Query(ge=1, le=200)] = 50,
     ) -> Page:
         before = _read_cursor(cursor) if cursor else None
-        with engine.begin() as conn:
+        with transaction(engine) as conn:
             rows = store.listed(
                 conn, recipient=_only(caller), status=status, channel=channel, before=before, limit=limit + 1
             )
@@ -82,7 +82,7 @@ def delivery_routes(engine: Engine, now: Callable[[], datetime]) -> APIRouter:
 
     @routes.get("/deliveries/{delivery_id}", summary="One message")
     def one(caller: Caller, delivery_id: UUID) -> Delivery:
-        with engine.begin() as conn:
+        with transaction(engine) as conn:
             return _one(conn, caller, delivery_id)
 
     @routes.post("/deliveries/{delivery_id}/retry", summary="Try a message again now", status_code=202)

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from sqlalchemy import Connection, Engine
 
 from jalons.clock import new_id
-from jalons.database import transact
+from jalons.database import transact, transaction
 from jalons.identity import Principal, require
 from jalons.privacy.sealing import derive
 from jalons.problems import Problem, refuse_unsafe_text
@@ -112,13 +112,13 @@ def subscription_routes(engine: Engine, secret: str, caller: Caller, now: Callab
 
     @routes.get("/subscriptions", summary="The caller's subscriptions")
     def listed(principal: Partner) -> dict[str, list[Shown]]:
-        with engine.begin() as conn:
+        with transaction(engine) as conn:
             found = subscriptions.of_partner(conn, _partner(principal))
         return {"items": [Shown(**_shown(each)) for each in found]}
 
     @routes.get("/subscriptions/{name}", summary="One subscription")
     def one(principal: Partner, name: Name) -> Shown:
-        with engine.begin() as conn:
+        with transaction(engine) as conn:
             return Shown(**_shown(_found(conn, _partner(principal), name)))
 
     @routes.post("/subscriptions/{name}/pause", summary="Hold messages back; they wait")

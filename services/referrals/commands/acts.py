@@ -42,7 +42,7 @@ def send_referral(work: Work, given: Given) -> Referral:
     person = _person(work, given)
     purpose = "employer" if rows[recipient]["kind"] == "employer" else "referral"
     if given.get("agreement"):
-        _agree(work, person, recipient, purpose, given["agreement"])
+        _agree(work, person, recipient, purpose, given["agreement"], given.get("happened_on"))
     consents = persons.consents(work.conn, person.ref)
     attributes = agreement.agreed(consents, conventions, recipient, purpose, work.call.today)
     referral = Referral(
@@ -183,7 +183,8 @@ def _new(work: Work, store: Acts[S], decided: Decided[S], on: date | None) -> S:
 def _person(work: Work, given: Given) -> Person:
     """The person a referral is for: known already, or given with it."""
     if given.get("person"):
-        return registered_or_known(work, given["person"]["profile"], given["person"].get("local_ref"))
+        profile, local_ref = given["person"]["profile"], given["person"].get("local_ref")
+        return registered_or_known(work, profile, local_ref, given.get("happened_on"))
     return own(work, given["beneficiary"])
 
 
@@ -195,7 +196,7 @@ def _known(work: Work, named: UUID) -> Person:
     return person
 
 
-def _agree(work: Work, person: Person, recipient: str, purpose: str, given: Given) -> None:
+def _agree(work: Work, person: Person, recipient: str, purpose: str, given: Given, on: date | None) -> None:
     consent = Consent(
         frozenset({recipient}),
         None,
@@ -203,7 +204,7 @@ def _agree(work: Work, person: Person, recipient: str, purpose: str, given: Give
         frozenset(given.get("attributes") or ()),
         given.get("expires_on"),
     )
-    give_consent(work, person, consent, given["channel"], given.get("evidence_ref"))
+    give_consent(work, person, consent, given["channel"], given.get("evidence_ref"), on)
 
 
 def _may_disclose(work: Work, person: Person, partner: str, moment: str) -> None:

@@ -35,12 +35,14 @@ def register(work: Work, profile: Mapping[str, Any], local_ref: str | None, on: 
     return person
 
 
-def registered_or_known(work: Work, profile: Mapping[str, Any], local_ref: str | None) -> Person:
+def registered_or_known(
+    work: Work, profile: Mapping[str, Any], local_ref: str | None, on: date | None = None
+) -> Person:
     """The caller's person of that dossier number, their bands brought up to date, else a new one."""
     known = persons.by_local_ref(work.conn, work.call.partner, local_ref) if local_ref else None
     if known is None:
-        return register(work, profile, local_ref)
-    return update_profile(work, known.ref, profile)
+        return register(work, profile, local_ref, on)
+    return update_profile(work, known.ref, profile, on)
 
 
 def update_profile(work: Work, named: UUID, profile: Mapping[str, Any], on: date | None = None) -> Person:

@@ -1,5 +1,0 @@
-"""`jalons demo`."""
-
-
-def demo() -> None:
-    """Later today."""

@@ -1,0 +1,92 @@
+"""`jalons demo`: a whole hub in a fresh folder, one person's way through it, and proof that what is shown is true."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+
+def demo(
+    leave: Annotated[bool, typer.Option("--exit", help="Stop at the end; exit 0 only if all of it was true.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="The last line on stdout is one JSON object with what came of it.")
+    ] = False,
+) -> None:
+    """Play one person's way through the network of Intégra Plus, on real servers, in a fresh folder.
+
+    A CPAS refers a person to a training operator; the operator accepts,
+    trains; an employer takes the person on. You see each call, then what
+    followed by itself: the pathway, the counts, the messages.
+
+    Without --exit the hub stays up to look around in; Ctrl-C ends it and
+    its folder is removed.
+    """
+    from jalons.cli.up import run_stack
+
+    console = Console(stderr=as_json, highlight=False)
+    with tempfile.TemporaryDirectory(prefix="jalons-demo-") as folder:
+        run_stack(Path(folder) / "hub", lambda stack: _played(stack.info, console, leave=leave, as_json=as_json))
+
+
+def _played(info: dict[str, Any], console: Console, *, leave: bool, as_json: bool) -> None:
+    """The story on a hub that is ready. Exits 1 if anything of it was not true."""
+    import httpx
+
+    from jalons.cli.demo.caller import DemoFailed
+    from jalons.cli.demo.story import Story
+    from jalons.clock import local_date, now
+
+    began = time.monotonic()
+    with httpx.Client(timeout=30) as http:
+        story = Story(
+            http, info, lambda who, what: console.print(f"  [bold]{escape(who)}[/] {escape(what)}"), local_date(now())
+        )
+        try:
+            story.load()
+            console.print(
+                "\n[bold]Intégra Plus[/]: the network is loaded. What its partners do now, by their own calls:"
+            )
+            story.play()
+            found = story.outcome()
+        except DemoFailed as error:
+            console.print(f"[bold red]Not true:[/] {escape(str(error))}")
+            raise typer.Exit(1) from None
+        _show(console, story.mails(), found)
+        if as_json:
+            print(json.dumps(found | {"seconds": round(time.monotonic() - began, 3)}, ensure_ascii=False), flush=True)  # noqa: T201
+        if not leave:
+            console.print(f"\nThe hub stays up: {info['observation']}/docs. Ctrl-C ends it.")
+            threading.Event().wait()
+
+
+def _show(console: Console, mails: list[dict[str, Any]], found: dict[str, Any]) -> None:
+    console.print("\nWhat followed by itself")
+    pathway = Table(
+        "moment", "from", "to", "at", "goal", "chosen by", title="the pathway", title_justify="left", box=None
+    )
+    for step in found["pathway"]["steps"]:
+        meaning = {name: value or "–" for name, value in step["meaning"].items()}
+        left = (step["left_at"] or "…")[:10]
+        pathway.add_row(
+            step["moment"], step["entered_at"][:10], left, step["partner"], meaning["goal"], meaning["chosen_by"]
+        )
+    console.print(pathway)
+    counts = Table("measure", "n", title="the counts", title_justify="left", box=None)
+    for measure, number in found["counts"].items():
+        counts.add_row(measure, str(number))
+    console.print(counts)
+    messages = Table("to", "subject", title="the messages", title_justify="left", box=None)
+    for mail in mails:
+        messages.add_row(mail["to"], mail["subject"])
+    console.print(messages)
+    console.print("[bold green]All of it is true:[/] the pathway has every event of the log, each with its cause;")
+    console.print("the counts equal a recount of the log; every message went out once.")
