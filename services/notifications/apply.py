@@ -66,6 +66,8 @@ class Told:
                     yield self._webhook(event, subscription, seen)
 
     def _emails(self, event: Event) -> Iterator[Delivery]:
+        if getattr(event.data, "answered_by", None):
+            return  # the training or placement that starts in the same commit tells it: nothing is said twice
         for letter in letters(event.type, parties(event), event.partner):
             yield Delivery(
                 delivery_id=delivery_id(event.id, "email", letter.recipient),

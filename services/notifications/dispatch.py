@@ -204,7 +204,7 @@ class Dispatcher:
     def _sleep(self, conn: Direct) -> None:
         waited = 0.0
         while waited < POLL_SECONDS and not self._stopping.is_set():
-            if any(True for _ in conn.notifies(timeout=1.0, stop_after=1)):
+            if notified(conn, 1.0):
                 return
             waited += 1.0
 

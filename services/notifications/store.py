@@ -136,7 +136,8 @@ def suppress(conn: Connection, person: bytes, partners: Collection[str]) -> None
 
 
 def next_due(conn: Connection, channel: str, now: datetime, leased_until: datetime) -> Due | None:
-    """Take the lane that was served longest ago and, of its messages, the one due first. The lane is the caller's
+    """Take the lane that was served longest ago and, of its messages, the one due first, in the order of what
+    happened (event ids sort by time). The lane is the caller's
     until `leased_until` or `free`; nobody else sends to this recipient by this channel meanwhile. The message is not
     locked yet: subscriptions come first (see `still_due`)."""
     lane = execute(
@@ -152,7 +153,7 @@ def next_due(conn: Connection, channel: str, now: datetime, leased_until: dateti
     row = execute(
         conn,
         "SELECT * FROM deliveries WHERE channel = %s AND recipient = %s AND status IN ('pending', 'waiting')"
-        " AND due_at <= %s ORDER BY due_at, delivery_id LIMIT 1",
+        " AND due_at <= %s ORDER BY due_at, event_id, delivery_id LIMIT 1",
         (channel, lane.recipient, now),
     ).fetchone()
     if row is None:

@@ -6,6 +6,7 @@ import json
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -68,6 +69,17 @@ def _played(info: dict[str, Any], console: Console, *, leave: bool, as_json: boo
             threading.Event().wait()
 
 
+def _teller(console: Console) -> Callable[[str, str], None]:
+    return lambda who, what: console.print(f"  [bold]{escape(who)}[/] {escape(what)}")
+
+
+def _table(title: str, *columns: str) -> Table:
+    table = Table(title=title, title_justify="left", title_style="italic", box=None, pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    return table
+
+
 def _show(console: Console, mails: list[dict[str, Any]], found: dict[str, Any]) -> None:
     console.print("\nWhat followed by itself")
     pathway = Table(
@@ -80,11 +92,11 @@ def _show(console: Console, mails: list[dict[str, Any]], found: dict[str, Any]) 
             step["moment"], step["entered_at"][:10], left, step["partner"], meaning["goal"], meaning["chosen_by"]
         )
     console.print(pathway)
-    counts = Table("measure", "n", title="the counts", title_justify="left", box=None)
+    counts = _table("the counts", "measure", "n")
     for measure, number in found["counts"].items():
         counts.add_row(measure, str(number))
     console.print(counts)
-    messages = Table("to", "subject", title="the messages", title_justify="left", box=None)
+    messages = _table("the messages", "to", "subject")
     for mail in mails:
         messages.add_row(mail["to"], mail["subject"])
     console.print(messages)

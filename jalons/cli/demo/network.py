@@ -1,6 +1,6 @@
 """Intégra Plus in 2005 as data: partners, conventions and offers of the real network; addresses are examples.
 
-Source: C. Rulot, Transcommunalité et partenariat (2005), lines 45 to 79. Offers' places are the yearly numbers told there.
+Source: C. Rulot, Transcommunalité et partenariat (2005), lines 45 to 79; offers' places are its yearly numbers.
 """
 
 from __future__ import annotations
