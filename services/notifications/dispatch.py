@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from jalons import clock, metrics
-from jalons.database import Busy, transact, transaction
+from jalons.database import Busy, notified, transact, transaction
 from jalons.messaging.deliver import where
 from jalons.messaging.outbox import Cause, Draft, Outbox
 from jalons.messaging.relay import Connection as Direct

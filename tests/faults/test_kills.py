@@ -1,0 +1,123 @@
+"""kill -9 and SIGSTOP under a stream of calls: what was answered is in the pathway once, in order, and counted."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg
+import pytest
+from kafka import KafkaConsumer, TopicPartition
+
+from jalons.embedded.stack import Stack
+from tests.support.network import Network, eventually
+from tests.support.stream import Stream, check
+
+pytestmark = pytest.mark.timeout(240)
+
+
+def _back(victim: Stack, name: str, pid: int) -> None:
+    """Until the supervisor has started it anew and it answers."""
+
+    def anew() -> bool:
+        child = victim.children[name]
+        return child.ready and child.alive and victim.pid_of(name) != pid
+
+    eventually(anew, 60)
+
+
+@pytest.mark.parametrize("name", ["referrals", "observation", "notifications", "kafka", "postgres"])
+def test_kill_9_under_a_stream_of_calls(victim: Stack, partners: Network, name: str) -> None:
+    with Stream(partners) as stream:
+        stream.wait_for(10)
+        pid = victim.pid_of(name)
+        victim.kill(name, signal.SIGKILL)
+        _back(victim, name, pid)
+        stream.wait_for(10)
+    check(partners, stream, victim.secrets["hub_client_secret"], seconds=90)
+
+
+def test_a_service_stopped_past_its_session_timeout_goes_on_as_if_nothing_were(
+    victim: Stack, partners: Network
+) -> None:
+    with Stream(partners) as stream:
+        stream.wait_for(10)
+        pid = victim.pid_of("observation")
+        os.kill(pid, signal.SIGSTOP)
+        time.sleep(14)
+        os.kill(pid, signal.SIGCONT)
+        stream.wait_for(10)
+    check(partners, stream, victim.secrets["hub_client_secret"], seconds=90)
+
+
+def test_the_relay_killed_between_send_and_mark_sends_twice_and_nobody_sees_it(
+    victim: Stack, partners: Network
+) -> None:
+    """The mark is held up by a lock on the event's row; the broker has the event by then."""
+    stream = Stream(partners, callers=0)
+    before = _ends(victim)
+    with _no_marking(victim):
+        stream._one_way()
+        eventually(lambda: _ends(victim) > before, 15)
+        pid = victim.pid_of("referrals")
+        victim.kill("referrals", signal.SIGKILL)
+    _back(victim, "referrals", pid)
+    check(partners, stream, victim.secrets["hub_client_secret"])
+    written = len(partners.pathway("cpas-hotton", stream.answered[0].beneficiary)["events"])
+    assert _ends(victim) - before > written, "some of it is on the topic twice"
+
+
+def test_a_consumer_killed_between_its_commit_and_its_ack_reads_again_and_applies_nothing_twice(
+    victim: Stack, partners: Network
+) -> None:
+    """Offsets are committed every two seconds: a kill right after a row is visible comes before its ack."""
+    time.sleep(3)  # what was read before is acknowledged by now
+    stream = Stream(partners, callers=0)
+    stream._one_way()
+    person = stream.answered[0].beneficiary
+    eventually(lambda: len((partners.pathway("cpas-hotton", person) or {"events": []})["events"]) == 6, 10)
+    pid = victim.pid_of("observation")
+    victim.kill("observation", signal.SIGKILL)
+    _back(victim, "observation", pid)
+    eventually(lambda: _seen_again(partners) > 0, 40)
+    check(partners, stream, victim.secrets["hub_client_secret"])
+
+
+def _seen_again(partners: Network) -> float:
+    """How many records the restarted process dropped as seen."""
+    text = partners.http.get(f"{partners.info['observation']}/metrics").text
+    found = [line for line in text.splitlines() if line.startswith("jalons_events_delivered_total") and "seen" in line]
+    return sum(float(line.rsplit(" ", 1)[1]) for line in found)
+
+
+def _ends(victim: Stack) -> int:
+    """How many records the pathways' topic holds."""
+    client = KafkaConsumer(bootstrap_servers=victim.kafka_address, group_id=None)
+    try:
+        partitions = [TopicPartition("jalons.pathways", number) for number in range(12)]
+        return sum(client.end_offsets(partitions).values())
+    finally:
+        client.close()
+
+
+@contextmanager
+def _no_marking(victim: Stack) -> Iterator[None]:
+    """Hold every mark up: new rows of the outbox can be written and read, not updated."""
+    with psycopg.connect(victim.info["database"], autocommit=True) as conn:
+        conn.execute(
+            "CREATE FUNCTION referrals.hold() RETURNS trigger LANGUAGE plpgsql AS"
+            " $$ BEGIN PERFORM pg_advisory_xact_lock_shared(42); RETURN NEW; END $$"
+        )
+        conn.execute(
+            "CREATE TRIGGER hold BEFORE UPDATE ON referrals.events FOR EACH ROW EXECUTE FUNCTION referrals.hold()"
+        )
+        conn.execute("SELECT pg_advisory_lock(42)")
+        try:
+            yield
+        finally:
+            conn.execute("SELECT pg_advisory_unlock(42)")
+            conn.execute("DROP TRIGGER hold ON referrals.events")
+            conn.execute("DROP FUNCTION referrals.hold()")

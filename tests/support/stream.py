@@ -1,0 +1,175 @@
+"""A stream of partners' calls under accidents, and the proof afterwards that nothing was lost, doubled or reordered."""
+
+from __future__ import annotations
+
+import threading
+import time
+import uuid
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+import psycopg
+
+from tests.support.network import PROFILE, Network, Partner, eventually
+
+COUNTED = {
+    "jalons.beneficiary.registered.v1": "persons_new",
+    "jalons.referral.sent.v1": "referrals_sent",
+    "jalons.referral.accepted.v1": "referrals_accepted",
+    "jalons.referral.declined.v1": "referrals_declined",
+    "jalons.training.started.v1": "trainings_started",
+    "jalons.placement.started.v1": "placements_started",
+}
+
+
+@dataclass
+class Answered:
+    """A call that was answered 2xx. call: what its events name as their cause."""
+
+    beneficiary: str
+    call: str
+
+
+@dataclass
+class Stream:
+    """Callers that send without a pause, and repeat a call with its key until it is answered."""
+
+    network: Network
+    callers: int = 2
+    answered: list[Answered] = field(default_factory=list)
+    unexpected: list[str] = field(default_factory=list)
+    _stopping: threading.Event = field(default_factory=threading.Event)
+    _threads: list[threading.Thread] = field(default_factory=list)
+
+    def __enter__(self) -> Stream:
+        for _ in range(self.callers):
+            thread = threading.Thread(target=self._send)
+            thread.start()
+            self._threads.append(thread)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stopping.set()
+        for thread in self._threads:
+            thread.join(60)
+
+    def wait_for(self, more: int, seconds: float = 40) -> None:
+        """Until so many more calls were answered."""
+        goal = len(self.answered) + more
+        eventually(lambda: len(self.answered) >= goal, seconds)
+
+    def _send(self) -> None:
+        while not self._stopping.is_set():
+            self._one_way()
+
+    def _one_way(self) -> None:
+        """Four calls about a new person, each by whom it falls to."""
+        hotton, trusquin = self.network["cpas-hotton"], self.network["le-trusquin"]
+        body = {
+            "person": {"profile": PROFILE},
+            "agreement": {"channel": "paper"},
+            "recipient": "le-trusquin",
+            "moment": "formation",
+            "reason": "training",
+            "goal": "qualify",
+            "chosen_by": "together",
+            "contact": "receiver_calls_referrer",
+        }
+        sent = self._until_answered(hotton, "/referrals", body)
+        if sent is None:
+            return
+        person = sent["beneficiary"]
+        for action, given in (("receive", {}), ("accept", {}), ("start", {"started_on": "2026-11-20"})):
+            if self._until_answered(trusquin, f"/referrals/{sent['referral_id']}/{action}", given, person) is None:
+                return
+
+    def _until_answered(
+        self, who: Partner, path: str, body: dict[str, Any], person: str | None = None
+    ) -> dict[str, Any] | None:
+        """The 2xx answer; a failure is repeated with the same key; None when the test ends first."""
+        key = str(uuid.uuid4())
+        gives_up = time.monotonic() + 60
+        while time.monotonic() < gives_up:
+            try:
+                answer = who.call("POST", path, body, key=key)
+            except httpx.HTTPError:
+                answer = None
+            if answer is not None and answer.is_success:
+                found: dict[str, Any] = answer.json()
+                self.answered.append(Answered(person or found["beneficiary"], answer.headers["Jalons-Call"]))
+                return found
+            if answer is not None and answer.status_code not in (409, 503):
+                self.unexpected.append(f"{path}: {answer.status_code} {answer.text[:200]}")
+                return None
+            if self._stopping.is_set():
+                return None
+            time.sleep(0.1)
+        self.unexpected.append(f"{path}: never answered")
+        return None
+
+
+def hub_token(network: Network, secret: str) -> dict[str, str]:
+    """The hub's own headers, for reading logs whole."""
+    return {"Authorization": f"Bearer {network.token('hub', secret)}"}
+
+
+def log_of(network: Network, headers: dict[str, str]) -> list[dict[str, Any]]:
+    """Referrals' whole log, by position."""
+    events: list[dict[str, Any]] = []
+    after = 0
+    while True:
+        page = network.http.get(
+            f"{network.info['referrals']}/events", params={"after": after, "limit": 1000}, headers=headers
+        ).json()
+        events += page["items"]
+        if page["next"] is None:
+            return events
+        after = page["next"]
+
+
+def check(network: Network, stream: Stream, secret: str, seconds: float = 60) -> None:
+    """Every answered call is in its person's pathway, each event once and in order; counts equal a recount."""
+    assert stream.unexpected == []
+    assert stream.answered, "no call was answered: nothing was shown"
+    headers = hub_token(network, secret)
+    persons = {answered.beneficiary for answered in stream.answered}
+
+    def converged() -> bool:
+        return _all_sent(network) and _counts(network) == _recount(log_of(network, headers))
+
+    eventually(converged, seconds)
+    by_person: dict[str, list[dict[str, Any]]] = {person: [] for person in persons}
+    for event in log_of(network, headers):
+        if event["subject"] in by_person:
+            by_person[event["subject"]].append(event)
+    for person, written in by_person.items():
+        seen = (network.pathway("cpas-hotton", person) or {"events": []})["events"]
+        assert [event["id"] for event in seen] == [event["id"] for event in written], f"pathway of {person}"
+        assert [event["sequence"] for event in seen] == list(range(1, len(seen) + 1))
+    causes = Counter(event["causationid"] for events in by_person.values() for event in events)
+    missing = [answered for answered in stream.answered if not causes[answered.call]]
+    assert missing == [], "calls answered 2xx without an event"
+
+
+def _all_sent(network: Network) -> bool:
+    """Whether the relay has sent all that was committed."""
+    with psycopg.connect(network.info["database"]) as conn:
+        row = conn.execute("SELECT count(*) FROM referrals.events WHERE position IS NULL").fetchone()
+    return row == (0,)
+
+
+def _counts(network: Network) -> dict[str, int]:
+    found = {}
+    for measure in COUNTED.values():
+        answer = network.operator.done(
+            "GET", f"/counts?measure={measure}&by=month&from=2026-01&to=2026-12", service="observation"
+        )
+        found[measure] = answer["total"]
+    return found
+
+
+def _recount(log: list[dict[str, Any]]) -> dict[str, int]:
+    recount = Counter(COUNTED[event["type"]] for event in log if event["type"] in COUNTED)
+    return {measure: recount[measure] for measure in COUNTED.values()}
