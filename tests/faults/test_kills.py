@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import time
 from collections.abc import Iterator
@@ -13,29 +12,18 @@ import pytest
 from kafka import KafkaConsumer, TopicPartition
 
 from jalons.embedded.stack import Stack
+from tests.support.accidents import back, kill, stop_a_while
 from tests.support.network import Network, eventually
 from tests.support.stream import Stream, check
 
 pytestmark = pytest.mark.timeout(240)
 
 
-def _back(victim: Stack, name: str, pid: int) -> None:
-    """Until the supervisor has started it anew and it answers."""
-
-    def anew() -> bool:
-        child = victim.children[name]
-        return child.ready and child.alive and victim.pid_of(name) != pid
-
-    eventually(anew, 60)
-
-
 @pytest.mark.parametrize("name", ["referrals", "observation", "notifications", "kafka", "postgres"])
 def test_kill_9_under_a_stream_of_calls(victim: Stack, partners: Network, name: str) -> None:
     with Stream(partners) as stream:
         stream.wait_for(10)
-        pid = victim.pid_of(name)
-        victim.kill(name, signal.SIGKILL)
-        _back(victim, name, pid)
+        kill(victim, name)
         stream.wait_for(10)
     check(partners, stream, victim.secrets["hub_client_secret"], seconds=90)
 
@@ -45,10 +33,7 @@ def test_a_service_stopped_past_its_session_timeout_goes_on_as_if_nothing_were(
 ) -> None:
     with Stream(partners) as stream:
         stream.wait_for(10)
-        pid = victim.pid_of("observation")
-        os.kill(pid, signal.SIGSTOP)
-        time.sleep(14)
-        os.kill(pid, signal.SIGCONT)
+        stop_a_while(victim, "observation", 14)
         stream.wait_for(10)
     check(partners, stream, victim.secrets["hub_client_secret"], seconds=90)
 
@@ -64,7 +49,7 @@ def test_the_relay_killed_between_send_and_mark_sends_twice_and_nobody_sees_it(
         eventually(lambda: _ends(victim) > before, 15)
         pid = victim.pid_of("referrals")
         victim.kill("referrals", signal.SIGKILL)
-    _back(victim, "referrals", pid)
+    back(victim, "referrals", pid)
     check(partners, stream, victim.secrets["hub_client_secret"])
     written = len(partners.pathway("cpas-hotton", stream.answered[0].beneficiary)["events"])
     assert _ends(victim) - before > written, "some of it is on the topic twice"
@@ -79,9 +64,7 @@ def test_a_consumer_killed_between_its_commit_and_its_ack_reads_again_and_applie
     stream._one_way()
     person = stream.answered[0].beneficiary
     eventually(lambda: len((partners.pathway("cpas-hotton", person) or {"events": []})["events"]) == 6, 10)
-    pid = victim.pid_of("observation")
-    victim.kill("observation", signal.SIGKILL)
-    _back(victim, "observation", pid)
+    kill(victim, "observation")
     eventually(lambda: _seen_again(partners) > 0, 40)
     check(partners, stream, victim.secrets["hub_client_secret"])
 
