@@ -9,32 +9,51 @@ from uuid import UUID
 
 from stdnum.be import ssn
 
-_ELEVEN = re.compile(r"(?<!\d)\d{2}[ .]?\d{2}[ .]?\d{2}[ -]?\d{3}[ .]?\d{2}(?!\d)")
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x85\u2028\u2029]")
+_SHAPE = r"\d{2}[ .]?\d{2}[ .]?\d{2}[ -]?\d{3}[ .]?\d{2}(?!\d)"
+_TELEPHONE = r"(?<=\+)(?:3[1-3]|49|352)"
+_ELEVEN = re.compile(rf"(?<!\d)(?!{_TELEPHONE})(?=({_SHAPE}))", re.ASCII)
+"""Looked ahead for, so that digits standing before a number cannot hide it. A mobile number with the country's code
+(Belgium's and its neighbours') has eleven digits too, and its third and fourth read as a bis number's month."""
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 def holds_national_number(text: str) -> bool:
     """Whether a text holds eleven digits, bare or as NN.NN.NN-NNN.NN, with a plausible date (also of a bis number)
     and a check that is right for either century."""
-    return any(ssn.is_valid(found.group()) for found in _ELEVEN.finditer(text))
+    return any(_plausible(found.group(1)) for found in _ELEVEN.finditer(text))
+
+
+def _plausible(number: str) -> bool:
+    """A day over 31 is none; 00 and the days that a month does not have are given out when a day is full."""
+    return int(ssn.compact(number)[4:6]) <= 31 and ssn.is_valid(number)
 
 
 def holds_control_character(text: str) -> bool:
-    """Whether a text holds a character that no keyboard types and that breaks logs, mails or CSV."""
+    """Whether a text holds a character that breaks logs, mails or CSV: line breaks and tabs are among them."""
     return _CONTROL.search(text) is not None
 
 
-def free_strings(value: object, at: str = "") -> Iterator[tuple[str, str]]:
-    """Every (path, string) leaf of a parsed body, keys of mappings included. UUIDs, dates and numbers are exempt:
+def is_uuid(text: str) -> bool:
+    """Whether a text is a UUID as it is usually written: the one kind of text in which eleven digits mean nothing."""
+    try:
+        return str(UUID(text)) == text.lower()
+    except ValueError:
+        return False
+
+
+def free_strings(value: object) -> Iterator[str]:
+    """Every string leaf of a parsed body, keys of mappings included, however deep. UUIDs, dates and numbers are exempt:
     one UUID in 12 000 holds eleven digits that pass the check."""
-    if isinstance(value, str):
-        yield at, value
-    elif isinstance(value, UUID | datetime | date):
-        return
-    elif isinstance(value, dict):
-        for key, item in value.items():
-            yield f"{at}.(key)", str(key)
-            yield from free_strings(item, f"{at}.{key}" if at else str(key))
-    elif isinstance(value, list | tuple | set | frozenset):
-        for number, item in enumerate(value):
-            yield from free_strings(item, f"{at}[{number}]")
+    left: list[object] = [value]
+    while left:
+        item = left.pop()
+        if isinstance(item, str):
+            yield item
+        elif isinstance(item, bytes):
+            yield item.decode(errors="replace")
+        elif isinstance(item, UUID | datetime | date):
+            continue
+        elif isinstance(item, dict):
+            left += [*map(str, item), *item.values()]
+        elif isinstance(item, list | tuple | set | frozenset):
+            left += item

@@ -1,0 +1,185 @@
+"""One referral, from a partner's call to pathway, counts and messages, over real Kafka."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from jalons.embedded.stack import Stack
+from tests.support.network import PROFILE, Network, eventually
+from tests.support.stream import COUNTED, hub_token, log_of
+
+
+def _trained(network: Network, beneficiary: str, referral: dict[str, Any], kind: str, **more: Any) -> dict[str, Any]:
+    """The operator accepts, enrols under its own alias, starts and completes."""
+    trusquin = network["le-trusquin"]
+    alias = trusquin.done("GET", f"/referrals/{referral['ref']}")["beneficiary"]
+    trusquin.done("POST", f"/referrals/{referral['ref']}/accept", {"first_contact_on": "2026-11-25"})
+    training = _started(network, alias, kind, referral_id=referral["ref"], **more)
+    trusquin.done("POST", f"/trainings/{training['training_id']}/complete", {"outcome": "acquired", "hours_done": 12})
+    return training
+
+
+def _started(network: Network, alias: str, kind: str, **more: Any) -> dict[str, Any]:
+    trusquin = network["le-trusquin"]
+    planned = {
+        "beneficiary": alias,
+        "kind": kind,
+        "goal": "basic_skills",
+        "chosen_by": "person",
+        "planned_start": "2026-11-20",
+        **more,
+    }
+    training = trusquin.done("POST", "/trainings", planned)
+    trusquin.done("POST", f"/trainings/{training['training_id']}/start", {"started_on": "2026-11-20"})
+    return training
+
+
+def _employed(network: Network, beneficiary: str) -> dict[str, Any]:
+    hotton, home = network["cpas-hotton"], network["home-hotton"]
+    agreed = {"partners": ["home-hotton"], "purposes": ["employer"], "channel": "paper"}
+    hotton.done("POST", f"/beneficiaries/{beneficiary}/consents", agreed)
+    proposed = {
+        "beneficiary": beneficiary,
+        "employer": "home-hotton",
+        "kind": "art60_7",
+        "goal": "gain_experience",
+        "chosen_by": "together",
+        "planned_start": "2026-11-20",
+    }
+    placement = hotton.done("POST", "/placements", proposed)
+    home.done("POST", f"/placements/{placement['ref']}/confirm", {"happened_on": "2026-11-20"})
+    home.done("POST", f"/placements/{placement['ref']}/start", {"started_on": "2026-11-20"})
+    return placement
+
+
+def _events(network: Network, beneficiary: str, number: int) -> dict[str, Any]:
+    """The pathway once it has that many events."""
+
+    def known() -> dict[str, Any] | None:
+        found = network.pathway("cpas-hotton", beneficiary)
+        return found if found and len(found["events"]) >= number else None
+
+    return dict(eventually(known))
+
+
+def test_a_non_linear_way_is_shown_in_its_real_order_with_cause_and_meaning(network: Network) -> None:
+    """Domain.md, section 9, story 1: nothing calls the order wrong."""
+    referral = network["cpas-hotton"].refer("le-trusquin", moment="projet", reason="bilan", goal="choose_project")
+    beneficiary = referral["beneficiary"]
+    _trained(network, beneficiary, referral, "bilan_new", tool="gingo")
+    _employed(network, beneficiary)
+    alias = network["le-trusquin"].done("GET", f"/referrals/{referral['ref']}")["beneficiary"]
+    _started(network, alias, "autoformation_permis")
+    _started(network, alias, "formation")
+
+    pathway = _events(network, beneficiary, 16)
+    steps = [step for step in pathway["steps"] if step["moment"] != "accueil"]
+    assert [step["moment"] for step in steps] == ["projet", "experience", "preformation", "formation"]
+    assert [step["partner"] for step in steps] == ["le-trusquin", "home-hotton", "le-trusquin", "le-trusquin"]
+    assert [step["left_at"] is None for step in steps] == [False, True, True, True], "in parallel"
+    assert steps[0]["meaning"]["goal"] in {"choose_project", "basic_skills"}
+    assert {step["meaning"]["chosen_by"] for step in steps} <= {"together", "person"}
+    ids = {event["id"] for event in pathway["events"]}
+    assert all(step["cause"] in ids for step in steps)
+
+
+def test_every_event_carries_its_cause_back_to_a_partners_call(network: Network, stack: Stack) -> None:
+    hotton, trusquin = network["cpas-hotton"], network["le-trusquin"]
+    sent = hotton.call("POST", "/referrals", _referral())
+    referral = sent.json()
+    received = trusquin.call("POST", f"/referrals/{referral['ref']}/receive", {})
+    started = [
+        trusquin.call("POST", f"/referrals/{referral['ref']}/{action}", body)
+        for action, body in (("accept", {}), ("start", {"started_on": "2026-11-20"}))
+    ]
+    calls = {answer.headers["Jalons-Call"] for answer in (sent, received, *started)}
+    pathway = _events(network, referral["beneficiary"], 6)
+    assert {event["causation"] for event in pathway["events"]} == calls
+
+    headers = hub_token(network, stack.secrets["hub_client_secret"])
+
+    def derived() -> list[dict[str, Any]]:
+        answer = network.http.get(
+            f"{stack.info['observation']}/events", params={"subject": referral["beneficiary"]}, headers=headers
+        )
+        found: list[dict[str, Any]] = answer.json()["items"]
+        return found if len(found) == 3 else []
+
+    told = eventually(derived)
+    assert [(event["type"], event["data"]["moment"]) for event in told] == [
+        ("jalons.pathway.moment_entered.v1", "accueil"),
+        ("jalons.pathway.moment_left.v1", "accueil"),
+        ("jalons.pathway.moment_entered.v1", "formation"),
+    ]
+    caused = {event["id"]: event["causation"] for event in pathway["events"]}
+    assert all(caused[event["causationid"]] in calls for event in told)
+    assert all(event["correlationid"] in calls for event in told)
+
+
+def test_counts_are_those_of_the_log(network: Network, stack: Stack) -> None:
+    declined = network["cpas-erezee"].refer("le-trusquin")
+    network["le-trusquin"].done(
+        "POST", f"/referrals/{declined['ref']}/decline", {"reason": "no_place", "declined_by": "provider"}
+    )
+    headers = hub_token(network, stack.secrets["hub_client_secret"])
+
+    def recounted() -> bool:
+        log = log_of(network, headers)
+        recount = Counter(COUNTED[event["type"]] for event in log if event["type"] in COUNTED)
+        totals = {measure: _count(network, "integra-plus", measure) for measure in COUNTED.values()}
+        return recount["referrals_declined"] > 0 and totals == {name: recount[name] for name in COUNTED.values()}
+
+    eventually(recounted)
+    assert _count(network, "cpas-erezee", "referrals_declined") == 1, "the home partner counts its own"
+    assert _count(network, "forem-marche", "referrals_sent") == 0, "a stranger counts nothing"
+
+
+def test_the_network_is_not_counted_while_no_period_is_closed(network: Network) -> None:
+    answer = network["cpas-hotton"].done(
+        "GET", "/counts?measure=referrals_sent&by=month&scope=network", service="observation"
+    )
+    assert answer["total"] is None
+    assert all(cell["n"] is None and cell["shown"] == "–" for cell in answer["cells"])
+
+
+def test_trainer_employer_and_referrer_are_told_once_each(network: Network) -> None:
+    referral = network["cpas-hotton"].refer("le-trusquin")
+    network["le-trusquin"].done("POST", f"/referrals/{referral['ref']}/accept", {"first_contact_on": "2026-12-01"})
+    placement = _employed(network, referral["beneficiary"])
+
+    def told() -> list[tuple[str, str]]:
+        references = (referral["ref"], placement["ref"])
+        found = [
+            (mail["to"], next(ref for ref in references if ref in mail["subject"]))
+            for mail in network.mails()
+            if any(ref in mail["subject"] for ref in references)
+        ]
+        return found if len(found) >= 5 else []
+
+    assert Counter(eventually(told)) == {
+        ("accueil@le-trusquin.example", referral["ref"]): 1,
+        ("insertion@cpas-hotton.example", referral["ref"]): 1,
+        ("rh@home-hotton.example", placement["ref"]): 1,
+        ("insertion@cpas-hotton.example", placement["ref"]): 2,
+    }
+
+
+def _referral() -> dict[str, Any]:
+    return {
+        "person": {"profile": PROFILE},
+        "agreement": {"channel": "paper"},
+        "recipient": "le-trusquin",
+        "moment": "formation",
+        "reason": "training",
+        "goal": "qualify",
+        "chosen_by": "together",
+        "contact": "receiver_calls_referrer",
+    }
+
+
+def _count(network: Network, who: str, measure: str) -> int:
+    answer = network[who].done(
+        "GET", f"/counts?measure={measure}&by=month&from=2026-01&to=2026-12", service="observation"
+    )
+    return int(answer["total"])

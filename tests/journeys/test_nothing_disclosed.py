@@ -1,0 +1,157 @@
+"""After a way through the network: no band, ref, alias or dossier number where its reader may not see it."""
+
+from __future__ import annotations
+
+import uuid
+from pathlib import Path
+from typing import Any
+
+import psutil
+from kafka import KafkaConsumer, TopicPartition
+
+from jalons.embedded.stack import Stack
+from schemas.topics import TOPICS
+from tests.support.network import PROFILE, Network, eventually
+
+LOCAL_REF = "DOSSIER-"
+BANDS = ("lower_secondary", "alone_children", "25-29", "garde_enfants")
+WHY = ("lift_obstacle", "work_experience")
+
+
+def _played(network: Network) -> tuple[str, list[str], str]:
+    """A way with recognisable values: the ref, the aliases of the others, and the referral's reference."""
+    hotton, trusquin, home = network["cpas-hotton"], network["le-trusquin"], network["home-hotton"]
+    referral = hotton.refer(
+        "le-trusquin",
+        person={"profile": PROFILE, "local_ref": f"{LOCAL_REF}{uuid.uuid4().hex[:8]}"},
+        agreement={"channel": "paper", "attributes": ["age_band", "education", "obstacles"]},
+        reason="work_experience",
+        goal="lift_obstacle",
+    )
+    ref = referral["beneficiary"]
+    alias = trusquin.done("GET", f"/referrals/{referral['ref']}")["beneficiary"]
+    trusquin.done("POST", f"/referrals/{referral['ref']}/accept", {"first_contact_on": "2026-12-01"})
+    agreed = {"partners": ["home-hotton"], "purposes": ["employer"], "channel": "paper"}
+    hotton.done("POST", f"/beneficiaries/{ref}/consents", agreed)
+    proposed = {
+        "beneficiary": ref,
+        "employer": "home-hotton",
+        "kind": "cdd",
+        "goal": "lift_obstacle",
+        "chosen_by": "person",
+        "planned_start": "2026-12-10",
+    }
+    placement = hotton.done("POST", "/placements", proposed)
+    seen = home.done("GET", f"/placements/{placement['ref']}")
+    home.done("POST", f"/placements/{placement['ref']}/confirm", {})
+    assert len({ref, alias, seen["beneficiary"]}) == 3, "each partner knows the person by a name of its own"
+    eventually(lambda: len((network.pathway("cpas-hotton", ref) or {"events": []})["events"]) == 7)
+    eventually(lambda: any(placement["ref"] in mail["subject"] for mail in network.mails()[-3:]))
+    return ref, [alias, seen["beneficiary"]], referral["ref"]
+
+
+def _bus(stack: Stack) -> str:
+    """Every record of every topic, keys and headers included."""
+    client = KafkaConsumer(bootstrap_servers=stack.kafka_address, group_id=None, consumer_timeout_ms=3000)
+    try:
+        partitions = [TopicPartition(topic.name, n) for topic in TOPICS for n in range(topic.partitions)]
+        client.assign(partitions)
+        client.seek_to_beginning()
+        return "\n".join(
+            f"{record.key!r} {record.headers!r} {(record.value or b'').decode('utf-8', 'replace')}" for record in client
+        )
+    finally:
+        client.close()
+
+
+def _absent(text: str, *secrets: str) -> None:
+    found = [secret for secret in secrets if secret in text]
+    assert not found, f"in clear: {found}"
+
+
+def test_nothing_of_a_person_is_in_clear_on_bus_logs_mails_metrics_and_stream(network: Network, stack: Stack) -> None:
+    ref, aliases, reference = _played(network)
+
+    bus = _bus(stack)
+    assert ref in bus, "the scan sees the records: the ref is their key"
+    _absent(bus, LOCAL_REF, *BANDS, *WHY, *aliases)
+
+    logs = "\n".join(path.read_text("utf-8", "replace") for path in _logs(stack.folder.path))
+    _absent(logs, ref, LOCAL_REF, *BANDS, *WHY, *aliases)
+
+    mails = str(network.mails())
+    assert reference in mails
+    _absent(mails, ref, LOCAL_REF, *BANDS, *WHY, *aliases)
+
+    for service in ("referrals", "observation", "notifications"):
+        metrics = network.http.get(f"{stack.info[service]}/metrics").text
+        assert "jalons_" in metrics
+        _absent(metrics, ref, LOCAL_REF, *BANDS, *WHY, *aliases, reference)
+
+    _absent(_stream(network, "integra-plus"), ref, LOCAL_REF, *BANDS, *WHY, *aliases)
+
+
+def test_each_reader_of_a_log_sees_only_its_own_cut(network: Network) -> None:
+    ref, (operators, employers), _reference = _played(network)
+    trusquin = str(_about_persons(network, "le-trusquin"))
+    _absent(trusquin, ref, employers, LOCAL_REF, "causationid", "'sequence'", "'home'")
+    assert operators in trusquin
+    pathways = _about_persons(network, "home-hotton")
+    employer = str(pathways)
+    assert {event["type"].split(".")[1] for event in pathways} == {"placement"}
+    _absent(employer, ref, operators, employers, LOCAL_REF, *BANDS, *WHY, "causationid")
+    assert all("partner" not in event and "subject" not in event for event in pathways)
+    assert _about_persons(network, "forem-marche") == [], "a stranger"
+    coordinator = str(_log(network, "integra-plus"))
+    _absent(coordinator, ref, operators, employers, LOCAL_REF, *BANDS, *WHY)
+
+
+def test_nothing_listens_but_what_is_declared(stack: Stack, network: Network) -> None:
+    declared = {*stack.ports.values(), *(stack.settings.port(name) for name in ("referrals", "observation"))}
+    declared.add(stack.settings.port("notifications"))
+    listening = {
+        (connection.laddr.ip, connection.laddr.port)
+        for pid in [stack.pid_of(name) for name, child in stack.children.items() if child.alive]
+        for process in [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
+        for connection in process.net_connections("inet")
+        if connection.status == psutil.CONN_LISTEN
+    }
+    assert {port for _, port in listening} == declared
+    assert 6066 not in declared, "the port Faust's command line would open"
+    assert {ip.removeprefix("::ffff:") for ip, _ in listening} == {"127.0.0.1"}
+
+
+def _logs(folder: Path) -> list[Path]:
+    found = [path for path in (folder / "log").iterdir() if path.is_file() and path.suffix != ".lck"]
+    assert len(found) >= 5
+    return found
+
+
+def _about_persons(network: Network, who: str) -> list[dict[str, Any]]:
+    """What a partner may see of events that are not the directory's."""
+    directory = {"partner", "convention", "offer"}
+    return [event for event in _log(network, who) if event["type"].split(".")[1] not in directory]
+
+
+def _log(network: Network, who: str) -> list[dict[str, Any]]:
+    events: list[dict[str, Any]] = []
+    after = 0
+    while True:
+        page = network[who].done("GET", f"/events?after={after}&limit=1000")
+        events += page["items"]
+        if page["next"] == after:
+            return events
+        after = page["next"]
+
+
+def _stream(network: Network, who: str) -> str:
+    """All that the stream has given so far."""
+    headers = {"Authorization": f"Bearer {network[who].token()}", "Last-Event-ID": "0"}
+    lines: list[str] = []
+    with network.http.stream("GET", f"{network.info['observation']}/stream", headers=headers, timeout=20) as answer:
+        assert answer.status_code == 200
+        for line in answer.iter_lines():
+            lines.append(line)
+            if "placement.confirmed" in line:
+                break
+    return "\n".join(lines)
