@@ -15,9 +15,12 @@ from starlette.exceptions import HTTPException
 
 from jalons.database import Busy, transient
 from jalons.messaging.deliver import where
-from jalons.privacy.national_number import free_strings, holds_control_character, holds_national_number
+from jalons.privacy.keys import KeysUnavailable
+from jalons.privacy.national_number import free_strings, holds_control_character, holds_national_number, is_uuid
 
 log = logging.getLogger(__name__)
+
+_FIELDS_MOST = 20
 
 
 class Problem(Exception):
@@ -75,6 +78,7 @@ NATIONAL_NUMBER = Problem(
     "A text field holds what looks like a national register number.",
     "Remove it; the hub never holds one. Use your own dossier number as local_ref.",
 )
+NOT_JSON = Problem(422, "invalid_json", "The body is not JSON.", "Send one JSON object in UTF-8.")
 CONTROL_CHARACTER = Problem(
     422,
     "control_character",
@@ -85,7 +89,7 @@ CONTROL_CHARACTER = Problem(
 
 def refuse_unsafe_text(value: object) -> None:
     """Raises Problem if any free string of a parsed body holds a national number or a control character."""
-    for _, text in free_strings(value):
+    for text in free_strings(value):
         if holds_national_number(text):
             raise NATIONAL_NUMBER
         if holds_control_character(text):
@@ -105,6 +109,8 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def _http(_request: Request, error: HTTPException) -> JSONResponse:
+        if error.status_code == HTTPStatus.BAD_REQUEST and isinstance(error.__cause__, ValueError | RecursionError):
+            return NOT_JSON.response()  # bytes outside UTF-8, a number or a nesting that no parser takes
         title = HTTPStatus(error.status_code).phrase
         code = title.lower().replace(" ", "_")
         cure = "See /docs for the paths, methods and forms this service knows."
@@ -117,17 +123,14 @@ def install(app: FastAPI) -> None:
 
 def _validation(error: RequestValidationError) -> Problem:
     """What is wrong where, without what was sent; a national number anywhere in it is named first."""
-    for _, text in free_strings(error.body):
-        if not _is_uuid(text) and holds_national_number(text):
+    for text in free_strings(error.body):
+        if not is_uuid(text) and holds_national_number(text):
             return NATIONAL_NUMBER
     found = error.errors()
     code = "unknown_field" if any(each["type"] == "extra_forbidden" for each in found) else "invalid"
     if any(each["type"] == "json_invalid" for each in found):
-        return Problem(422, "invalid_json", "The body is not JSON.", "Send one JSON object in UTF-8.")
-    fields = [
-        {"at": ".".join(str(part) for part in each["loc"][1:]) or str(each["loc"][0]), "problem": each["msg"]}
-        for each in found
-    ]
+        return NOT_JSON
+    fields = [{"at": _at(each["loc"]), "problem": each["msg"]} for each in found[:_FIELDS_MOST]]
     named = ", ".join(field["at"] for field in fields[:5])
     return Problem(
         422,
@@ -138,8 +141,13 @@ def _validation(error: RequestValidationError) -> Problem:
     )
 
 
+def _at(loc: tuple[int | str, ...]) -> str:
+    """Where, as the caller knows it. An unknown field's name is the caller's own text, so it is held short."""
+    return ".".join(str(part)[:60] for part in loc[1:]) or str(loc[0])
+
+
 def _failure(error: Exception) -> Problem:
-    if isinstance(error, Busy) or transient(error):
+    if isinstance(error, Busy | KeysUnavailable) or transient(error):
         return Problem(
             503,
             "unavailable",
@@ -155,7 +163,3 @@ def _failure(error: Exception) -> Problem:
         f"The hub failed in a way nobody foresaw ({place}).",
         "Send the same request again later with the same Idempotency-Key; tell the hub's operator if it stays.",
     )
-
-
-def _is_uuid(text: str) -> bool:
-    return len(text) == 36 and text.count("-") == 4

@@ -44,16 +44,22 @@ def schema(payload: type[Payload]) -> dict[str, Any]:
 
 
 def differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
-    """Breaking differences of the open data and of the sealed part."""
+    """Breaking differences of the envelope, of the open data and of the sealed part."""
     sealed = "x-sealed"
     before, after = old["properties"]["data"], new["properties"]["data"]
     roots = ({"$defs": old["$defs"]}, {"$defs": new["$defs"]})
-    found = breaking(before | roots[0], after | roots[1])
+    found = breaking(_around(old), _around(new), at="envelope")
+    found += breaking(before | roots[0], after | roots[1])
     if sealed in before and sealed in after:
         found += breaking(before[sealed] | roots[0], after[sealed] | roots[1])
     elif (sealed in before) != (sealed in after):
         found.append("data.sealed: added or removed")
     return found
+
+
+def _around(whole: dict[str, Any]) -> dict[str, Any]:
+    """A type's schema without its data."""
+    return whole | {"properties": {name: each for name, each in whole["properties"].items() if name != "data"}}
 
 
 def wanted() -> dict[Path, str]:

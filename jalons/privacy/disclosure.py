@@ -17,6 +17,12 @@ COORDINATOR_SEES = frozenset(
 )
 """The stream: spoken reference, from, to, moment; never a person-bound id, a profile or a reason."""
 
+EMPLOYER_NEVER_SEES = frozenset({"referrer"}) | {
+    f"sealed.{name}" for name in ("reason", "declined_by", "goal", "chosen_by", "disclosed", "outcome")
+}
+"""Where a referral goes to an employer: neither who stands behind the person nor why they come. Of placements the
+schemas say as much."""
+
 
 def parties(event: Event) -> dict[str, str]:
     """Party field → partner, for the parties an event of a person names (`home` included)."""
@@ -34,7 +40,7 @@ def cut(event: Event, reader: str, alias: Alias) -> dict[str, Any] | None:
     if topic == DIRECTORY:
         return _whole(event)
     if topic == DELIVERIES:
-        return _whole(event) if getattr(event.data, "recipient", None) == reader else None
+        return _told(event) if getattr(event.data, "recipient", None) == reader else None
     if topic != PATHWAYS:
         return None
     roles = [field for field, partner in parties(event).items() if partner == reader]
@@ -43,7 +49,10 @@ def cut(event: Event, reader: str, alias: Alias) -> dict[str, Any] | None:
     if not roles:
         return None
     seen = frozenset().union(*(type(event.data).SEEN_BY[role] for role in roles))
-    return _partly(event, seen, bare=roles == ["employer"], subject=str(alias(event.subject, reader)))
+    bare = roles == ["employer"] or (roles == ["recipient"] and getattr(event.data, "recipient_kind", "") == "employer")
+    return _partly(
+        event, seen - EMPLOYER_NEVER_SEES if bare else seen, bare=bare, subject=str(alias(event.subject, reader))
+    )
 
 
 def for_coordinator(event: Event) -> dict[str, Any] | None:
@@ -93,6 +102,12 @@ def _whole(event: Event) -> dict[str, Any]:
     if event.traceparent:
         envelope["traceparent"] = event.traceparent
     return envelope | {"data": {name.removeprefix("sealed."): value for name, value in _fields(event).items()}}
+
+
+def _told(event: Event) -> dict[str, Any]:
+    """What became of a message, without the call it goes back to: two partners told of one act could join on that."""
+    joining = ("correlationid", "causationid", "traceparent")
+    return {name: value for name, value in _whole(event).items() if name not in joining}
 
 
 def _partly(event: Event, seen: frozenset[str], *, bare: bool, subject: str) -> dict[str, Any]:

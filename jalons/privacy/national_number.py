@@ -14,7 +14,7 @@ _TELEPHONE = r"(?<=\+)(?:3[1-3]|49|352)"
 _ELEVEN = re.compile(rf"(?<!\d)(?!{_TELEPHONE})(?=({_SHAPE}))", re.ASCII)
 """Looked ahead for, so that digits standing before a number cannot hide it. A mobile number with the country's code
 (Belgium's and its neighbours') has eleven digits too, and its third and fourth read as a bis number's month."""
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
 def holds_national_number(text: str) -> bool:
@@ -29,7 +29,8 @@ def _plausible(number: str) -> bool:
 
 
 def holds_control_character(text: str) -> bool:
-    """Whether a text holds a character that breaks logs, mails or CSV: line breaks and tabs are among them."""
+    """Whether a text holds a character that breaks logs, mails or CSV: a line break or a tab, or half of a
+    surrogate pair, which no encoding can carry."""
     return _CONTROL.search(text) is not None
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import astuple, fields
+from dataclasses import fields
 from datetime import datetime
+from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
@@ -29,6 +30,7 @@ _TYPES = {
     "bool": "boolean",
 }
 _FIELDS = tuple(field.name for field in fields(Step))
+_values = attrgetter(*_FIELDS)  # `astuple` copies every value deeply: a third of a batch's time
 _COLUMNS = ", ".join(f'"{name}"' for name in _FIELDS)
 _ARRAYS = ", ".join(f"%s::{_TYPES.get(str(field.type), 'text')}[]" for field in fields(Step))
 _CHANGES = ", ".join(f'"{name}" = excluded."{name}"' for name in _FIELDS if name != "first")
@@ -59,7 +61,7 @@ def open_steps(conn: Connection, subjects: Collection[str]) -> dict[str, list[St
 def save_steps(conn: Connection, changed: Mapping[tuple[str, UUID], Step]) -> None:
     """Insert or replace these steps, by (person, first event)."""
     if changed:
-        rows = [(subject, *astuple(step)) for (subject, _), step in changed.items()]
+        rows = [(subject, *_values(step)) for (subject, _), step in changed.items()]
         conn.exec_driver_sql(_SAVE, tuple(list(column) for column in zip(*rows, strict=True)))
 
 

@@ -9,7 +9,7 @@ from jalons.problems import Problem
 from services.referrals.domain.agreement import NoConsent, NoConvention
 from services.referrals.domain.lifecycle import NotAllowed, NotGiven
 from services.referrals.store.acts import AlreadyOpen
-from services.referrals.work import InTheFuture
+from services.referrals.work import InTheFuture, Stale
 
 
 def not_found(what: str) -> Problem:
@@ -29,9 +29,15 @@ def not_active(partner: str) -> Problem:
     )
 
 
-def unknown_partner(partner: str) -> Problem:
-    """A partner the directory does not have."""
-    return Problem(422, "unknown_partner", f"The directory has no partner {partner}.", "See GET /partners.")
+def unknown_partner(at: str) -> Problem:
+    """A partner the directory does not have. at: the field; what stood in it is the caller's own text."""
+    return Problem(
+        422,
+        "unknown_partner",
+        f"{at}: the directory has no such partner.",
+        "See GET /partners.",
+        fields=[{"at": at, "problem": "unknown"}],
+    )
 
 
 def trial_only() -> Problem:
@@ -55,8 +61,7 @@ def invalid(at: str, problem: str) -> Problem:
     )
 
 
-def stale() -> Problem:
-    """If-Match names another version."""
+def _stale(_error: Exception) -> Problem:
     return Problem(412, "stale", "It changed since you read it.", "Read it again and decide anew.")
 
 
@@ -118,5 +123,6 @@ REFUSALS: dict[type[Exception], Callable[[Any], Problem]] = {
     NotGiven: _not_given,
     AlreadyOpen: _already_open,
     InTheFuture: _in_the_future,
+    Stale: _stale,
 }
 """A domain's refusal → the answer."""

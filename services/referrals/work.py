@@ -22,6 +22,10 @@ class InTheFuture(Exception):
     """`happened_on` is after today."""
 
 
+class Stale(Exception):
+    """If-Match names another version than the one that is kept."""
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
     """One request of a partner's system. id: what every event that follows from it names as its cause."""
@@ -65,6 +69,12 @@ class Work:
         cause = Cause(self.call.id, self.call.id, self.call.traceparent)
         time = happened(happened_on, self.call.now)
         self.said.append(Draft(str(subject), data, time, self.call.partner, cause, sealed))
+
+    def expect(self, version: int | None) -> None:
+        """Go on only from the version the caller read, if it named one; None: there is nothing yet. Raises Stale."""
+        asked = self.call.if_match
+        if asked is not None and (version is None or asked not in ("*", f'"{version}"')):
+            raise Stale
 
     def append(self) -> None:
         """Write what was said to the log."""

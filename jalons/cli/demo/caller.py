@@ -31,7 +31,9 @@ class Caller:
         found: dict[str, Any] = answer.json()
         return found
 
-    def _headers(self, method: str) -> dict[str, str]:
+    @property
+    def token(self) -> str:
+        """A token, asked for once: a demo is shorter than its ten minutes."""
         if not self._token:
             form = {
                 "grant_type": "client_credentials",
@@ -39,5 +41,8 @@ class Caller:
                 "client_secret": self.client_secret,
             }
             self._token = self.http.post(f"{self.urls['referrals']}/oauth/token", data=form).json()["access_token"]
-        headers = {"Authorization": f"Bearer {self._token}"}
+        return self._token
+
+    def _headers(self, method: str) -> dict[str, str]:
+        headers = {"Authorization": f"Bearer {self.token}"}
         return headers | ({"Idempotency-Key": str(uuid.uuid4())} if method == "POST" else {})

@@ -23,7 +23,10 @@ PartnerCreates = Annotated[Call, Depends(call("partner", keyed=True))]
 Named = Annotated[str, Path(max_length=64, description="the id or the spoken reference")]
 _NEWEST = UUID(int=2**128 - 1)
 
-_HIDDEN_FROM_EMPLOYER = frozenset({"proposer", "goal", "chosen_by", "referral_id", "end_reason"})
+_HIDDEN_FROM_EMPLOYER = {
+    Placement: frozenset({"proposer", "goal", "chosen_by", "referral_id", "end_reason"}),
+    Referral: frozenset({"referrer", "reason", "goal", "chosen_by", "disclosed", "decline_reason", "outcome"}),
+}
 _KEPT_FOR_THE_HUB = frozenset({"recipient_kind", "offer_type", "sent_at", "trial", "answered_by_id"})
 
 ACTIONS: Mapping[str, Mapping[str, type[bodies.Body]]] = {
@@ -153,6 +156,13 @@ def _named(text: str, noun: str) -> UUID | str:
 _ID: dict[type[Act], str] = {Referral: "referral_id", Training: "training_id", Placement: "placement_id"}
 
 
+def _is_employer(state: Act, partner: str) -> bool:
+    """Whether a partner meets it as an employer only: outside professional secrecy."""
+    if isinstance(state, Referral):
+        return state.party(partner) == {"recipient"} and state.facts["recipient_kind"] == "employer"
+    return state.party(partner) == {"employer"}
+
+
 def _made(work: Work, state: Act) -> Answer:
     return _body(state, work.call.partner, str(work.named_for(work.call.partner, state.ref, state.home)), 201)
 
@@ -182,6 +192,6 @@ def _body(state: Act, partner: str, beneficiary: str, status: int) -> Answer:
         body["referral_id"] = state.referral_id
     if isinstance(state, Training) and partner != state.home:
         del body["home"]
-    if state.party(partner) == {"employer"}:
-        body = {name: value for name, value in body.items() if name not in _HIDDEN_FROM_EMPLOYER}
+    if _is_employer(state, partner):
+        body = {name: value for name, value in body.items() if name not in _HIDDEN_FROM_EMPLOYER[type(state)]}
     return Answer(body, status, version=state.version)

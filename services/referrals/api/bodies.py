@@ -25,8 +25,11 @@ def spoken(text: str) -> str:
 Text = Annotated[str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True)]
 Mailbox = Annotated[str, StringConstraints(pattern=r"^[^@\s<>,;:\"]{1,64}@[A-Za-z0-9.-]{1,190}$")]
 Phone = Annotated[str, StringConstraints(pattern=r"^\+?[0-9 ()./-]{3,30}$")]
-Commune = Annotated[str, StringConstraints(pattern=r"^\d{4,5}$"), AfterValidator(nis)]
+Commune = Annotated[str, StringConstraints(pattern=r"^[0-9]{4,5}$"), AfterValidator(nis)]
 LocalRef = Annotated[str, StringConstraints(min_length=1, max_length=64, strip_whitespace=True)]
+Day = Annotated[date, Field(ge=date(1950, 1, 1), le=date(2199, 12, 31))]
+"""Before 1892 Brussels kept a time of its own, whose offset in seconds no RFC 3339 time can carry."""
+Days = Annotated[int, Field(ge=1, le=365)]
 Spoken = UUID | Annotated[str, AfterValidator(spoken)]
 
 
@@ -44,7 +47,7 @@ class Body(BaseModel):
 class Dated(Body):
     """An act may have happened on an earlier day."""
 
-    happened_on: date | None = None
+    happened_on: Day | None = None
 
 
 class PartnerBody(Body):
@@ -88,14 +91,14 @@ class ConventionBody(Body):
     """`POST /conventions`."""
 
     parties: list[codes.Slug] = Field(min_length=2, max_length=100)
-    valid_from: date
-    valid_to: date | None = None
+    valid_from: Day
+    valid_to: Day | None = None
     scope: list[ScopeBody] = Field(min_length=1, max_length=500)
     shared_attributes: list[codes.Attribute]
     legal_basis: codes.LegalBasis
     reply_within_working_days: int = Field(default=5, ge=1, le=60)
-    remind_on_working_days: list[int] = Field(default=[3, 5], max_length=5)
-    expire_after_days: int = Field(default=30, ge=1, le=365)
+    remind_on_working_days: list[Days] = Field(default=[3, 5], max_length=5)
+    expire_after_days: Days = 30
 
 
 class OfferBody(Body):
@@ -149,7 +152,7 @@ class ConsentBody(Dated):
     attributes: list[codes.Attribute] = []
     channel: codes.ConsentChannel
     evidence_ref: LocalRef | None = None
-    expires_on: date | None = None
+    expires_on: Day | None = None
 
     @model_validator(mode="after")
     def _for_somebody(self) -> Self:
@@ -164,7 +167,7 @@ class AgreementBody(Body):
     channel: codes.ConsentChannel
     attributes: list[codes.Attribute] = []
     evidence_ref: LocalRef | None = None
-    expires_on: date | None = None
+    expires_on: Day | None = None
 
 
 class PersonBody(Body):
@@ -204,7 +207,7 @@ class ReceiveBody(Dated):
 class AcceptBody(Dated):
     """`POST /referrals/{id}/accept`; the place is an address of the receiver's."""
 
-    first_contact_on: date | None = None
+    first_contact_on: Day | None = None
     place: Text | None = None
 
 
@@ -218,7 +221,7 @@ class DeclineBody(Dated):
 class StartBody(Dated):
     """`POST /…/{id}/start`."""
 
-    started_on: date | None = None
+    started_on: Day | None = None
 
 
 class CompleteReferralBody(Dated):
@@ -237,8 +240,8 @@ class TrainingBody(Dated):
     tool: codes.Tool | None = None
     goal: codes.Goal
     chosen_by: codes.ChosenBy
-    planned_start: date
-    planned_end: date | None = None
+    planned_start: Day
+    planned_end: Day | None = None
 
 
 class CompleteTrainingBody(Dated):
@@ -260,8 +263,8 @@ class PlacementBody(Dated):
     occupation: codes.OccupationCode | None = None
     goal: codes.Goal
     chosen_by: codes.ChosenBy
-    planned_start: date
-    planned_end: date | None = None
+    planned_start: Day
+    planned_end: Day | None = None
 
 
 class ConfirmBody(Dated):
@@ -271,5 +274,5 @@ class ConfirmBody(Dated):
 class EndBody(Dated):
     """`POST /placements/{id}/end`."""
 
-    ended_on: date | None = None
+    ended_on: Day | None = None
     reason: codes.EndReason | None = None

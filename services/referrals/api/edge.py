@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,7 +16,7 @@ from sqlalchemy import Connection
 from jalons.clock import new_id, now
 from jalons.database import transact
 from jalons.identity import Principal, Verifier, forbidden
-from jalons.privacy.national_number import holds_control_character, holds_national_number
+from jalons.privacy.national_number import holds_control_character, holds_national_number, is_uuid
 from jalons.problems import CONTROL_CHARACTER, NATIONAL_NUMBER, Problem
 from jalons.wiring import Ground
 from services.referrals.keyring import PersonKeys
@@ -24,7 +25,8 @@ from services.referrals.store import idempotency
 from services.referrals.store.idempotency import OtherRequest, StillRunning, Stored
 from services.referrals.work import Call, Work
 
-_TRACE_PARENT_LENGTH = 55
+_TRACE_PARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+"""W3C Trace Context; anything else would be free text that goes out with every event."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +59,14 @@ def call(*scopes: str, keyed: bool = False) -> Callable[[Request], Awaitable[Cal
                 "Send any text that is new for each thing you create, and the same when you repeat the call.",
             )
         _header(request, "jalons-actor", 32)
-        trace = request.headers.get("traceparent")
+        trace = request.headers.get("traceparent", "")
         return Call(
             id=new_id(),
             principal=principal,
             now=now(),
             key=key,
             if_match=request.headers.get("if-match"),
-            traceparent=trace if trace and len(trace) == _TRACE_PARENT_LENGTH else None,
+            traceparent=trace if _TRACE_PARENT.fullmatch(trace) else None,
             request=await _fingerprint(request) if key else b"",
         )
 
@@ -146,6 +148,6 @@ def _header(request: Request, name: str, most: int) -> str | None:
         raise Problem(422, "invalid", f"The header {name} is over {most} characters.", "Shorten it.")
     if holds_control_character(text):
         raise CONTROL_CHARACTER
-    if len(text) != 36 and holds_national_number(text):
+    if not is_uuid(text) and holds_national_number(text):
         raise NATIONAL_NUMBER
     return text

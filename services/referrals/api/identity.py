@@ -15,7 +15,7 @@ from jalons import clock
 from jalons.database import transaction
 from jalons.identity import TOKEN_SECONDS, Principal, require
 from jalons.privacy.keys import GONE
-from jalons.problems import Problem
+from jalons.problems import Problem, refuse_unsafe_text
 from jalons.settings import Settings
 from services.referrals.api.edge import Edge
 from services.referrals.keyring import PersonKeys, SigningKeys, hashed, matches
@@ -47,6 +47,7 @@ def routes(settings: Settings, edge: Edge, keys: PersonKeys, signing: SigningKey
         if grant_type != "client_credentials":
             raise _oauth(400, "unsupported_grant_type", "Only client_credentials is granted.")
         named, secret = _basic(authorization) or (client_id or "", client_secret or "")
+        refuse_unsafe_text([named, scope])
         principal = _client(settings, edge, named, secret)
         asked = frozenset(scope.split()) if scope else principal.scopes
         if not asked or not asked <= principal.scopes:

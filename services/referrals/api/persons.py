@@ -63,8 +63,7 @@ def routes(edge: Edge) -> APIRouter:
 
         def changed(work: Work) -> Answer:
             known = commands.own(work, beneficiary)
-            if caller.if_match not in (None, "*", f'"{known.profile_version}"'):
-                raise refusals.stale()
+            work.expect(known.profile_version)
             return _shown(commands.update_profile(work, beneficiary, given, body.happened_on))
 
         return edge(caller, changed)

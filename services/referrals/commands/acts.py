@@ -32,7 +32,7 @@ def send_referral(work: Work, given: Given) -> Referral:
     referrer, recipient, moment = work.call.partner, given["recipient"], given["moment"]
     if referrer == recipient:
         raise refusals.invalid("recipient", "a partner does not refer to itself")
-    rows = active_partners(work, [referrer, recipient])
+    rows = active_partners(work, {"partner": referrer, "recipient": recipient})
     trial = _trial(rows[referrer], rows[recipient])
     conventions = directory.between(work.conn, referrer, recipient)
     convention = agreement.covering(conventions, referrer, recipient, moment, work.call.today)
@@ -86,7 +86,7 @@ def enrol(work: Work, given: Given) -> Training:
     operator = offer["partner"] if offer else caller
     if caller not in (operator, person.home):
         raise refusals.invalid("offer", "not an offer of yours, nor is the person yours")
-    rows = active_partners(work, sorted({caller, operator}))
+    rows = active_partners(work, {"partner": caller, "offer": operator})
     if operator != caller:
         _may_disclose(work, person, operator, moment)
     referral = _answered(work, given.get("referral_id"), person, operator)
@@ -115,7 +115,9 @@ def propose(work: Work, given: Given) -> Placement:
     """
     caller, employer = work.call.partner, given["employer"]
     person = _known(work, given["beneficiary"])
-    rows = active_partners(work, sorted({caller, employer, given.get("legal_employer") or employer}))
+    rows = active_partners(
+        work, {"partner": caller, "employer": employer, "legal_employer": given.get("legal_employer") or employer}
+    )
     if employer not in (caller, person.home):
         conventions = directory.between(work.conn, caller, employer)
         consents = persons.consents(work.conn, person.ref)
@@ -145,15 +147,15 @@ def propose(work: Work, given: Given) -> Placement:
 def step(work: Work, store: Acts[S], named: UUID | str, action: str, given: Given) -> S:
     """One action of the table. A training or placement that starts also starts the referral it answers.
 
-    Raises NotAllowed, NotGiven, InTheFuture, and Problem 404, 412, 422.
+    Raises NotAllowed, NotGiven, InTheFuture, Stale, and Problem 404, 422.
     """
     state = store.find(work.conn, named, lock=True)
     if state is None or not state.party(work.call.partner):
         raise refusals.not_found(store.table.removesuffix("s"))
-    if work.call.if_match not in (None, "*", f'"{state.version}"'):
-        raise refusals.stale()
+    work.expect(state.version)
     said = _plain({name: value for name, value in given.items() if name != "happened_on"})
     on = given.get("happened_on") or _own_date(given)
+    _check_dates(work, state, given)
     decided = acts.act(state, action, work.call.partner, said)
     store.save(work.conn, decided.state)
     work.say(state.ref, decided.event, decided.sealed, on)
@@ -256,6 +258,16 @@ def _trial(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
 def _check_plan(given: Given) -> None:
     if given.get("planned_end") and given["planned_end"] < given["planned_start"]:
         raise refusals.invalid("planned_end", "before planned_start")
+
+
+def _check_dates(work: Work, state: Act, given: Given) -> None:
+    """What has started or ended did so by today, and in that order."""
+    for at in ("started_on", "ended_on"):
+        if given.get(at) and given[at] > work.call.today:
+            raise refusals.invalid(at, "in the future")
+    started = state.facts.get("started_on")
+    if given.get("ended_on") and started and given["ended_on"].isoformat() < started:
+        raise refusals.invalid("ended_on", "before started_on")
 
 
 def _own_date(given: Given) -> date | None:

@@ -30,6 +30,7 @@ def put_partner(work: Work, slug: str, record: Mapping[str, Any]) -> tuple[dict[
     """A partner's record, whole; the stored row, and whether it is new. Unchanged, nothing is said."""
     directory.lock_name(work.conn, "directory", slug)
     known = directory.partner(work.conn, slug)
+    work.expect(known["version"] if known else None)
     values = {"slug": slug, "status": known["status"] if known else "active", **record}
     if known and all(known[name] == value for name, value in values.items()):
         return known, False
@@ -45,6 +46,7 @@ def set_partner_status(work: Work, slug: str, status: str) -> dict[str, Any]:
     known = directory.partner(work.conn, slug)
     if known is None:
         raise refusals.not_found("partner")
+    work.expect(known["version"])
     if known["status"] == status:
         return known
     directory.set_status(work.conn, "partners", "slug", slug, status)
@@ -70,7 +72,7 @@ def sign_convention(work: Work, record: Mapping[str, Any]) -> dict[str, Any]:
     known = directory.partners_of(work.conn, parties)
     for party in parties:
         if party not in known:
-            raise refusals.unknown_partner(party)
+            raise refusals.unknown_partner(f"parties[{record['parties'].index(party)}]")
     for scope in record["scope"]:
         if not {scope["from"], scope["to"]} <= set(parties):
             raise refusals.invalid("scope", "from and to must be parties of the convention")
@@ -95,6 +97,7 @@ def step_convention(work: Work, convention_id: UUID, action: str) -> dict[str, A
     known = directory.convention(work.conn, convention_id)
     if known is None:
         raise refusals.not_found("convention")
+    work.expect(known["version"])
     source, target, event = _CONVENTION_STEPS[action]
     if known["status"] not in source:
         open_now = [name for name, (allowed, _, _) in _CONVENTION_STEPS.items() if known["status"] in allowed]
@@ -120,8 +123,9 @@ def put_offer(work: Work, name: str, record: Mapping[str, Any]) -> tuple[dict[st
         raise refusals.not_yours("offer")
     if record["partner"] != owner:
         raise refusals.invalid("partner", "an offer does not change hands")
+    work.expect(known["version"] if known else None)
     if directory.partner(work.conn, owner) is None:
-        raise refusals.unknown_partner(owner)
+        raise refusals.unknown_partner("partner")
     values = {"offer": name, **record}
     if known and all(known[key] == value for key, value in values.items()):
         return known, False

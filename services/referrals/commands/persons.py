@@ -21,7 +21,7 @@ from services.referrals.work import Work
 def register(work: Work, profile: Mapping[str, Any], local_ref: str | None, on: date | None = None) -> Person:
     """A person is accompanied by the caller from now on. Raises Problem 409 if the dossier number is taken."""
     home = work.call.partner
-    _active(work, home)
+    active_partners(work, {"partner": home})
     person = Person(new_ref(), home, local_ref, dict(profile), 1, work.call.now)
     if not persons.add(work.conn, person, work.keys.make(person.ref)):
         raise Problem(
@@ -68,8 +68,8 @@ def give_consent(
     work: Work, person: Person, consent: Consent, channel: str, evidence_ref: str | None, on: date | None = None
 ) -> UUID:
     """Record what a person agreed to. Raises Problem 422 for an unknown partner or convention."""
-    for partner in sorted(consent.partners - directory.partners_of(work.conn, consent.partners).keys()):
-        raise refusals.unknown_partner(partner)
+    if consent.partners - directory.partners_of(work.conn, consent.partners).keys():
+        raise refusals.unknown_partner("partners")
     if consent.convention_id and directory.convention(work.conn, consent.convention_id) is None:
         raise refusals.invalid("convention_id", "there is no such convention")
     if consent.expires_on and consent.expires_on < work.call.today:
@@ -103,16 +103,15 @@ def withdraw_consent(work: Work, named: UUID, consent_id: UUID) -> None:
         work.say(person.ref, event)
 
 
-def _active(work: Work, slug: str) -> dict[str, Any]:
-    return active_partners(work, [slug])[slug]
+def active_partners(work: Work, named: Mapping[str, str]) -> dict[str, dict[str, Any]]:
+    """The rows of partners that may exchange now, by slug. named: by the field each stands in.
 
-
-def active_partners(work: Work, slugs: list[str]) -> dict[str, dict[str, Any]]:
-    """The rows of partners that may exchange now. Raises Problem 422 for an unknown one, 409 for one not active."""
-    known = directory.partners_of(work.conn, slugs)
-    for slug in slugs:
+    Raises Problem 422 for an unknown one, 409 for one not active.
+    """
+    known = directory.partners_of(work.conn, set(named.values()))
+    for at, slug in named.items():
         if slug not in known:
-            raise refusals.unknown_partner(slug)
+            raise refusals.unknown_partner(at)
         if known[slug]["status"] != "active":
             raise refusals.not_active(slug)
     return known

@@ -1,0 +1,150 @@
+"""How many referrals a second are taken on, how long a caller waits, and how soon an accepted one is visible."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+from jalons.cli.demo.caller import Caller
+from jalons.cli.demo.network import COORDINATION, HOTTON, TRUSQUIN
+from jalons.cli.demo.story import PROFILE, Story
+
+REFERRAL = {
+    "agreement": {"channel": "paper"},
+    "person": {"profile": PROFILE},
+    "recipient": TRUSQUIN,
+    "moment": "formation",
+    "reason": "training",
+    "goal": "qualify",
+    "chosen_by": "together",
+    "contact": "receiver_calls_referrer",
+}
+
+
+def percentile(sorted_values: list[float], share: float) -> float:
+    """The value below which a share of them lies."""
+    return sorted_values[min(len(sorted_values) - 1, int(len(sorted_values) * share))]
+
+
+@dataclass
+class Connection:
+    """One partner system's kept-open connection."""
+
+    url: str
+    token: str
+    _http: http.client.HTTPConnection = field(init=False)
+
+    def __post_init__(self) -> None:
+        parts = urlsplit(self.url)
+        self._http = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=30)
+
+    def post(self, path: str, body: bytes) -> dict[str, Any]:
+        """A creating call; its answer."""
+        headers = {
+            "Authorization": f"Bearer {self.token}",
+            "Content-Type": "application/json",
+            "Idempotency-Key": str(uuid.uuid4()),
+        }
+        self._http.request("POST", path, body, headers)
+        answer = self._http.getresponse()
+        text = answer.read()
+        if answer.status != 201:
+            raise RuntimeError(f"{path} answered {answer.status}")
+        found: dict[str, Any] = json.loads(text)
+        return found
+
+
+def rate(story: Story, seconds: float, connections: int = 4) -> dict[str, float]:
+    """Calls a second at so many connections, each waiting for its answer; each refers a new person."""
+    body = json.dumps(REFERRAL).encode()
+    took: list[float] = []
+    until = time.monotonic() + seconds
+
+    def send(connection: Connection) -> None:
+        while time.monotonic() < until:
+            began = time.perf_counter()
+            connection.post("/referrals", body)
+            took.append(time.perf_counter() - began)
+
+    began = time.monotonic()
+    _together([lambda c=_connect(story): send(c) for _ in range(connections)])
+    elapsed = time.monotonic() - began
+    took.sort()
+    return {
+        "calls_per_second": len(took) / elapsed,
+        **{f"p{share}_ms": 1000 * percentile(took, share / 100) for share in (50, 95, 99)},
+    }
+
+
+def delay(story: Story, seconds: float, per_second: int = 50) -> dict[str, float]:
+    """From the 2xx in the caller's hand to the event in the coordinator's stream, at a steady pace."""
+    seen: dict[str, float] = {}
+    accepted: dict[str, float] = {}
+    done = threading.Event()
+    watcher = threading.Thread(target=_watch, args=(story.actors[COORDINATION], seen, done), daemon=True)
+    watcher.start()
+    time.sleep(1)
+    body = json.dumps(REFERRAL).encode()
+    callers = 2
+    total = int(seconds * per_second)
+
+    def send(connection: Connection, first: int) -> None:
+        began = time.monotonic()
+        for number in range(first, total, callers):
+            pause = began + number / per_second - time.monotonic()
+            if pause > 0:
+                time.sleep(pause)
+            answer = connection.post("/referrals", body)
+            accepted[answer["ref"]] = time.monotonic()
+
+    _together([lambda c=_connect(story), n=n: send(c, n) for n in range(callers)])
+    until = time.monotonic() + 20
+    while time.monotonic() < until and len(seen.keys() & accepted.keys()) < len(accepted):
+        time.sleep(0.1)
+    done.set()
+    if missing := accepted.keys() - seen.keys():
+        raise RuntimeError(f"{len(missing)} accepted calls never became visible")
+    waits = sorted(max(0.0, seen[ref] - at) for ref, at in accepted.items())
+    return {f"p{share}_ms": 1000 * percentile(waits, share / 100) for share in (50, 99)}
+
+
+def _connect(story: Story) -> Connection:
+    return Connection(story.info["referrals"], story.actors[HOTTON].token)
+
+
+def _watch(coordinator: Caller, seen: dict[str, float], done: threading.Event) -> None:
+    """Note when each referral's reference arrives on the stream."""
+    headers = {"Authorization": f"Bearer {coordinator.token}"}
+    url = f"{coordinator.urls['observation']}/stream?types=jalons.referral.sent.v1"
+    with coordinator.http.stream("GET", url, headers=headers, timeout=60) as answer:
+        for line in answer.iter_lines():
+            if line.startswith("data:"):
+                at = time.monotonic()
+                seen[json.loads(line[5:])["data"]["reference"]] = at
+            if done.is_set():
+                return
+
+
+def _together(works: list[Callable[[], None]]) -> None:
+    failures: list[BaseException] = []
+
+    def run(work: Callable[[], None]) -> None:
+        try:
+            work()
+        except Exception as error:  # noqa: BLE001 - told below, in the caller's thread
+            failures.append(error)
+
+    threads = [threading.Thread(target=run, args=(work,)) for work in works]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if failures:
+        raise failures[0]
