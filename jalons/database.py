@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import select
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, LiteralString, TypeVar
 
@@ -14,6 +14,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
 T = TypeVar("T")
+Values = Sequence[Any] | Mapping[str, Any]
 
 CONNECT_SECONDS = 5
 _TIMEOUTS = "-c statement_timeout=30s -c lock_timeout=5s -c idle_in_transaction_session_timeout=10s"
@@ -91,7 +92,7 @@ def transient(error: BaseException) -> bool:
     return type(error).__name__ == "TimeoutError" and type(error).__module__.startswith("sqlalchemy")
 
 
-def execute(conn: Connection, statement: LiteralString | str, values: Sequence[Any] = ()) -> psycopg.Cursor[Any]:
+def execute(conn: Connection, statement: LiteralString | str, values: Values = ()) -> psycopg.Cursor[Any]:
     """Run one statement in a connection's transaction; rows have their columns as attributes.
 
     On psycopg's own cursor: the layer between costs half as much again, and our statements are SQL anyway.
@@ -100,7 +101,7 @@ def execute(conn: Connection, statement: LiteralString | str, values: Sequence[A
     return cursor.execute(statement, values or None)  # type: ignore[no-any-return]
 
 
-def one(conn: Connection, statement: LiteralString | str, values: Sequence[Any] = ()) -> Any:
+def one(conn: Connection, statement: LiteralString | str, values: Values = ()) -> Any:
     """The row of a statement that gives one. Raises LookupError if it gives none."""
     row = execute(conn, statement, values).fetchone()
     if row is None:

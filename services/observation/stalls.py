@@ -8,10 +8,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import psycopg
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from jalons import clock
+from jalons.database import transaction
 from jalons.messaging import progress
 from jalons.messaging.outbox import Cause, Draft, Outbox
 from schemas.pathway import StalledV1
@@ -51,7 +53,7 @@ class Stalls:
         """Tell of every step that is silent by now; how many. Raises the database's errors, and progress.ClaimLost."""
         found = 0
         while not self._stopping.is_set():
-            with self._engine.begin() as conn:
+            with transaction(self._engine) as conn:
                 subjects = store.silent(conn, now - SILENCE, BATCH)
                 stalled = self._tell(conn, subjects, now) if subjects else 0
             found += stalled
@@ -82,7 +84,7 @@ class Stalls:
             pause = LOOK_SECONDS
             try:
                 self.look(self._now())
-            except (SQLAlchemyError, progress.ClaimLost) as error:
+            except (SQLAlchemyError, psycopg.Error, progress.ClaimLost) as error:
                 pause = AGAIN_SECONDS
                 log.warning("looking for silent steps waits %.0f s: %s", pause, type(error).__name__)
             self._stopping.wait(pause)

@@ -11,8 +11,9 @@ from typing import Any
 from uuid import UUID
 
 import psycopg
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection
 
+from jalons.database import execute, one
 from jalons.messaging.codec import opened, read
 from schemas.catalogue import TYPES
 from schemas.envelope import Event
@@ -53,7 +54,7 @@ _TIMELINE = "position, sequence, time, recorded, subject, id, correlation, causa
 def open_steps(conn: Connection, subjects: Collection[str]) -> dict[str, list[Step]]:
     """The announced and open steps of these persons."""
     found: dict[str, list[Step]] = defaultdict(list)
-    for subject, *step in conn.exec_driver_sql(_OPEN, (sorted(subjects),)):
+    for subject, *step in execute(conn, _OPEN, (sorted(subjects),)):
         found[str(subject)].append(Step(*step))
     return found
 
@@ -62,15 +63,13 @@ def save_steps(conn: Connection, changed: Mapping[tuple[str, UUID], Step]) -> No
     """Insert or replace these steps, by (person, first event)."""
     if changed:
         rows = [(subject, *_values(step)) for (subject, _), step in changed.items()]
-        conn.exec_driver_sql(_SAVE, tuple(list(column) for column in zip(*rows, strict=True)))
+        execute(conn, _SAVE, tuple(list(column) for column in zip(*rows, strict=True)))
 
 
 def take_positions(conn: Connection, number: int) -> int:
     """The first of that many new positions in the stream. Whoever has taken some holds all others up until it commits,
     so that a reader of `after=` never misses one that appears late: it is the last thing to wait for."""
-    last = conn.exec_driver_sql(
-        "UPDATE stream_head SET position = position + %s RETURNING position", (number,)
-    ).scalar_one()
+    last = one(conn, "UPDATE stream_head SET position = position + %s RETURNING position", (number,)).position
     return int(last) - number + 1
 
 
@@ -86,7 +85,8 @@ def add_to_timeline(conn: Connection, events: Iterable[tuple[int, Event]]) -> No
 def add_derivations(conn: Connection, derived: Sequence[tuple[int, Event]]) -> None:
     """Where our own events stand in the stream."""
     if derived:
-        conn.exec_driver_sql(
+        execute(
+            conn,
             "INSERT INTO derivations (position, sequence, subject)"
             " SELECT * FROM unnest(%s::bigint[], %s::bigint[], %s::text[])",
             (
@@ -101,7 +101,8 @@ def add_counts(conn: Connection, added: Mapping[Cell, int]) -> None:
     """Add to the counts, by key in one order."""
     if added:
         cells = sorted(added)
-        conn.exec_driver_sql(
+        execute(
+            conn,
             "INSERT INTO counts (measure, month, home, partner, moment, n)"
             " SELECT * FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::bigint[])"
             " ON CONFLICT (measure, month, home, partner, moment) DO UPDATE SET n = counts.n + excluded.n",
@@ -112,7 +113,8 @@ def add_counts(conn: Connection, added: Mapping[Cell, int]) -> None:
 def add_aliases(conn: Connection, aliases: Mapping[UUID, tuple[str, str]]) -> None:
     """alias → (person, partner); one that is known stays."""
     if aliases:
-        conn.exec_driver_sql(
+        execute(
+            conn,
             "INSERT INTO aliases (alias, subject, partner) SELECT * FROM unnest(%s::uuid[], %s::uuid[], %s::text[])"
             " ON CONFLICT DO NOTHING",
             (list(aliases), [person for person, _ in aliases.values()], [partner for _, partner in aliases.values()]),
@@ -121,22 +123,25 @@ def add_aliases(conn: Connection, aliases: Mapping[UUID, tuple[str, str]]) -> No
 
 def wake_streams(conn: Connection) -> None:
     """Once the transaction is committed."""
-    conn.exec_driver_sql("SELECT pg_notify(%s, '')", (CHANNEL,))
+    execute(conn, "SELECT pg_notify(%s, '')", (CHANNEL,))
 
 
 def person_of(conn: Connection, named: UUID, reader: str) -> UUID | None:
     """The person that a reader means: by the ref if it is the home partner, else by its own alias; None: not known."""
-    return conn.exec_driver_sql(
-        "SELECT %(named)s::uuid WHERE %(reader)s = (SELECT data->>'home' FROM timeline"
+    row = execute(
+        conn,
+        "SELECT %(named)s::uuid AS subject WHERE %(reader)s = (SELECT data->>'home' FROM timeline"
         " WHERE subject = %(named)s ORDER BY sequence DESC LIMIT 1)"
         " UNION ALL SELECT subject FROM aliases WHERE alias = %(named)s AND partner = %(reader)s LIMIT 1",
         {"named": named, "reader": reader},
-    ).scalar_one_or_none()
+    ).fetchone()
+    return row.subject if row else None
 
 
 def events_of(conn: Connection, person: UUID, as_of: datetime) -> list[Event]:
     """What was recorded of a person by then, in its order, without sealed parts."""
-    rows = conn.exec_driver_sql(
+    rows = execute(
+        conn,
         f"SELECT {_TIMELINE} FROM timeline WHERE subject = %s AND recorded <= %s ORDER BY sequence",  # noqa: S608
         (person, as_of),
     )
@@ -146,7 +151,7 @@ def events_of(conn: Connection, person: UUID, as_of: datetime) -> list[Event]:
 def steps_of(conn: Connection, person: UUID, as_of: datetime) -> list[Step]:
     """The steps entered as the hub knew them then, by when they began; one left unknown to it then is still open."""
     steps = []
-    for row in conn.exec_driver_sql(_OF_PERSON, (person, as_of)):
+    for row in execute(conn, _OF_PERSON, (person, as_of)):
         step = dict(zip(_FIELDS, row, strict=True))
         if step["left_recorded"] is not None and step["left_recorded"] > as_of:
             step |= {"left_at": None, "left_recorded": None}
@@ -156,13 +161,14 @@ def steps_of(conn: Connection, person: UUID, as_of: datetime) -> list[Step]:
 
 def silent(conn: Connection, before: datetime, most: int) -> list[str]:
     """Persons with a step that has been silent since before then; nothing is held."""
-    rows = conn.exec_driver_sql(f"{_SILENT} ORDER BY last_at LIMIT %s", (before, most))
+    rows = execute(conn, f"{_SILENT} ORDER BY last_at LIMIT %s", (before, most))
     return sorted({str(row.subject) for row in rows})
 
 
 def hold_silent(conn: Connection, before: datetime, subjects: Collection[str]) -> list[tuple[str, Step, UUID]]:
     """These persons' silent steps, held, each with the correlation of its last event; held elsewhere: passed over."""
-    rows = conn.exec_driver_sql(
+    rows = execute(
+        conn,
         f"SELECT k.*, t.correlation FROM ({_SILENT} AND s.subject = ANY(%s::uuid[])"  # noqa: S608
         " ORDER BY s.subject, first FOR UPDATE SKIP LOCKED) k JOIN timeline t ON t.subject = k.subject"
         " AND t.id = k.last_event ORDER BY k.subject, k.first",
@@ -173,7 +179,7 @@ def hold_silent(conn: Connection, before: datetime, subjects: Collection[str]) -
 
 def head(conn: Connection) -> int:
     """The newest position in the stream."""
-    return int(conn.exec_driver_sql("SELECT position FROM stream_head").scalar_one())
+    return int(one(conn, "SELECT position FROM stream_head").position)
 
 
 def page(conn: Connection, after: int, most: int) -> tuple[list[tuple[int, Event]], int]:
@@ -182,12 +188,14 @@ def page(conn: Connection, after: int, most: int) -> tuple[list[tuple[int, Event
     if upto <= after:
         return [], after
     span = (after, upto)
-    followed = conn.exec_driver_sql(
+    followed = execute(
+        conn,
         f"SELECT {_TIMELINE} FROM timeline WHERE position > %s AND position <= %s",  # noqa: S608
         span,
     )
     entries = [(int(row.position), _event(row)) for row in followed]
-    own = conn.exec_driver_sql(
+    own = execute(
+        conn,
         "SELECT d.position, e.value FROM derivations d JOIN events e USING (subject, sequence)"
         " WHERE d.position > %s AND d.position <= %s",
         span,
@@ -196,7 +204,7 @@ def page(conn: Connection, after: int, most: int) -> tuple[list[tuple[int, Event
     return sorted(entries, key=lambda entry: entry[0]), upto
 
 
-def _event(row: Row[Any]) -> Event:
+def _event(row: Any) -> Event:
     return Event(
         id=row.id,
         source=row.source,

@@ -15,7 +15,7 @@ import psycopg
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from jalons.database import notified
+from jalons.database import notified, transaction
 from schemas.envelope import Event
 from services.observation import store
 
@@ -93,7 +93,7 @@ class Tail:
         if not listened:
             self._forget()
             return
-        with self._engine.begin() as conn:
+        with transaction(self._engine) as conn:
             if self._start is None:
                 position = store.head(conn)
                 with self._lock:

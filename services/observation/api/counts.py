@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict
 from sqlalchemy import Connection, Engine
 
 from jalons import clock
+from jalons.database import execute, transaction
 from jalons.identity import Principal, require
 from jalons.problems import Problem
 from services.observation.domain.counting import DIMENSIONS, MEASURES
@@ -75,7 +76,7 @@ def count_routes(engine: Engine) -> APIRouter:
                 403, "no_own_counts", "This client belongs to no partner.", "Ask with scope=network, or as a partner."
             )
         reader = None if caller.has("coordinator") else caller.partner
-        with engine.begin() as conn:
+        with transaction(engine) as conn:
             cells = _exact(conn, measure, dimensions, from_, to, reader)
         return Counts(
             measure=measure, by=dimensions, scope=chosen, cells=cells, total=sum(cell.n or 0 for cell in cells)
@@ -104,7 +105,8 @@ def _exact(
     columns = [f"{_SEEN[name] if reader else name} AS {name}" for name in by]
     mine = "(home = %(reader)s OR partner = %(reader)s)" if reader else "true"
     keys = ", ".join(str(number) for number in range(1, len(by) + 1))
-    rows = conn.exec_driver_sql(
+    rows = execute(
+        conn,
         f"SELECT {', '.join([*columns, 'coalesce(sum(n), 0)::bigint AS n'])} FROM counts"  # noqa: S608 - names from DIMENSIONS
         f" WHERE measure = %(measure)s AND month BETWEEN %(first)s AND %(last)s AND {mine}"
         + (f" GROUP BY {keys} ORDER BY {keys}" if by else ""),

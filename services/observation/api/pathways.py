@@ -11,6 +11,7 @@ from pydantic import AwareDatetime, BaseModel, Field
 from sqlalchemy import Engine
 
 from jalons import clock
+from jalons.database import transaction
 from jalons.identity import Principal, require
 from jalons.privacy.disclosure import Alias, cut
 from jalons.problems import Problem
@@ -79,7 +80,7 @@ def pathway_routes(engine: Engine, alias: Alias) -> APIRouter:
         to, without causation and numbering, and its own steps without their meaning."""
         reader = caller.partner or ""
         then = as_of or clock.now()
-        with engine.begin() as conn:
+        with transaction(engine) as conn:
             person = store.person_of(conn, _named(beneficiary), reader)
             if person is None:
                 raise _unknown()

@@ -10,12 +10,14 @@ from fnmatch import fnmatchcase
 from typing import Annotated, Any
 
 import anyio
+import psycopg
 from fastapi import APIRouter, Depends, Header, Query
 from fastapi.responses import StreamingResponse
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.types import Message, Receive, Scope, Send
 
+from jalons.database import transaction
 from jalons.identity import Principal, require
 from jalons.privacy.disclosure import Alias, cut, for_coordinator
 from jalons.problems import Problem
@@ -105,16 +107,16 @@ class Streams:
             return found
         try:
             return await anyio.to_thread.run_sync(self._page, position, limiter=self._reading)
-        except SQLAlchemyError as error:
+        except (SQLAlchemyError, psycopg.Error) as error:
             log.warning("a stream waits: %s", type(error).__name__)
             return [], position
 
     def _page(self, position: int) -> tuple[Entries, int]:
-        with self._engine.begin() as conn:
+        with transaction(self._engine) as conn:
             return store.page(conn, position, PAGE)
 
     def _head(self) -> int:
-        with self._engine.begin() as conn:
+        with transaction(self._engine) as conn:
             return store.head(conn)
 
 
