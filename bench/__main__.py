@@ -49,7 +49,7 @@ def _measured(*, short: bool) -> dict[str, dict[str, float]]:
     with tempfile.TemporaryDirectory(prefix="jalons-bench-") as folder:
         with Stack(Path(folder) / "hub", port_base=21_001) as stack:
             _say("idle …")
-            found["idle"] = idle.measure(stack, 2 if short else 60)
+            found["idle"] = idle.measure(stack, *((2, 0) if short else (60, 30)))
             with httpx.Client(timeout=30) as http:
                 story = Story(http, stack.info, lambda *_: None, date.today())  # noqa: DTZ011
                 story.load()

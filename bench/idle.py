@@ -20,15 +20,18 @@ def family(stack: Stack) -> list[psutil.Process]:
     return list(found.values())
 
 
-def measure(stack: Stack, seconds: float) -> dict[str, float]:
-    """`pss_mb` and `cpu_percent` of all of it but the measuring process itself, over so many seconds."""
+def measure(stack: Stack, seconds: float, settle: float) -> dict[str, float]:
+    """`pss_mb` of all of it but the measuring process itself, freshly started; `cpu_percent` over so many seconds, once
+    what starting stirs up has settled (the broker compiles its own code for a while)."""
     processes = family(stack)
+    memory = sum(map(_pss, processes))
+    time.sleep(settle)
     before = {process.pid: _spent(process) for process in processes}
     began = time.monotonic()
     time.sleep(seconds)
     took = time.monotonic() - began
     spent = sum(_spent(process) - before[process.pid] for process in processes if process.is_running())
-    return {"pss_mb": sum(map(_pss, processes)), "cpu_percent": 100 * spent / took}
+    return {"pss_mb": memory, "cpu_percent": 100 * spent / took}
 
 
 def _spent(process: psutil.Process) -> float:

@@ -9,7 +9,7 @@ import logging
 import os
 import signal
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -25,6 +25,7 @@ from jalons.settings import ServiceName, Settings
 
 log = logging.getLogger(__name__)
 
+_NICE = 5
 STOP_SECONDS = 10
 """Once asked to stop, the process ends itself after this long, whatever hangs."""
 
@@ -44,7 +45,8 @@ class Service:
     """What `services.X.service.build(settings)` gives: wired, nothing opened.
 
     parts: started after HTTP and stopped before it. consumer: None in a service that follows nobody. stopping: set
-    when the process is asked to end, so that blocking loops return.
+    when the process is asked to end, so that blocking loops return. gives_way: on a busy machine the others go first,
+    since nobody waits at a screen for what it does.
     """
 
     name: ServiceName
@@ -52,6 +54,7 @@ class Service:
     parts: Sequence[Part] = ()
     consumer: Consumer | None = None
     stopping: threading.Event = field(default_factory=threading.Event)
+    gives_way: bool = False
 
 
 def serve(name: ServiceName, settings: Settings) -> None:
@@ -59,6 +62,8 @@ def serve(name: ServiceName, settings: Settings) -> None:
     logs.configure(name, settings.log_level)
     module = importlib.import_module(f"services.{name}.service")
     service: Service = module.build(settings)
+    if service.gives_way:
+        os.nice(_NICE)
     runner = asyncio.Runner(loop_factory=_loop_factory())
     with runner:
         runner.run(_run(service, settings))
@@ -120,14 +125,23 @@ async def _stop(service: Service, server: uvicorn.Server, tasks: set[asyncio.Tas
     guard.cancel()
 
 
-def _server(service: Service, settings: Settings) -> uvicorn.Server:
-    class Server(uvicorn.Server):
-        @contextlib.contextmanager
-        def capture_signals(self):  # type: ignore[no-untyped-def]
-            """The process handles its signals itself: HTTP stops last."""
-            yield
+class _Server(uvicorn.Server):
+    """HTTP as one part of the process among others."""
 
-    return Server(
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """The process handles its signals itself: HTTP stops last."""
+        yield
+
+    async def main_loop(self) -> None:
+        """Look once a second, not ten times: an idle hub pays for each look."""
+        while not self.should_exit:
+            await self.on_tick(0)
+            await asyncio.sleep(1)
+
+
+def _server(service: Service, settings: Settings) -> uvicorn.Server:
+    return _Server(
         uvicorn.Config(
             service.app,
             host=settings.host,

@@ -8,6 +8,8 @@ import typer
 
 from jalons.cli.dead_letters import dead_letters
 from jalons.cli.demo import demo
+from jalons.cli.doctor import doctor
+from jalons.cli.republish import republish
 from jalons.cli.tail import tail
 from jalons.cli.up import up
 
@@ -23,6 +25,8 @@ app = typer.Typer(
 app.command()(up)
 app.command()(demo)
 app.command()(tail)
+app.command()(doctor)
+app.command()(republish)
 app.add_typer(dead_letters, name="dead-letters")
 
 

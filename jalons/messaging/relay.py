@@ -19,6 +19,8 @@ from schemas.envelope import CONTENT_TYPE
 log = logging.getLogger(__name__)
 
 BATCH = 500
+PACE_SECONDS = 0.01
+"""Batches begin at most this often, so that a stream of calls shares them; an event that comes alone never waits."""
 POLL_SECONDS = 5.0
 """A fallback: NOTIFY wakes the relay; a wake-up that is lost costs at most this long."""
 _BACKOFF_MOST = 5.0
@@ -93,8 +95,11 @@ class Relay:
         conn.execute(f"LISTEN {channel(self._service)}")
         last = conn.execute("SELECT coalesce(max(position), 0) FROM events").fetchone()
         position: int = last[0] if last else 0
+        began = 0.0
         while not self._stopping.is_set():
+            self._stopping.wait(max(0.0, began + PACE_SECONDS - time.monotonic()))
             rows = self._unsent(conn)
+            began = time.monotonic()
             if not rows:
                 self._measure(conn)
                 self._sleep(conn)

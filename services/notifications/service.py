@@ -52,4 +52,5 @@ def build(settings: Settings) -> Service:
     app.include_router(delivery_routes(ground.engine, clock.now))
     app.include_router(mailbox_routes(settings.mail_catcher_dir))
     service.parts = [*service.parts, dispatcher]
+    service.gives_way = True
     return service

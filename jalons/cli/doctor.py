@@ -1,0 +1,171 @@
+"""`jalons doctor`: what of a hub is not ready, in plain words; it only asks, and changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import httpx
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from jalons.cli.hub import Hub, find
+
+_SERVICES = ("referrals", "observation", "notifications")
+_FOLLOWERS = ("observation", "notifications")
+_WAITED_TOO_LONG = 60
+"""Seconds in the outbox; the same figure as the alert's."""
+_FAR_BEHIND = 50
+"""Records not yet delivered; the same figure as the alert's."""
+_COLOURS = {"ok": "green", "note": "yellow", "not ready": "bold red"}
+_CURES = {
+    "database": "See that PostgreSQL runs and that JALONS_DATABASE_URL names it.",
+    "broker": "Wait half a minute after a start; then see that Kafka runs and that JALONS_KAFKA names it.",
+}
+
+Verdict = Literal["ok", "note", "not ready"]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line. A note does not make a hub unready: it says what an operator should know of it."""
+
+    verdict: Verdict
+    about: str
+    said: str
+
+
+def doctor(
+    data: Annotated[
+        Path | None, typer.Option("--data", help="The folder of `jalons up`; without it JALONS_… settings are used.")
+    ] = None,
+) -> None:
+    """Say what is not ready, and what to do about it. Exits 1 if anything is not.
+
+    Asks each service whether it is ready and what it waits for, where
+    links lead, whether mail is sent, what lies in dead letters, waits in
+    an outbox, lags behind or was stopped by its fuse.
+
+        jalons doctor --data data
+    """
+    console = Console(highlight=False)
+    ready = True
+    for finding in examine(find(data), data):
+        ready = ready and finding.verdict != "not ready"
+        colour = _COLOURS[finding.verdict]
+        console.print(f"[{colour}]{finding.verdict:<9}[/] {finding.about:<14} {escape(finding.said)}", soft_wrap=True)
+    if not ready:
+        raise typer.Exit(1)
+
+
+def examine(hub: Hub, data: Path | None) -> Iterator[Finding]:
+    """Every finding, in the order in which to mend them. What cannot be asked because a service is away is left out:
+    that the service is away is said. Raises typer.Exit, with cause and cure said, if the operator is not known."""
+    with httpx.Client(timeout=10) as http:
+        answering = set()
+        for service in _SERVICES:
+            finding = _service(http, hub, service, data)
+            if finding.verdict == "ok":
+                answering.add(service)
+            yield finding
+        if "referrals" not in answering:
+            return
+        yield _address(http, hub, data)
+        headers = {"Authorization": f"Bearer {hub.token(http)}"}
+        if "notifications" in answering:
+            yield _mail(http, hub, headers)
+        for service in _FOLLOWERS:
+            if service in answering:
+                yield from _dead_letters(http, hub, service, headers)
+        for service in _SERVICES:
+            if service in answering:
+                yield from _measured(service, http.get(f"{hub.urls[service]}/metrics").text)
+
+
+def _service(http: httpx.Client, hub: Hub, service: str, data: Path | None) -> Finding:
+    log = f"{data}/log/{service}.log" if data else "its log"
+    try:
+        answer = http.get(f"{hub.urls[service]}/health/ready")
+        waits: dict[str, str] = answer.json()["waits_for"]
+    except (httpx.HTTPError, ValueError, KeyError):
+        return Finding(
+            "not ready", service, f"nothing answers at {hub.urls[service]}. Start it; {log} says why it ended."
+        )
+    if not waits:
+        return Finding("ok", service, f"answers at {hub.urls[service]}")
+    causes = "; ".join(waits.values())
+    cures = " ".join(dict.fromkeys(_CURES.get(name, f"See {log}.") for name in waits))
+    return Finding("not ready", service, f"it waits: {causes}. {cures}")
+
+
+def _address(http: httpx.Client, hub: Hub, data: Path | None) -> Finding:
+    """What links carry is what the API's own document carries."""
+    servers = http.get(f"{hub.urls['referrals']}/openapi.json").json().get("servers") or []
+    if servers:
+        return Finding("ok", "address", f"links lead to {servers[0]['url']}")
+    cure = "jalons up --public-url URL" if data else "JALONS_PUBLIC_URL"
+    return Finding("note", "address", f"links lead to this machine only. To be reached from elsewhere: {cure}.")
+
+
+def _mail(http: httpx.Client, hub: Hub, headers: dict[str, str]) -> Finding:
+    answer = http.get(f"{hub.urls['notifications']}/mailbox", params={"limit": 1}, headers=headers)
+    if answer.status_code == httpx.codes.NOT_FOUND:
+        return Finding("ok", "mail", "is handed to an SMTP server; `GET /deliveries` says what became of it")
+    if answer.is_success:
+        return Finding("note", "mail", "is caught and shown by GET /mailbox, never sent. To send it: JALONS_SMTP_URL.")
+    return _refused("mail", answer)
+
+
+def _dead_letters(http: httpx.Client, hub: Hub, service: str, headers: dict[str, str]) -> Iterator[Finding]:
+    about = "dead letters"
+    answer = http.get(f"{hub.urls[service]}/dead-letters", params={"limit": 1000}, headers=headers)
+    if answer.is_error:
+        yield _refused(about, answer)
+        return
+    kinds = [letter["kind"] for letter in answer.json()["items"]]
+    parked, aside = kinds.count("parked"), kinds.count("set_aside")
+    if parked:
+        said = f"{service} has parked {parked}, and what follows them waits. `jalons dead-letters list` says why."
+        yield Finding("not ready", about, said)
+    if aside:
+        said = f"{service} set {aside} aside unread; nobody waits for them. `jalons dead-letters list` says why."
+        yield Finding("note", about, said)
+    if not kinds:
+        yield Finding("ok", about, f"{service} has none open")
+
+
+def _measured(service: str, text: str) -> Iterator[Finding]:
+    """What a service's own metrics say. text: Prometheus' format."""
+    from prometheus_client.parser import text_string_to_metric_families
+
+    found: dict[str, list[tuple[dict[str, str], float]]] = {}
+    for family in text_string_to_metric_families(text):
+        found[family.name] = [(sample.labels, sample.value) for sample in family.samples]
+    oldest = max((value for _, value in found.get("jalons_outbox_oldest_seconds", [])), default=0)
+    lag = sum(value for _, value in found.get("jalons_consumer_lag", []))
+    fused = [labels for labels, value in found.get("jalons_fuse_open", []) if value]
+    for labels in fused:
+        yield Finding("not ready", "reading", f"{service}: {_fuse(labels)}")
+    if oldest > _WAITED_TOO_LONG:
+        said = (
+            f"{service}: an event has waited {oldest:.0f} s. See that Kafka runs and has room; then it goes by itself."
+        )
+        yield Finding("not ready", "sending", said)
+    if lag > _FAR_BEHIND:
+        said = f"{service} is {lag:.0f} records behind. If that does not shrink, its log says what it waits for."
+        yield Finding("note", "reading", said)
+    if not fused and oldest <= _WAITED_TOO_LONG and lag <= _FAR_BEHIND:
+        yield Finding("ok", "events", f"{service} has none waiting to be sent or read")
+
+
+def _fuse(labels: dict[str, Any]) -> str:
+    where = f"partition {labels['partition']} of {labels['topic']}"
+    return f"its fuse has stopped {where}: nearly nothing there could be applied. Mend the cause, then start it again."
+
+
+def _refused(about: str, answer: httpx.Response) -> Finding:
+    problem = answer.json()
+    return Finding("not ready", about, f"{problem['detail']} {problem['cure']}")

@@ -1,0 +1,114 @@
+"""`jalons republish`: send a part of a service's log to Kafka again; readers drop what they have."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+from rich.console import Console
+
+from jalons.cli.settings import from_environment, refused
+
+if TYPE_CHECKING:
+    from jalons.settings import Settings
+
+_BAR_AFTER = 2.0
+"""Seconds; what is done sooner needs no bar."""
+
+
+def republish(
+    service: Annotated[Literal["referrals", "observation", "notifications"], typer.Argument()],
+    first: Annotated[int, typer.Option("--from", min=1, help="The first position to send again.")] = 1,
+    last: Annotated[int | None, typer.Option("--to", min=1, help="The last one; without it, all up to now.")] = None,
+    data: Annotated[
+        Path | None, typer.Option("--data", help="The folder of `jalons up`; without it JALONS_… settings are used.")
+    ] = None,
+) -> None:
+    """Send a range of a service's own log to Kafka again, in order.
+
+    For a topic that was lost, recreated or restored. Positions are those
+    of `GET /events`; they stay as they are. Whoever has applied an event
+    drops it when it comes again, so a range may be too large, never too
+    small.
+
+        jalons republish referrals --from 1 --data data
+    """
+    from kafka.errors import KafkaError
+    from psycopg import Error
+
+    from jalons.messaging.relay import NotSent
+
+    settings = _settings(data)
+    try:
+        sent = _run(settings, service, first, last)
+    except (KafkaError, NotSent) as error:
+        raise refused(
+            f"Kafka did not take all of it ({type(error).__name__}).",
+            "See that it runs and has room, then give the same command: what is sent twice is dropped.",
+        ) from error
+    except Error as error:
+        raise refused(
+            f"The database did not give the log ({type(error).__name__}).",
+            "See that PostgreSQL runs and that `jalons migrate` was run, then give the same command.",
+        ) from error
+    typer.echo(f"{sent} events of {service} were sent again; whoever has them drops them.")
+
+
+def _run(settings: Settings, service: str, first: int, last: int | None) -> int:
+    from jalons.database import direct
+    from jalons.messaging import republish as again
+    from jalons.messaging.kafka import producer
+
+    with direct(settings.direct_url, service, "republish") as conn:
+        newest = again.newest(conn)
+        upto = newest if last is None else min(last, newest)
+        if upto < first:
+            raise refused(f"The log of {service} ends at position {newest}.", "Name a range within it.")
+        sender = producer(settings, f"jalons-{service}-republish")
+        try:
+            with _Bar(upto - first + 1) as advance:
+                return again.republish(conn, sender, service, first, upto, advance)
+        finally:
+            sender.close(timeout=1)
+
+
+def _settings(data: Path | None) -> Settings:
+    """With a folder, what hub.json says of database and broker; this command needs nothing else of the settings."""
+    if data is None:
+        return from_environment()
+    from jalons.settings import Settings
+
+    try:
+        info = json.loads((data / "hub.json").read_text("utf-8"))
+    except (OSError, ValueError):
+        raise refused(f"There is no running hub in {data}.", f"Start it: jalons up --data {data}.") from None
+    unused = "nothing sealed is opened to send events again"
+    return Settings(database_url=info["database"], kafka=info["kafka"], secret_key=unused, hub_client_secret=unused)
+
+
+class _Bar:
+    """A progress bar on stderr that shows itself only when the work takes longer than two seconds."""
+
+    def __init__(self, total: int) -> None:
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        columns = (TextColumn("sending again"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        self._progress = Progress(*columns, console=Console(stderr=True), transient=True)
+        self._task = self._progress.add_task("", total=total)
+        self._shown = False
+
+    def __enter__(self) -> Callable[[int], None]:
+        return self._advance
+
+    def __exit__(self, *_: Any) -> None:
+        if self._shown:
+            self._progress.stop()
+
+    def _advance(self, number: int) -> None:
+        self._progress.advance(self._task, number)
+        if not self._shown and (self._progress.tasks[0].elapsed or 0) > _BAR_AFTER:
+            self._shown = True
+            self._progress.start()
