@@ -63,6 +63,16 @@ def test_an_event_makes_one_message_whatever_is_redelivered(stage: Stage, mail):
     ]
 
 
+def test_a_start_that_a_training_answers_is_told_once(stage: Stage):
+    """One call starts both; the training's letter says it."""
+    stage.knows_everybody()
+    stage.hears(
+        event("training.started", partner="le-trusquin"),
+        event("referral.started", partner="le-trusquin", answered_by="training"),
+    )
+    assert [delivery.about_type for delivery in stage.deliveries()] == ["jalons.training.started.v1"]
+
+
 def test_who_acted_gets_no_mail_of_it(stage: Stage):
     stage.knows_everybody()
     stage.hears(event("referral.sent"), event("referral.accepted", partner="le-trusquin"), event("referral.received"))

@@ -39,6 +39,8 @@ def _partner(slug: str, **given) -> PartnerRecord:
 def _delivery(type_: str, role: str | None = None, **data) -> Delivery:
     """What `apply` makes of an event for one of its parties."""
     told_line = next(line for line in TOLD if line.type == type_)
+    if type_ == "jalons.referral.started.v1":
+        data = {"answered_by": None, "answered_by_id": None, **data}
     for acted in (*told_line.parties, "nobody"):
         happened = event(type_.removeprefix("jalons.").removesuffix(".v1"), **data)
         actor = parties(happened).get(acted, acted)
