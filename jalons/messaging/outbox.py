@@ -59,10 +59,12 @@ class Outbox:
         self.source = f"/services/{service}"
         self._keys_of = keys_of
 
-    def append(self, conn: Connection, drafts: Sequence[Draft], now: datetime) -> list[Event]:
+    def append(
+        self, conn: Connection, drafts: Sequence[Draft], now: datetime, known: Mapping[str, bytes] | None = None
+    ) -> list[Event]:
         """Number and store events in the caller's transaction, which holds their subjects' locks. Wakes the relay.
 
-        Raises TooLarge, with nothing stored.
+        known: persons' keys that the caller has at hand. Raises TooLarge, with nothing stored.
         """
         if not drafts:
             return []
@@ -75,8 +77,10 @@ class Outbox:
                 (subjects,),
             )
         }
-        sealing = {draft.subject for draft in drafts if draft.sealed is not None}
-        keys = self._keys_of(conn, sealing) if sealing else {}
+        keys = dict(known or {})
+        asked = {draft.subject for draft in drafts if draft.sealed is not None} - keys.keys()
+        if asked:
+            keys |= self._keys_of(conn, asked)
         events = []
         for draft in drafts:
             last[draft.subject] = last.get(draft.subject, 0) + 1

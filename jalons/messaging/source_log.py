@@ -57,26 +57,28 @@ class HttpLog:
         entries: list[Entry] = []
         while True:
             after = entries[-1].sequence if entries else sequence
-            page = self._get("/events", {"subject": subject, "after_sequence": after, "limit": 500})
-            entries += [self._entry(item) for item in page["items"]]
-            if not page.get("next"):
+            page, following = self._get("/events", {"subject": subject, "after_sequence": after, "limit": 500})
+            entries += [self._entry(item) for item in page]
+            if not following:
                 return entries
 
     def heads(self, position: int) -> list[Head]:
         """One page; empty when there is nothing newer."""
-        page = self._get("/events/heads", {"after": position, "settled": self._settle})
-        return [Head(h["subject"], h["sequence"], h["position"]) for h in page["items"]]
+        page, _ = self._get("/events/heads", {"after": position, "settled": self._settle})
+        return [Head(h["subject"], h["sequence"], h["position"]) for h in page]
 
     def _entry(self, item: dict[str, Any]) -> Entry:
         value = json.dumps(item, ensure_ascii=False, separators=(",", ":")).encode()
         return Entry(self._source, item["subject"], int(item["sequence"]), UUID(item["id"]), value)
 
-    def _get(self, path: str, query: dict[str, str | int | float]) -> Any:
+    def _get(self, path: str, query: dict[str, str | int | float]) -> tuple[list[dict[str, Any]], Any]:
+        """A page's items and what comes after it."""
         try:
             answer = self._http.get(
                 f"{self._url}{path}", params=query, headers={"Authorization": f"Bearer {self._tokens.token()}"}
             )
             answer.raise_for_status()
-            return answer.json()
-        except (httpx.HTTPError, ValueError) as error:
+            found = answer.json()
+            return list(found["items"]), found.get("next")
+        except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
             raise LogUnavailable(f"{self._source} did not give its log: {type(error).__name__}") from error

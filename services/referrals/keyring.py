@@ -8,7 +8,7 @@ import json
 import secrets
 import threading
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -26,6 +26,7 @@ from jalons.privacy.keys import GONE, Key, Keys
 from jalons.privacy.sealing import derive, new_key, seal, unseal
 from services.referrals.store import identity, persons
 from services.referrals.store.identity import SigningKey
+from services.referrals.store.persons import Person
 
 _CACHE_SECONDS = 60
 
@@ -62,6 +63,10 @@ class PersonKeys:
         """Keys for sealing, read in the caller's transaction: a person added in it has one already."""
         wrapped = persons.wrapped_keys(conn, [UUID(subject) for subject in subjects])
         return {str(ref): self._unwrapped(ref, kept) for ref, kept in wrapped.items() if kept is not None}
+
+    def unwrap(self, known: Iterable[Person]) -> dict[str, bytes]:
+        """The keys of persons whose rows are at hand, by subject."""
+        return {str(p.ref): self._unwrapped(p.ref, p.wrapped_key) for p in known if p.wrapped_key is not None}
 
     def resolve(self, subjects: Collection[str]) -> dict[str, Key]:
         """Keys by subject, destroyed ones as GONE; subjects that never had one are left out."""

@@ -37,10 +37,10 @@ def build(settings: Settings) -> Service:
 
     app = application("referrals", PROMISE, verifier, missing, settings.public_url)
     edge = Edge(base, keys)
-    app.include_router(identity.routes(settings, edge, keys, signing))
-    app.include_router(directory.routes(edge))
+    app.include_router(acts.routes(edge))  # first: paths are looked through in order, and these are the busiest
     app.include_router(persons.routes(edge))
-    app.include_router(acts.routes(edge))
+    app.include_router(directory.routes(edge))
+    app.include_router(identity.routes(settings, edge, keys, signing))
     app.include_router(log_routes(base.engine, keys.cache, base.alias))
     app.include_router(dead_letter_routes(base.engine, None))
     return Service("referrals", app, [base.relay])

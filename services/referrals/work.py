@@ -16,6 +16,7 @@ from jalons.privacy.disclosure import Alias
 from schemas.envelope import Payload, SealedPart
 from services.referrals.keyring import PersonKeys
 from services.referrals.store import persons
+from services.referrals.store.persons import Person
 
 
 class InTheFuture(Exception):
@@ -51,7 +52,10 @@ class Call:
 
 @dataclass(slots=True)
 class Work:
-    """A transaction under way for a call. Events said are appended together when it is done, in the order said."""
+    """A transaction under way for a call. Events said are appended together when it is done, in the order said.
+
+    known: the persons it has met, whose keys need not be asked for again.
+    """
 
     conn: Connection
     call: Call
@@ -59,6 +63,7 @@ class Work:
     keys: PersonKeys
     alias: Alias
     said: list[Draft] = field(default_factory=list)
+    known: dict[str, Person] = field(default_factory=dict)
 
     def say(
         self, subject: object, data: Payload, sealed: SealedPart | None = None, happened_on: date | None = None
@@ -78,7 +83,12 @@ class Work:
 
     def append(self) -> None:
         """Write what was said to the log."""
-        self.outbox.append(self.conn, self.said, self.call.now)
+        self.outbox.append(self.conn, self.said, self.call.now, self.keys.unwrap(self.known.values()))
+
+    def meet(self, person: Person) -> Person:
+        """Remember a person that this call is about."""
+        self.known[str(person.ref)] = person
+        return person
 
     def named_for(self, partner: str, ref: UUID, home: str) -> UUID:
         """How a partner names a person: the home partner by the ref, any other by its own alias."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any
 
 from fastapi import Request
-from fastapi.encoders import jsonable_encoder
 from fastapi.responses import JSONResponse
 from sqlalchemy import Connection
 
@@ -106,7 +107,7 @@ class Edge:
         """A read of one moment."""
         answer = transact(self.ground.engine, read)
         headers = {} if answer.version is None else {"ETag": f'"{answer.version}"'}
-        return JSONResponse(jsonable_encoder(answer.body), answer.status, headers)
+        return JSONResponse(_plain(answer.body), answer.status, headers)
 
     def _run(
         self, conn: Connection, call: Call, command: Callable[[Work], Answer]
@@ -119,7 +120,7 @@ class Edge:
         work = Work(conn, call, self.ground.outbox, self.keys, self.ground.alias)
         answer = command(work)
         work.append()
-        stored = Stored(answer.status, call.id, jsonable_encoder(answer.body))
+        stored = Stored(answer.status, call.id, _plain(answer.body))
         if call.key:
             marked = stored.answer | ({"secret_already_shown": True} if answer.secret else {})
             idempotency.keep(conn, client, call.key, call.request, Stored(stored.status, call.id, marked), call.now)
@@ -131,6 +132,16 @@ def partner_of(principal: Principal) -> str:
     if principal.partner is None:
         raise forbidden("partner")
     return principal.partner
+
+
+def _plain(body: dict[str, Any]) -> dict[str, Any]:
+    """An answer as JSON values: ids as text, instants and dates in RFC 3339."""
+    found: dict[str, Any] = json.loads(json.dumps(body, default=_text))
+    return found
+
+
+def _text(value: object) -> str:
+    return value.isoformat() if isinstance(value, date) else str(value)
 
 
 async def _fingerprint(request: Request) -> bytes:

@@ -10,7 +10,7 @@ from uuid import UUID
 from jalons.clock import new_id
 from jalons.privacy.references import new_reference
 from services.referrals import refusals
-from services.referrals.commands.persons import active_partners, give_consent, own, registered_or_known
+from services.referrals.commands.persons import active_partners, check_active, give_consent, own, registered_or_known
 from services.referrals.domain import acts, agreement
 from services.referrals.domain.acts import MOMENT_OF_KIND, Act, Decided, Placement, Referral, Training
 from services.referrals.domain.agreement import Consent
@@ -32,9 +32,9 @@ def send_referral(work: Work, given: Given) -> Referral:
     referrer, recipient, moment = work.call.partner, given["recipient"], given["moment"]
     if referrer == recipient:
         raise refusals.invalid("recipient", "a partner does not refer to itself")
-    rows = active_partners(work, {"partner": referrer, "recipient": recipient})
+    known, conventions = directory.exchange(work.conn, referrer, recipient)
+    rows = check_active({"partner": referrer, "recipient": recipient}, known)
     trial = _trial(rows[referrer], rows[recipient])
-    conventions = directory.between(work.conn, referrer, recipient)
     convention = agreement.covering(conventions, referrer, recipient, moment, work.call.today)
     offer = _offer(work, given.get("offer"), recipient)
     if offer and offer["moment"] != moment:
@@ -195,7 +195,7 @@ def _known(work: Work, named: UUID) -> Person:
     person = persons.find(work.conn, named, work.call.partner, lock=True)
     if person is None:
         raise refusals.not_found("beneficiary")
-    return person
+    return work.meet(person)
 
 
 def _agree(work: Work, person: Person, recipient: str, purpose: str, given: Given, on: date | None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date
 from typing import Any
 from uuid import UUID
@@ -20,10 +21,15 @@ from services.referrals.work import Work
 
 def register(work: Work, profile: Mapping[str, Any], local_ref: str | None, on: date | None = None) -> Person:
     """A person is accompanied by the caller from now on. Raises Problem 409 if the dossier number is taken."""
-    home = work.call.partner
-    active_partners(work, {"partner": home})
-    person = Person(new_ref(), home, local_ref, dict(profile), 1, work.call.now)
-    if not persons.add(work.conn, person, work.keys.make(person.ref)):
+    active_partners(work, {"partner": work.call.partner})
+    return add(work, profile, local_ref, on)
+
+
+def add(work: Work, profile: Mapping[str, Any], local_ref: str | None, on: date | None = None) -> Person:
+    """As `register`, for a caller that is known to be active."""
+    home, ref = work.call.partner, new_ref()
+    person = Person(ref, home, local_ref, dict(profile), 1, work.call.now, work.keys.make(ref))
+    if not persons.add(work.conn, person):
         raise Problem(
             409,
             "local_ref_taken",
@@ -32,7 +38,7 @@ def register(work: Work, profile: Mapping[str, Any], local_ref: str | None, on: 
         )
     sealed = events.SealedProfile.model_validate({"profile": profile})
     work.say(person.ref, events.RegisteredV1(home=home, profile_version=1), sealed, on)
-    return person
+    return work.meet(person)
 
 
 def registered_or_known(
@@ -41,7 +47,7 @@ def registered_or_known(
     """The caller's person of that dossier number, their bands brought up to date, else a new one."""
     known = persons.by_local_ref(work.conn, work.call.partner, local_ref) if local_ref else None
     if known is None:
-        return register(work, profile, local_ref, on)
+        return add(work, profile, local_ref, on)
     return update_profile(work, known.ref, profile, on)
 
 
@@ -53,7 +59,7 @@ def update_profile(work: Work, named: UUID, profile: Mapping[str, Any], on: date
     version = persons.set_profile(work.conn, person.ref, profile)
     sealed = events.SealedProfile.model_validate({"profile": profile})
     work.say(person.ref, events.ProfileUpdatedV1(home=person.home, profile_version=version), sealed, on)
-    return Person(person.ref, person.home, person.local_ref, dict(profile), version, person.registered)
+    return replace(person, profile=dict(profile), profile_version=version)
 
 
 def own(work: Work, named: UUID) -> Person:
@@ -61,7 +67,7 @@ def own(work: Work, named: UUID) -> Person:
     person = persons.find(work.conn, named, work.call.partner, lock=True)
     if person is None or person.home != work.call.partner:
         raise refusals.not_found("beneficiary")
-    return person
+    return work.meet(person)
 
 
 def give_consent(
@@ -108,7 +114,11 @@ def active_partners(work: Work, named: Mapping[str, str]) -> dict[str, dict[str,
 
     Raises Problem 422 for an unknown one, 409 for one not active.
     """
-    known = directory.partners_of(work.conn, set(named.values()))
+    return check_active(named, directory.partners_of(work.conn, set(named.values())))
+
+
+def check_active(named: Mapping[str, str], known: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """The rows, if each partner named may exchange now. Raises as `active_partners`."""
     for at, slug in named.items():
         if slug not in known:
             raise refusals.unknown_partner(at)

@@ -96,6 +96,19 @@ def conventions(conn: Connection, party: str | None, after: UUID, limit: int) ->
     return [row._asdict() for row in rows]
 
 
+def exchange(conn: Connection, referrer: str, recipient: str) -> tuple[dict[str, Row], list[Convention]]:
+    """Two partners' rows by slug and the signed conventions between them, in one look: every referral needs both."""
+    rows = execute(
+        conn,
+        "SELECT true AS partner, to_jsonb(p) AS row FROM partners p WHERE slug IN (%s, %s) UNION ALL"
+        " SELECT false, to_jsonb(c) FROM conventions c WHERE parties @> ARRAY[%s, %s]::text[] AND status = 'signed'",
+        (referrer, recipient, referrer, recipient),
+    ).fetchall()
+    known = {each.row["slug"]: each.row for each in rows if each.partner}
+    signed = [as_convention(_dated(each.row)) for each in rows if not each.partner]
+    return known, sorted(signed, key=lambda convention: convention.convention_id)
+
+
 def between(conn: Connection, referrer: str, recipient: str) -> list[Convention]:
     """The signed conventions both partners are parties of, oldest first."""
     rows = execute(
@@ -119,6 +132,16 @@ def as_convention(row: Row) -> Convention:
         frozenset(row["shared_attributes"]),
         row["reply_within_working_days"],
     )
+
+
+def _dated(row: Row) -> Row:
+    """A convention that came as JSON, with its id and dates as such."""
+    until = row["valid_to"]
+    return row | {
+        "convention_id": UUID(row["convention_id"]),
+        "valid_from": date.fromisoformat(row["valid_from"]),
+        "valid_to": date.fromisoformat(until) if until else None,
+    }
 
 
 def set_status(conn: Connection, table: str, key: str, name: str | UUID, status: str) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from psycopg.types.json import Jsonb
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection
 
 from jalons.database import execute, one
 from services.referrals.domain.agreement import Consent
@@ -25,16 +25,18 @@ class Person:
     profile: dict[str, Any]
     profile_version: int
     registered: datetime
+    wrapped_key: str | None
 
 
-_COLUMNS = "b.ref, b.home, b.local_ref, b.profile, b.profile_version, b.registered"
+_COLUMNS = "b.ref, b.home, b.local_ref, b.profile, b.profile_version, b.registered, k.wrapped"
+_FROM = "FROM beneficiaries b LEFT JOIN person_keys k ON k.ref = b.ref"
 
 
 def find(conn: Connection, named: UUID, partner: str, *, lock: bool = False) -> Person | None:
     """The person a partner means by an id: its home by the ref, any other by its own alias; None for a stranger."""
     row = execute(
         conn,
-        f"SELECT {_COLUMNS} FROM beneficiaries b WHERE (b.ref = %s AND b.home = %s) OR b.ref ="
+        f"SELECT {_COLUMNS} {_FROM} WHERE (b.ref = %s AND b.home = %s) OR b.ref ="
         " (SELECT a.ref FROM aliases a WHERE a.alias = %s AND a.partner = %s)" + (" FOR UPDATE OF b" if lock else ""),
         (named, partner, named, partner),
     ).fetchone()
@@ -50,7 +52,7 @@ def by_local_ref(conn: Connection, home: str, local_ref: str) -> Person | None:
     """The person a home partner knows by its own dossier number."""
     row = execute(
         conn,
-        f"SELECT {_COLUMNS} FROM beneficiaries b WHERE b.home = %s AND b.local_ref = %s",
+        f"SELECT {_COLUMNS} {_FROM} WHERE b.home = %s AND b.local_ref = %s",
         (home, local_ref),
     ).fetchone()
     return _person(row) if row else None
@@ -60,13 +62,13 @@ def page(conn: Connection, home: str, after: UUID, limit: int) -> list[Person]:
     """A page of a home partner's persons, by ref."""
     rows = execute(
         conn,
-        f"SELECT {_COLUMNS} FROM beneficiaries b WHERE b.home = %s AND b.ref > %s ORDER BY b.ref LIMIT %s",
+        f"SELECT {_COLUMNS} {_FROM} WHERE b.home = %s AND b.ref > %s ORDER BY b.ref LIMIT %s",
         (home, after, limit),
     )
     return [_person(row) for row in rows]
 
 
-def add(conn: Connection, person: Person, wrapped_key: str) -> bool:
+def add(conn: Connection, person: Person) -> bool:
     """Insert a person with their key; False if the home partner has that dossier number already."""
     added = execute(
         conn,
@@ -83,7 +85,7 @@ def add(conn: Connection, person: Person, wrapped_key: str) -> bool:
     )
     if added.rowcount == 0:
         return False
-    execute(conn, "INSERT INTO person_keys (ref, wrapped) VALUES (%s, %s)", (person.ref, wrapped_key))
+    execute(conn, "INSERT INTO person_keys (ref, wrapped) VALUES (%s, %s)", (person.ref, person.wrapped_key))
     return True
 
 
@@ -188,5 +190,5 @@ def disclosures(conn: Connection, ref: UUID) -> list[dict[str, Any]]:
     ]
 
 
-def _person(row: Row[Any]) -> Person:
-    return Person(row.ref, row.home, row.local_ref, row.profile, row.profile_version, row.registered)
+def _person(row: Any) -> Person:
+    return Person(*row)

@@ -1,0 +1,269 @@
+"""A source's log in memory and over HTTP from PostgreSQL: what the fake promises, the real one keeps."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+import uuid
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any, Protocol
+
+import httpx
+import pytest
+import uvicorn
+from fastapi import FastAPI
+from sqlalchemy import Engine
+
+from jalons.clock import now
+from jalons.database import execute, transaction
+from jalons.http import application
+from jalons.identity import Principal
+from jalons.messaging.api import log_routes
+from jalons.messaging.codec import opened, read
+from jalons.messaging.outbox import Cause, Draft, Outbox
+from jalons.messaging.source_log import HttpLog, LogUnavailable, SourceLog
+from jalons.privacy.aliases import alias
+from jalons.privacy.keys import Keys
+from jalons.problems import Problem
+from schemas.envelope import Event
+from tests.support.events import SOURCE, MemorySource, person
+
+KEY = b"k" * 32
+KINDS = ("jalons.referral.received.v1", "jalons.referral.declined.v1")
+
+
+class Source(Protocol):
+    """A source under test: what it wrote, and its log."""
+
+    log: SourceLog
+
+    def write(self, subject: str, type_: str) -> Event:
+        """The next event of a subject, written and sent."""
+
+    def go_away(self) -> None:
+        """Answer nothing from now on."""
+
+
+class InMemory:
+    """The fake that the tests of delivery lean on."""
+
+    def __init__(self) -> None:
+        self.log = MemorySource()
+
+    def write(self, subject: str, type_: str) -> Event:
+        return opened(read(self.log.write(subject, type_).value), KEY)
+
+    def go_away(self) -> None:
+        self.log.away = True
+
+
+class OverHttp:
+    """A log in PostgreSQL behind the routes every service has."""
+
+    def __init__(self, engine: Engine, url: str, stop: Callable[[], None]) -> None:
+        self.engine = engine
+        self.memory = MemorySource()
+        self.outbox = Outbox("referrals", lambda _conn, subjects: dict.fromkeys(subjects, KEY))
+        self.log = HttpLog(SOURCE, url, httpx.Client(timeout=5), Hub(), settle=0)
+        self.stop = stop
+
+    def write(self, subject: str, type_: str) -> Event:
+        said = self.memory.event(subject, type_)
+        draft = Draft(subject, said.data, said.time, said.partner, Cause(said.correlation, said.causation), said.sealed)
+        with transaction(self.engine) as conn:
+            [event] = self.outbox.append(conn, [draft], now() - timedelta(seconds=1))
+            execute(conn, "UPDATE events SET position = appended WHERE position IS NULL")
+        return event
+
+    def go_away(self) -> None:
+        self.stop()
+
+
+class Hub:
+    """The hub's own token, and who it names."""
+
+    def token(self) -> str:
+        return "hub"
+
+    def principal(self, authorization: str | None) -> Principal:
+        if authorization == "Bearer hub":
+            return Principal("hub", None, frozenset({"hub"}))
+        if authorization == "Bearer le-trusquin":
+            return Principal("le-trusquin", "le-trusquin", frozenset({"partner"}))
+        raise Problem(401, "unauthorised", "No token.", "Send one.")
+
+
+@pytest.fixture(params=["in memory", "over HTTP"])
+def source(request: pytest.FixtureRequest) -> Iterator[Source]:
+    """Each of the two."""
+    if request.param == "in memory":
+        yield InMemory()
+        return
+    database: Engine = request.getfixturevalue("database")
+    app = application("referrals", "test", Hub(), dict, None)
+    app.include_router(log_routes(database, Keys(lambda _: {}), lambda ref, partner: alias(KEY, ref, partner)))
+    with Served(app) as served:
+        yield OverHttp(database, served.url, served.stop)
+
+
+class Served:
+    """An application on a loopback port of its own."""
+
+    def __init__(self, app: FastAPI) -> None:
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
+        self._server = uvicorn.Server(uvicorn.Config(app, log_level="critical", lifespan="off"))
+        self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [self._socket]})
+
+    def __enter__(self) -> Served:
+        self._thread.start()
+        return self
+
+    def stop(self) -> None:
+        """Answer nothing any more."""
+        self._server.should_exit = True
+        self._thread.join(10)
+        self._socket.close()
+
+    def __exit__(self, *_: Any) -> None:
+        self.stop()
+
+
+def test_a_subjects_events_after_a_number_come_in_order_and_whole(source: Source) -> None:
+    anna, bela = person(), person()
+    written = [source.write(who, KINDS[n % 2]) for n, who in enumerate((anna, bela, anna, anna, bela))]
+    annas = [event for event in written if event.subject == anna]
+    entries = source.log.after(anna, 0)
+    assert [(entry.source, entry.subject, entry.sequence) for entry in entries] == [
+        (SOURCE, anna, 1),
+        (SOURCE, anna, 2),
+        (SOURCE, anna, 3),
+    ]
+    assert [entry.id for entry in entries] == [event.id for event in annas]
+    assert [opened(read(entry.value), KEY) for entry in entries] == annas, "sealed parts included"
+    assert [entry.sequence for entry in source.log.after(anna, 1)] == [2, 3]
+    assert source.log.after(anna, 3) == []
+
+
+def test_of_a_subject_nobody_wrote_about_there_is_nothing(source: Source) -> None:
+    source.write(person(), KINDS[0])
+    assert source.log.after(person(), 0) == []
+    assert source.log.after("auxiliaire-de-soins & co/?", 0) == []
+
+
+def test_what_comes_after_is_given_whole_however_much_it_is(source: Source) -> None:
+    anna = person()
+    for _ in range(1, 14):
+        source.write(anna, KINDS[0])
+    if isinstance(source, OverHttp):
+        _multiplied(source, anna, 1005)
+    entries = source.log.after(anna, 5)
+    assert [entry.sequence for entry in entries] == list(range(6, entries[-1].sequence + 1))
+    assert len(entries) == (1000 if isinstance(source, OverHttp) else 8), "pages that end on their edge, too"
+
+
+def test_heads_say_how_far_each_subject_has_come_by_position(source: Source) -> None:
+    anna, bela, cleo = (person() for _ in range(3))
+    for who in (anna, bela, anna, cleo, bela, anna):
+        source.write(who, KINDS[0])
+    heads = source.log.heads(0)
+    assert [(head.subject, head.sequence) for head in heads] == [(cleo, 1), (bela, 2), (anna, 3)]
+    positions = [head.position for head in heads]
+    assert positions == sorted(set(positions))
+    assert [head.subject for head in source.log.heads(positions[0])] == [bela, anna]
+    assert [head.subject for head in source.log.heads(positions[1])] == [anna]
+    assert source.log.heads(positions[2]) == []
+    source.write(cleo, KINDS[0])
+    [moved] = source.log.heads(positions[2])
+    assert (moved.subject, moved.sequence) == (cleo, 2)
+    assert moved.position > positions[2]
+
+
+def test_an_empty_log_has_no_heads(source: Source) -> None:
+    assert source.log.heads(0) == []
+
+
+def test_a_source_that_is_away_says_so_and_is_asked_again(source: Source) -> None:
+    anna = person()
+    source.write(anna, KINDS[0])
+    source.go_away()
+    for ask in (lambda: source.log.after(anna, 0), lambda: source.log.heads(0)):
+        with pytest.raises(LogUnavailable):
+            ask()
+
+
+def test_an_event_too_fresh_to_be_settled_is_no_head_yet(database: Engine) -> None:
+    app = application("referrals", "test", Hub(), dict, None)
+    app.include_router(log_routes(database, Keys(lambda _: {}), lambda ref, partner: alias(KEY, ref, partner)))
+    with Served(app) as served:
+        source = OverHttp(database, served.url, served.stop)
+        source.write(person(), KINDS[0])
+        settled = HttpLog(SOURCE, served.url, httpx.Client(), Hub(), settle=30)
+        assert settled.heads(0) == []
+        assert len(source.log.heads(0)) == 1
+
+
+def test_an_event_not_sent_yet_fills_a_gap_and_is_no_head(database: Engine) -> None:
+    app = application("referrals", "test", Hub(), dict, None)
+    app.include_router(log_routes(database, Keys(lambda _: {}), lambda ref, partner: alias(KEY, ref, partner)))
+    with Served(app) as served:
+        source, anna = OverHttp(database, served.url, served.stop), person()
+        source.write(anna, KINDS[0])
+        with transaction(database) as conn:
+            execute(conn, "UPDATE events SET position = NULL")
+        assert [entry.sequence for entry in source.log.after(anna, 0)] == [1]
+        assert source.log.heads(0) == []
+
+
+def test_a_reader_whose_keys_cannot_be_had_is_told_to_come_again(database: Engine) -> None:
+    app = application("referrals", "test", Hub(), dict, None)
+    app.include_router(log_routes(database, Keys(lambda _: {}), lambda ref, partner: alias(KEY, ref, partner)))
+    with Served(app) as served:
+        OverHttp(database, served.url, served.stop).write(person(), KINDS[1])
+        answer = httpx.get(f"{served.url}/events", headers={"Authorization": "Bearer le-trusquin"})
+        assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
+        assert answer.headers["retry-after"]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        httpx.Response(401, json={"code": "unauthorised"}),
+        httpx.Response(500),
+        httpx.Response(503, json={"code": "unavailable"}),
+        httpx.Response(200, content=b"<html>a proxy's page</html>"),
+        httpx.Response(302, headers={"location": "https://login.example"}),
+    ],
+    ids=["no token", "failed", "busy", "not JSON", "elsewhere"],
+)
+def test_whatever_else_answers_in_its_place_is_no_log(answer: httpx.Response) -> None:
+    log = HttpLog(SOURCE, "http://hub", httpx.Client(transport=httpx.MockTransport(lambda _: answer)), Hub())
+    with pytest.raises(LogUnavailable) as said:
+        log.after("a person's ref", 0)
+    assert "a person's ref" not in str(said.value)
+    with pytest.raises(LogUnavailable):
+        log.heads(0)
+
+
+def test_an_event_of_a_later_version_keeps_its_place_in_the_numbering() -> None:
+    anna, id_ = person(), uuid.uuid4()
+    item = {"id": str(id_), "type": "jalons.referral.sung.v9", "subject": anna, "sequence": "4", "data": {}}
+    page = httpx.MockTransport(lambda _: httpx.Response(200, json={"items": [item], "next": None}))
+    [entry] = HttpLog(SOURCE, "http://hub", httpx.Client(transport=page), Hub()).after(anna, 3)
+    assert (entry.source, entry.subject, entry.sequence, entry.id) == (SOURCE, anna, 4, id_)
+    assert json.loads(entry.value) == item
+
+
+def _multiplied(source: OverHttp, subject: str, most: int) -> None:
+    """Fill a subject's log up to a number, quickly."""
+    with transaction(source.engine) as conn:
+        execute(
+            conn,
+            "INSERT INTO events (subject, sequence, id, type, topic, recorded, value) SELECT subject, n,"
+            " gen_random_uuid(), type, topic, recorded, convert_to(jsonb_set(jsonb_set(convert_from(value, 'UTF8')"
+            "::jsonb, '{sequence}', to_jsonb(n::text)), '{id}', to_jsonb(gen_random_uuid()))::text, 'UTF8')"
+            " FROM events, generate_series(14, %s) n WHERE subject = %s AND sequence = 13",
+            (most, subject),
+        )

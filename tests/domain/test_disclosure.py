@@ -1,0 +1,150 @@
+"""Who sees what of an event: the home partner all, a party its own part, everybody else nothing."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from jalons.messaging.codec import encode, opened, read
+from jalons.privacy.aliases import alias
+from jalons.privacy.disclosure import COORDINATOR_SEES, cut, for_coordinator, parties
+from schemas.catalogue import TYPES
+from schemas.envelope import Event
+from schemas.examples import SEALED, example
+from schemas.topics import DELIVERIES, DIRECTORY, PATHWAYS
+
+KEY = b"k" * 32
+ABOUT_PERSONS = sorted(type_ for type_, payload in TYPES.items() if payload.TOPIC == PATHWAYS)
+BOUND_TO_A_PERSON = ("subject", "partitionkey", "causationid", "correlationid", "sequence", "traceparent")
+
+
+def named(ref: str, partner: str) -> UUID:
+    """A partner's alias."""
+    return alias(b"s" * 32, ref, partner)
+
+
+def event_of(type_: str, **data: Any) -> Event:
+    """The example of a type, read as a consumer reads it, with its sealed part; every party is another partner."""
+    wire = example(type_)["event"]
+    wire["data"] = {name: value for name, value in wire["data"].items() if name != "sealed"}
+    roles = {"referrer": "cpas-erezee", "proposer": "mire"} | data
+    wire["data"] |= {name: value for name, value in roles.items() if name in TYPES[type_].model_fields}
+    payload = TYPES[type_].model_validate(wire["data"])
+    if payload.SEALED:
+        wire["data"]["sealed"] = "AQ=="
+    closed = opened(read(json.dumps(wire).encode()), _gone())
+    sealed = payload.SEALED.model_validate(SEALED[type_]) if payload.SEALED else None
+    whole = Event(**{name: getattr(closed, name) for name in Event.__slots__} | {"sealed": sealed})
+    return opened(read(encode(whole, KEY)), KEY)
+
+
+def _gone() -> Any:
+    from jalons.privacy.keys import GONE
+
+    return GONE
+
+
+@pytest.mark.parametrize("type_", ABOUT_PERSONS)
+def test_only_the_home_partner_meets_the_ref_the_cause_and_the_numbering(type_: str) -> None:
+    event = event_of(type_)
+    for field, partner in parties(event).items():
+        seen = cut(event, partner, named)
+        assert seen is not None, f"{field} is a party"
+        if field == "home":
+            assert (seen["subject"], seen["causationid"]) == (event.subject, str(event.causation))
+            assert (seen["sequence"], seen["partner"]) == ("3", event.partner)
+            continue
+        assert event.subject not in json.dumps(seen)
+        assert str(event.causation) not in json.dumps(seen)
+        assert not {"sequence", "causationid", "correlationid", "partitionkey", "traceparent"} & seen.keys()
+        assert "home" not in seen["data"]
+        assert seen.get("subject") in (None, str(named(event.subject, partner)))
+
+
+@pytest.mark.parametrize("type_", ABOUT_PERSONS)
+def test_a_party_sees_the_fields_its_role_is_given_and_no_other(type_: str) -> None:
+    event = event_of(type_)
+    for field, fields in type(event.data).SEEN_BY.items():
+        partner = getattr(event.data, field)
+        seen = cut(event, partner, named)
+        assert seen is not None
+        assert set(seen["data"]) <= {name.removeprefix("sealed.") for name in fields}
+
+
+@pytest.mark.parametrize("type_", ABOUT_PERSONS)
+def test_who_is_no_party_sees_nothing(type_: str) -> None:
+    event = event_of(type_)
+    for stranger in ("forem-marche", "", "hub", "cpas"):
+        assert cut(event, stranger, named) is None
+
+
+EMPLOYERS = [(type_, {}) for type_ in ABOUT_PERSONS if "employer" in TYPES[type_].SEEN_BY] + [
+    (type_, {"recipient_kind": "employer", "recipient": "maison-de-repos-hotton"})
+    for type_ in ABOUT_PERSONS
+    if "recipient" in TYPES[type_].SEEN_BY
+]
+
+
+@pytest.mark.parametrize(("type_", "data"), EMPLOYERS, ids=[type_ for type_, _ in EMPLOYERS])
+def test_an_employer_never_learns_who_stands_behind_nor_why(type_: str, data: dict[str, str]) -> None:
+    event = event_of(type_, **data)
+    seen = cut(event, "maison-de-repos-hotton", named)
+    assert seen is not None
+    assert not {"partner", "subject"} & seen.keys()
+    assert not {"reason", "goal", "chosen_by", "disclosed", "referrer", "proposer", "home"} & seen["data"].keys()
+    assert not any(who in json.dumps(seen) for who in ("cpas-hotton", "cpas-erezee", "mire", "mobilite"))
+    assert seen["data"]["reference"]
+
+
+@pytest.mark.parametrize("type_", sorted(TYPES))
+def test_the_coordinator_gets_spoken_references_and_nothing_bound_to_a_person(type_: str) -> None:
+    event = event_of(type_)
+    seen = for_coordinator(event)
+    if event.data.TOPIC == DIRECTORY:
+        assert seen is not None
+        assert seen["data"]["commune_nis" if "convention" not in type_ else "parties"]
+        return
+    if event.data.TOPIC == DELIVERIES or seen is None:
+        assert seen is None
+        return
+    assert not set(BOUND_TO_A_PERSON) & seen.keys()
+    assert set(seen["data"]) <= COORDINATOR_SEES
+    ids = [value for name, value in event.data if isinstance(value, UUID)]
+    assert not any(str(each) in json.dumps(seen) for each in [event.subject, *ids])
+    sealed = event.sealed.model_dump() if event.sealed else {}
+    assert not set(sealed) & seen["data"].keys()
+
+
+@pytest.mark.parametrize("type_", sorted(type_ for type_, payload in TYPES.items() if payload.TOPIC == DIRECTORY))
+def test_the_directory_is_everybodys(type_: str) -> None:
+    event = event_of(type_)
+    assert cut(event, "whoever", named) == cut(event, "le-trusquin", named) == for_coordinator(event)
+    assert for_coordinator(event)
+
+
+@pytest.mark.parametrize("type_", sorted(type_ for type_, payload in TYPES.items() if payload.TOPIC == DELIVERIES))
+def test_what_became_of_a_message_is_its_recipients_alone_and_joins_nothing(type_: str) -> None:
+    event = event_of(type_)
+    assert cut(event, "cpas-hotton", named) is None
+    seen = cut(event, "le-trusquin", named)
+    assert seen is not None
+    assert not {"causationid", "correlationid", "traceparent"} & seen.keys()
+
+
+@pytest.mark.parametrize("type_", sorted(type_ for type_ in TYPES if ".dead_letter." in type_))
+def test_dead_letters_are_no_partners_business(type_: str) -> None:
+    event = event_of(type_)
+    assert all(cut(event, who, named) is None for who in ("cpas-hotton", "le-trusquin", "observation"))
+    assert for_coordinator(event) is None
+
+
+def test_once_the_key_is_gone_the_home_partner_sees_the_open_part_only() -> None:
+    event = event_of("jalons.referral.sent.v1")
+    erased = opened(read(encode(event, KEY)), _gone())
+    seen = cut(erased, "cpas-hotton", named)
+    assert seen is not None
+    assert "reason" not in seen["data"]
+    assert seen["data"]["moment"] == "formation"

@@ -1,0 +1,269 @@
+"""What an operator types does what its help says, on a real hub; and what the documents show runs as it is written."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from queue import Queue
+from typing import Any
+
+import psycopg
+import pytest
+
+from jalons.cli.doctor import measured
+from jalons.embedded.stack import Stack
+from tests.support.network import Network, eventually
+from tests.support.stream import COUNTED
+
+ROOT = Path(__file__).resolve().parents[2]
+ENVIRONMENT = os.environ | {"COLUMNS": "200", "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+
+
+def jalons(data: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "jalons", *arguments, "--data", str(data)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env=ENVIRONMENT,
+    )
+
+
+def test_the_doctor_finds_a_hub_that_runs_ready_and_says_what_it_lacks(network: Network, stack: Stack) -> None:
+    said = jalons(stack.folder.path, "doctor")
+    assert said.returncode == 0, said.stdout
+    assert "not ready" not in said.stdout
+    assert "this machine only" in said.stdout, "no public address"
+    assert "never sent" in said.stdout, "mail is caught"
+
+
+def test_the_doctor_says_where_there_is_no_hub(tmp_path: Path) -> None:
+    said = jalons(tmp_path, "doctor")
+    assert said.returncode == 1
+    assert "Start it: jalons up" in said.stderr
+
+
+def test_the_doctor_names_the_service_that_is_away(stack: Stack, tmp_path: Path) -> None:
+    info = json.loads((stack.folder.path / "hub.json").read_text("utf-8"))
+    (tmp_path / "hub.json").write_text(json.dumps(info | {"observation": f"http://127.0.0.1:{free_port()}"}), "utf-8")
+    said = jalons(tmp_path, "doctor")
+    assert said.returncode == 1
+    wrong = [line for line in said.stdout.splitlines() if line.startswith("not ready")]
+    assert len(wrong) == 1
+    assert "observation" in wrong[0]
+    assert "Start it" in wrong[0]
+
+
+@pytest.mark.parametrize(
+    ("metric", "verdict", "said"),
+    [
+        ('jalons_outbox_oldest_seconds{service="referrals"} 90', "not ready", "waited 90 s"),
+        ('jalons_fuse_open{service="x",topic="jalons.pathways",partition="3"} 1', "not ready", "partition 3"),
+        ('jalons_consumer_lag{service="x",topic="jalons.pathways",partition="3"} 700', "note", "700 records behind"),
+        ('jalons_consumer_lag{service="x",topic="jalons.pathways",partition="3"} 2', "ok", "none waiting"),
+    ],
+)
+def test_the_doctor_reads_what_waits_and_what_a_fuse_has_stopped(metric: str, verdict: str, said: str) -> None:
+    findings = list(measured("x", f"{metric}\n"))
+    assert [finding.verdict for finding in findings] == [verdict]
+    assert said in findings[0].said
+
+
+def test_what_is_sent_again_changes_nothing(network: Network, stack: Stack) -> None:
+    """The whole log of every service once more: no pathway, count, message or dead letter is another."""
+    referral = network["cpas-hotton"].refer("le-trusquin")
+    network["le-trusquin"].done("POST", f"/referrals/{referral['ref']}/accept", {"first_contact_on": "2026-12-01"})
+    eventually(lambda: len(seen(network, referral)["events"]) == 4)
+    eventually(lambda: sum(referral["ref"] in mail["subject"] for mail in network.mails()) == 2)
+    eventually(lambda: not deliveries(network, "pending"))
+    before = state(network, referral)
+    length = {service: log_length(stack, service) for service in ("referrals", "observation", "notifications")}
+    dropped = {service: outcome(network, service, "seen") for service in ("observation", "notifications")}
+
+    assert jalons(stack.folder.path, "republish", "referrals", "--to", "1").stdout.startswith("1 event")
+    for service, number in length.items():
+        sent = jalons(stack.folder.path, "republish", service)
+        assert sent.returncode == 0, sent.stderr
+        assert int(sent.stdout.split()[0]) >= number > 0
+
+    again = pathways_in(stack)
+    for service, number in dropped.items():
+        eventually(lambda service=service, number=number: outcome(network, service, "seen") >= number + again)
+    assert state(network, referral) == before
+    assert log_length(stack, "referrals") == length["referrals"], "positions are as they were"
+
+
+def test_a_range_outside_the_log_is_refused(network: Network, stack: Stack) -> None:
+    refused = jalons(stack.folder.path, "republish", "referrals", "--from", "100000000")
+    assert refused.returncode == 1
+    assert "ends at position" in refused.stderr
+    assert "Name a range" in refused.stderr
+
+
+def test_dead_letters_are_listed_from_every_service(network: Network, stack: Stack) -> None:
+    said = jalons(stack.folder.path, "dead-letters", "list")
+    assert said.returncode == 0, said.stderr
+    letters = [
+        letter
+        for service in ("observation", "notifications")
+        for letter in network.operator.done("GET", "/dead-letters", service=service)["items"]
+    ]
+    assert all(letter["id"] in said.stdout for letter in letters)
+    assert letters or "No dead letter" in said.stdout
+
+
+def test_tail_shows_a_referral_as_it_happens(network: Network, stack: Stack) -> None:
+    network["cpas-hotton"].refer("le-trusquin")
+    command = [sys.executable, "-m", "jalons", "tail", "--data", str(stack.folder.path), "--after", "0"]
+    with subprocess.Popen(
+        [*command, "--type", "referral.*"], stdout=subprocess.PIPE, text=True, env=ENVIRONMENT
+    ) as tail:
+        try:
+            lines = reading(tail)
+            lines.get(timeout=10)  # it is there, and shows what was
+            referral = network["cpas-hotton"].refer("le-trusquin")
+            sent = time.monotonic()
+            while referral["ref"] not in (line := lines.get(timeout=5)):
+                pass
+            assert time.monotonic() - sent < 3
+        finally:
+            tail.terminate()
+    assert re.search(r"referral\.sent +R-\S+ +cpas-hotton → le-trusquin \[formation\]", line)
+    assert referral["beneficiary"] not in line
+
+
+def test_the_tutorial_runs_as_it_is_written(network: Network, stack: Stack, tmp_path: Path) -> None:
+    """Every shell block of it in one shell, but for those that keep a terminal; only the folder and the port differ."""
+    text = (ROOT / "docs/tutorial/first-referral.md").read_text("utf-8")
+    script = "\n".join(re.findall(r"^```sh\n(.*?)^```$", text, re.MULTILINE | re.DOTALL))
+    for written, here in (("DATA=data\n", f"DATA={stack.folder.path}\n"), ("PORT=8099\n", f"PORT={free_port()}\n")):
+        assert script.count(written) == 1
+        script = script.replace(written, here)
+    ran = shell(script, tmp_path)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    for shown in (
+        "signed\npublished\n",
+        '"code":"no_convention"',
+        "accepted\nstarted\ncompleted\nstarted\n",
+        "accueil cpas-rendeux None None\nformation miroir-vagabond qualify together\n"
+        "experience atelier-du-pont find_job person\n",
+        '"code":"not_found"',
+        '"total":1}',
+        "event: jalons.referral.sent.v1\ndata: {",
+    ):
+        assert shown in ran.stdout, shown
+    assert re.search(r"relais@miroir-vagabond\.example \| Relais R-\S+ : réponse attendue pour le ", ran.stdout)
+    assert re.search(r"verified: jalons\.referral\.declined\.v1 R-\S+ no_place\n$", ran.stdout)
+
+
+def test_the_readmes_first_referral_is_sent(network: Network, stack: Stack, tmp_path: Path) -> None:
+    text = (ROOT / "README.md").read_text("utf-8")
+    [script] = [block for block in re.findall(r"^```sh\n(.*?)^```$", text, re.MULTILINE | re.DOTALL) if "curl" in block]
+    hotton = network["cpas-hotton"]
+    ran = shell(
+        script,
+        tmp_path,
+        HUB=stack.info["referrals"],
+        CLIENT_ID=hotton.client_id,
+        CLIENT_SECRET=hotton.client_secret,
+    )
+    assert ran.returncode == 0, ran.stderr
+    answer = json.loads(ran.stdout)
+    assert answer["status"] == "sent"
+    assert answer["disclosed"] == {"age_band": "25-29", "obstacles": ["mobilite"]}
+
+
+def shell(script: str, folder: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    bash = shutil.which("bash")
+    if bash is None or shutil.which("curl") is None:
+        pytest.skip("this machine has no bash or no curl")
+    return subprocess.run(
+        [bash, "-eu", "-o", "pipefail", "-c", script],
+        cwd=folder,
+        env=ENVIRONMENT | variables,
+        capture_output=True,
+        text=True,
+        timeout=90,
+        check=False,
+    )
+
+
+def free_port() -> int:
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        port: int = held.getsockname()[1]
+        return port
+
+
+def reading(process: subprocess.Popen[str]) -> Queue[str]:
+    """A process's lines as they come."""
+    lines: Queue[str] = Queue()
+
+    def read() -> None:
+        assert process.stdout is not None
+        for line in process.stdout:
+            lines.put(line)
+
+    threading.Thread(target=read, daemon=True).start()
+    return lines
+
+
+def seen(network: Network, referral: dict[str, Any]) -> dict[str, Any]:
+    return network.pathway("cpas-hotton", referral["beneficiary"]) or {"events": [], "steps": []}
+
+
+def deliveries(network: Network, status: str | None = None) -> list[str]:
+    asked = f"/deliveries?limit=200{f'&status={status}' if status else ''}"
+    return [each["delivery_id"] for each in network.operator.done("GET", asked, service="notifications")["items"]]
+
+
+def state(network: Network, referral: dict[str, Any]) -> dict[str, Any]:
+    """What a repeated event could have changed."""
+    pathway = seen(network, referral)
+    return {
+        "events": pathway["events"],
+        "steps": pathway["steps"],
+        "deliveries": deliveries(network),
+        "mails": len(network.mails()),
+        "counts": {
+            measure: network.operator.done("GET", f"/counts?measure={measure}&by=month", service="observation")["total"]
+            for measure in COUNTED.values()
+        },
+        "dead letters": [
+            letter["id"]
+            for service in ("observation", "notifications")
+            for letter in network.operator.done("GET", "/dead-letters?resolved=true", service=service)["items"]
+        ],
+    }
+
+
+def log_length(stack: Stack, service: str) -> int:
+    with psycopg.connect(stack.info["database"]) as conn:
+        row = conn.execute(f"SELECT coalesce(max(position), 0) FROM {service}.events").fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def pathways_in(stack: Stack) -> int:
+    """How many of referrals' events are of persons: both readers follow those."""
+    with psycopg.connect(stack.info["database"]) as conn:
+        row = conn.execute("SELECT count(*) FROM referrals.events WHERE topic = 'jalons.pathways'").fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def outcome(network: Network, service: str, name: str) -> float:
+    text = network.http.get(f"{network.info[service]}/metrics").text
+    found = re.search(
+        rf'^jalons_events_delivered_total{{outcome="{name}",service="{service}"}} (\S+)$', text, re.MULTILINE
+    )
+    return float(found[1]) if found else 0.0

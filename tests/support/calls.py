@@ -1,0 +1,86 @@
+"""Calls as partners' systems make them: bodies that would be taken on as they stand, refusals, and what was written."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+import httpx
+import psycopg
+
+from tests.support.network import ATTRIBUTES, PROFILE, Network, eventually
+
+TABLES = ("events", "partners", "conventions", "offers", "beneficiaries", "consents", "referrals", "trainings")
+
+
+def written(network: Network) -> list[int]:
+    """How many rows, and how many changes, referrals has made so far."""
+    counted = ", ".join(
+        f"(SELECT count(*) FROM referrals.{table})" for table in (*TABLES, "placements", "clients", "idempotency")
+    )
+    changed = ", ".join(f"(SELECT coalesce(sum(version), 0) FROM referrals.{each})" for each in TABLES[1:4])
+    acted = ", ".join(f"(SELECT coalesce(sum(version), 0) FROM referrals.{each})" for each in TABLES[6:])
+    with psycopg.connect(network.info["database"]) as conn:
+        return list(conn.execute(f"SELECT {counted}, {changed}, {acted}").fetchone() or ())
+
+
+def newest(network: Network) -> int:
+    """The newest position of referrals' log, once all of it was sent."""
+
+    def all_sent() -> int | None:
+        with psycopg.connect(network.info["database"]) as conn:
+            row = conn.execute("SELECT max(position), count(*) FROM referrals.events").fetchone()
+        return int(row[0]) if row and row[0] == row[1] else None
+
+    return int(eventually(all_sent))
+
+
+def sheet(**more: Any) -> dict[str, Any]:
+    """A referral that would be taken on as it stands; None leaves a field out."""
+    body = {
+        "person": {"profile": PROFILE},
+        "recipient": "le-trusquin",
+        "moment": "formation",
+        "reason": "training",
+        "goal": "qualify",
+        "chosen_by": "together",
+        "contact": "receiver_calls_referrer",
+        "agreement": {"channel": "paper", "attributes": ATTRIBUTES},
+        **more,
+    }
+    return {name: value for name, value in body.items() if value is not None}
+
+
+def course(**more: Any) -> dict[str, Any]:
+    """A training of somebody."""
+    sense = {"kind": "formation", "goal": "qualify", "chosen_by": "together", "planned_start": "2026-12-07"}
+    return {"beneficiary": str(uuid.uuid4()), **sense, **more}
+
+
+def work(**more: Any) -> dict[str, Any]:
+    """A placement of somebody."""
+    sense = {"kind": "cdd", "goal": "find_job", "chosen_by": "person", "planned_start": "2026-12-07"}
+    return {"beneficiary": str(uuid.uuid4()), "employer": "home-hotton", **sense, **more}
+
+
+def offer(**more: Any) -> dict[str, Any]:
+    """An offer of Le Trusquin."""
+    return {
+        "partner": "le-trusquin",
+        "title": "Remise à niveau",
+        "moment": "preformation",
+        "type": "preformation",
+        "places": 8,
+        "commune_nis": "83034",
+        **more,
+    }
+
+
+def refused(answer: httpx.Response, status: int, code: str) -> dict[str, Any]:
+    """The answer is this refusal, in full."""
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    problem = answer.json()
+    assert (problem["status"], problem["code"]) == (status, code), problem
+    assert all(problem[member] for member in ("type", "title", "detail", "cure"))
+    return dict(problem)
