@@ -54,10 +54,11 @@ def _measured(*, short: bool) -> dict[str, dict[str, float]]:
                 story = Story(http, stack.info, lambda *_: None, date.today())  # noqa: DTZ011
                 story.load()
                 _say("from accepted to visible, 50 calls a second …")
-                found["delay"] = intake.delay(story, 1 if short else 20)
+                bodies = intake.known(story)
+                found["delay"] = intake.delay(story, bodies, 1 if short else 20)
                 _say("intake, 4 connections …")
-                intake.rate(story, 1 if short else 3)
-                found["intake"] = intake.rate(story, 1 if short else 15)
+                intake.rate(story, bodies, 1 if short else 3)
+                found["intake"] = intake.rate(story, bodies, 1 if short else 15)
         with Servers(Path(folder) / "servers") as servers:
             _say("the relay alone …")
             found["relay"] = relay.measure(servers, 1_000 if short else 40_000, 1 if short else 3)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import itertools
 import json
 import threading
 import time
@@ -17,8 +18,6 @@ from jalons.cli.demo.network import COORDINATION, HOTTON, TRUSQUIN
 from jalons.cli.demo.story import PROFILE, Story
 
 REFERRAL = {
-    "agreement": {"channel": "paper"},
-    "person": {"profile": PROFILE},
     "recipient": TRUSQUIN,
     "moment": "formation",
     "reason": "training",
@@ -26,6 +25,21 @@ REFERRAL = {
     "chosen_by": "together",
     "contact": "receiver_calls_referrer",
 }
+
+
+PERSONS = 200
+
+
+def known(story: Story) -> list[bytes]:
+    """Bodies of referrals for persons whom the CPAS has registered and who have agreed; the usual case."""
+    hotton = story.actors[HOTTON]
+    agreed = {"partners": [TRUSQUIN], "purposes": ["referral"], "channel": "paper"}
+    bodies = []
+    for _ in range(PERSONS):
+        person = hotton("POST", "/beneficiaries", {"profile": PROFILE})["beneficiary"]
+        hotton("POST", f"/beneficiaries/{person}/consents", agreed)
+        bodies.append(json.dumps(REFERRAL | {"beneficiary": person}).encode())
+    return bodies
 
 
 def percentile(sorted_values: list[float], share: float) -> float:
@@ -61,14 +75,15 @@ class Connection:
         return found
 
 
-def rate(story: Story, seconds: float, connections: int = 4) -> dict[str, float]:
-    """Calls a second at so many connections, each waiting for its answer; each refers a new person."""
-    body = json.dumps(REFERRAL).encode()
+def rate(story: Story, bodies: list[bytes], seconds: float, connections: int = 4) -> dict[str, float]:
+    """Calls a second at so many connections, each waiting for its answer, while all that follows from them goes on."""
     took: list[float] = []
+    next_body = itertools.cycle(bodies)
     until = time.monotonic() + seconds
 
     def send(connection: Connection) -> None:
         while time.monotonic() < until:
+            body = next(next_body)
             began = time.perf_counter()
             connection.post("/referrals", body)
             took.append(time.perf_counter() - began)
@@ -83,7 +98,7 @@ def rate(story: Story, seconds: float, connections: int = 4) -> dict[str, float]
     }
 
 
-def delay(story: Story, seconds: float, per_second: int = 50) -> dict[str, float]:
+def delay(story: Story, bodies: list[bytes], seconds: float, per_second: int = 50) -> dict[str, float]:
     """From the 2xx in the caller's hand to the event in the coordinator's stream, at a steady pace."""
     seen: dict[str, float] = {}
     accepted: dict[str, float] = {}
@@ -91,7 +106,6 @@ def delay(story: Story, seconds: float, per_second: int = 50) -> dict[str, float
     watcher = threading.Thread(target=_watch, args=(story.actors[COORDINATION], seen, done), daemon=True)
     watcher.start()
     time.sleep(1)
-    body = json.dumps(REFERRAL).encode()
     callers = 2
     total = int(seconds * per_second)
 
@@ -101,7 +115,7 @@ def delay(story: Story, seconds: float, per_second: int = 50) -> dict[str, float
             pause = began + number / per_second - time.monotonic()
             if pause > 0:
                 time.sleep(pause)
-            answer = connection.post("/referrals", body)
+            answer = connection.post("/referrals", bodies[number % len(bodies)])
             accepted[answer["ref"]] = time.monotonic()
 
     _together([lambda c=_connect(story), n=n: send(c, n) for n in range(callers)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,13 +77,13 @@ def examine(hub: Hub, data: Path | None) -> Iterator[Finding]:
         yield _address(http, hub, data)
         headers = {"Authorization": f"Bearer {hub.token(http)}"}
         if "notifications" in answering:
-            yield _mail(http, hub, headers)
+            yield _mail(http, hub, headers, sends=data is not None or bool(os.environ.get("JALONS_SMTP_URL")))
         for service in _FOLLOWERS:
             if service in answering:
                 yield from _dead_letters(http, hub, service, headers)
         for service in _SERVICES:
             if service in answering:
-                yield from _measured(service, http.get(f"{hub.urls[service]}/metrics").text)
+                yield from measured(service, http.get(f"{hub.urls[service]}/metrics").text)
 
 
 def _service(http: httpx.Client, hub: Hub, service: str, data: Path | None) -> Finding:
@@ -110,8 +111,11 @@ def _address(http: httpx.Client, hub: Hub, data: Path | None) -> Finding:
     return Finding("note", "address", f"links lead to this machine only. To be reached from elsewhere: {cure}.")
 
 
-def _mail(http: httpx.Client, hub: Hub, headers: dict[str, str]) -> Finding:
+def _mail(http: httpx.Client, hub: Hub, headers: dict[str, str], *, sends: bool) -> Finding:
+    """sends: whether a mail server is named. `jalons up` that catches no mail was given one."""
     answer = http.get(f"{hub.urls['notifications']}/mailbox", params={"limit": 1}, headers=headers)
+    if answer.status_code == httpx.codes.NOT_FOUND and not sends:
+        return Finding("not ready", "mail", "no mail server is set, and none is caught. Set JALONS_SMTP_URL.")
     if answer.status_code == httpx.codes.NOT_FOUND:
         return Finding("ok", "mail", "is handed to an SMTP server; `GET /deliveries` says what became of it")
     if answer.is_success:
@@ -137,8 +141,8 @@ def _dead_letters(http: httpx.Client, hub: Hub, service: str, headers: dict[str,
         yield Finding("ok", about, f"{service} has none open")
 
 
-def _measured(service: str, text: str) -> Iterator[Finding]:
-    """What a service's own metrics say. text: Prometheus' format."""
+def measured(service: str, text: str) -> Iterator[Finding]:
+    """Whether events wait, and what a fuse has stopped, by a service's own metrics. text: Prometheus' format."""
     from prometheus_client.parser import text_string_to_metric_families
 
     found: dict[str, list[tuple[dict[str, str], float]]] = {}

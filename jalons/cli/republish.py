@@ -65,7 +65,7 @@ def _run(settings: Settings, service: str, first: int, last: int | None) -> int:
     with direct(settings.direct_url, service, "republish") as conn:
         newest = again.newest(conn)
         upto = newest if last is None else min(last, newest)
-        if upto < first:
+        if upto < first > 1:
             raise refused(f"The log of {service} ends at position {newest}.", "Name a range within it.")
         sender = producer(settings, f"jalons-{service}-republish")
         try:

@@ -1,0 +1,247 @@
+"""Writes `docs/reference/` from the code it describes, or says what is stale (`--check`)."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+from prometheus_client import Counter, Gauge, Histogram
+from prometheus_client.metrics import MetricWrapperBase
+from pydantic_core import PydanticUndefined
+
+from jalons import metrics
+from jalons.settings import Settings
+from schemas.catalogue import PAYLOADS
+from schemas.envelope import Payload
+from schemas.topics import DEAD_LETTERS, DELIVERIES, DIRECTORY, PATHWAYS, TOPICS, Topic
+from services.notifications.domain.causes import CAUSES
+from services.referrals.domain import lifecycle
+
+HERE = Path(__file__).parent
+ROOT = HERE.parent
+PAGES = HERE / "reference"
+_WRITTEN = "<!-- Written by docs/generate.py from the code; change the code, then run it. -->\n"
+
+_EVENTS = """# Events
+
+CloudEvents 1.0, structured JSON in the Kafka value. The version is part of the type. Each has a
+[JSON Schema](../../schemas/json) and an [example](../../schemas/examples).
+
+*In clear* is what `data` holds for whoever reads Kafka; *sealed* is ciphertext under the person's key (`data.sealed`),
+until that key is destroyed. What is said of readers holds for webhooks, `GET /events` and the stream alike
+([who sees what](../explanation/who-sees-what.md)).
+"""
+_READERS: Mapping[Topic, str] = {
+    PATHWAYS: "The home partner sees all of it; a party what is named here; anyone else nothing. An employer learns "
+    "neither who acted nor on whom. The coordinator sees references, parties, moment and times.",
+    DIRECTORY: "Organisations, offers and conventions: every partner sees them whole.",
+    DELIVERIES: "The recipient sees its own, without the call they go back to.",
+    DEAD_LETTERS: "For the operator; no partner sees them.",
+}
+_TRANSITIONS = """# Life cycles
+
+Who may do what, from which status, and what has to be said with it. Anything else is refused with
+`transition_not_allowed` and the actions that are open; a missing field with `missing`. Every act takes `happened_on`.
+`first_contact_on` may be left out when the referral's `contact` is `receiver_calls_referrer`.
+"""
+_METRICS = """# Metrics
+
+`GET /metrics` of each service, in Prometheus' format; not reachable through Caddy. No label holds a person, a URL or an
+address. What to do about them: [alerts](../../deploy/prometheus/alerts.yml).
+"""
+_SETTINGS = """# Settings
+
+Environment variables of `jalons serve`, `jalons migrate` and the other commands. `jalons up` makes its own values for
+most of them; `JALONS_KAFKA`, `JALONS_DATABASE_URL` and `JALONS_SMTP_URL` name servers that it then uses instead of its
+own. Durations are seconds; URLs have no slash at their end.
+"""
+_COMMANDS = """
+Commands that talk to a running hub find it by `--data DIR`; without it by `JALONS_REFERRALS_URL`,
+`JALONS_OBSERVATION_URL`, `JALONS_NOTIFICATIONS_URL` and the operator's client. With `--as CLIENT` they act as that
+client, whose secret is `JALONS_CLIENT_SECRET`.
+"""
+_CAUSES = """# Why a message did not go
+
+The `code` of a delivery in `GET /deliveries` that has not gone or not yet, of a subscription that was disabled, and of
+the answer to `PUT /subscriptions/{name}` when the address is refused (422).
+"""
+
+
+def events() -> str:
+    """Every type of event, by topic."""
+    topics = [
+        (
+            f"`{t.name}`",
+            t.owner,
+            t.key,
+            str(t.partitions),
+            f"{t.retention_days} days" if t.retention_days else "for ever",
+        )
+        for t in TOPICS
+    ]
+    lines = [_EVENTS, _table(("Topic", "Written by", "Key", "Partitions", "Kept"), topics)]
+    for topic in TOPICS:
+        lines.append(f"\n## On `{topic.name}`\n\n{_READERS[topic]}\n")
+        for payload in PAYLOADS:
+            if payload.TOPIC is topic:
+                lines += _event(payload)
+    return "\n".join(lines)
+
+
+def _event(payload: type[Payload]) -> Iterator[str]:
+    yield f"### `{payload.TYPE}`\n"
+    meaning = " ".join((payload.__doc__ or "").split())
+    shared = payload.__mro__[1]
+    if shared is not Payload:
+        meaning += " " + " ".join((shared.__doc__ or "").split())
+    yield meaning + "\n"
+    yield f"- In clear: {_names(payload.model_fields)}"
+    if payload.SEALED:
+        yield f"- Sealed: {_names(payload.SEALED.model_fields)}"
+    if payload.TOPIC == PATHWAYS:
+        for party, fields in payload.SEEN_BY.items():
+            yield f"- The {party} sees: {_names(sorted(name.removeprefix('sealed.') for name in fields))}"
+        if not payload.SEEN_BY:
+            yield "- Seen by the home partner alone"
+    yield ""
+
+
+def transitions() -> str:
+    """The three life cycles, as the code runs them."""
+    lines = [_TRANSITIONS]
+    for noun, born, table in (
+        ("Referral", "sent", lifecycle.REFERRAL),
+        ("Training", "enrolled", lifecycle.TRAINING),
+        ("Placement", "proposed", lifecycle.PLACEMENT),
+    ):
+        rows = [
+            (
+                f"`{t.action}`",
+                _names(sorted(t.source)),
+                f"`{t.target}`",
+                " or ".join(sorted(t.by)),
+                _names(sorted(t.must_give)),
+            )
+            for t in table
+        ]
+        lines += [
+            f"## {noun}\n",
+            f"`POST /{noun.lower()}s` makes it `{born}`; `POST /{noun.lower()}s/{{id}}/ACTION` does the rest.\n",
+            _table(("Action", "From", "To", "By", "Must give"), rows),
+            "",
+        ]
+    return "\n".join(lines)
+
+
+def measured() -> str:
+    """Every metric, with its unit and meaning."""
+    kinds = {Counter: "counter", Gauge: "gauge", Histogram: "histogram"}
+    found = [each for each in vars(metrics).values() if isinstance(each, MetricWrapperBase)]
+    rows = [
+        (
+            f"`{each._name}{'_total' if isinstance(each, Counter) else ''}`",
+            kinds[type(each)],
+            _names(each._labelnames),
+            each._documentation,
+        )
+        for each in found
+    ]
+    return "\n".join([_METRICS, _table(("Metric", "Kind", "Labels", "Meaning"), rows)])
+
+
+def settings() -> str:
+    """Every setting: its variable, its default, what it is for (the comment before it, or its description)."""
+    rows = []
+    for name, meaning in _meanings().items():
+        kept = Settings.model_fields[name]
+        default = (
+            "must be set" if kept.default is PydanticUndefined else "–" if kept.default is None else f"`{kept.default}`"
+        )
+        rows.append((f"`JALONS_{name.upper()}`", default, meaning))
+    return "\n".join([_SETTINGS, _table(("Variable", "Default", "Meaning"), rows), _COMMANDS])
+
+
+def causes() -> str:
+    """Why messages do not go."""
+    rows = [(f"`{code}`", each.cause, each.cure) for code, each in CAUSES.items()]
+    return "\n".join([_CAUSES, _table(("Code", "Cause", "Cure"), rows)])
+
+
+_MEANT = {
+    "database_url": "PostgreSQL, `postgresql+psycopg://user:password@host:port/name`",
+    "database_direct_url": "the same server without a pooler before it, for locks and LISTEN; unset: the other",
+    "database_pool": "connections each service keeps at most",
+    "kafka_security": "how brokers are spoken to: PLAINTEXT, SSL, SASL_PLAINTEXT, SASL_SSL",
+    "kafka_sasl_mechanism": "PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512",
+    "kafka_username": "with SASL",
+    "kafka_password": "with SASL",
+    "kafka_ca_file": "the authority that signed the brokers' certificates",
+    "kafka_replication": "copies of each topic when `jalons migrate` makes it; 3 in a cluster",
+    "secret_key": "all that is kept encrypted or derived hangs on it; 32 characters or more, never changed",
+    "operator_client_id": "the operator's client",
+    "operator_client_secret": "its secret; unset: there is no operator",
+    "hub_client_id": "the client by which the services know one another",
+    "hub_client_secret": "its secret",
+    "issuer": "who signs tokens, if not the hub",
+    "jwks_url": "where that issuer's public keys are",
+    "host": "the address the services listen on",
+    "referrals_port": "where referrals listens",
+    "observation_port": "where observation listens",
+    "notifications_port": "where notifications listens",
+    "referrals_url": "where the others find referrals",
+    "observation_url": "where the others find observation",
+    "notifications_url": "where the others find notifications",
+    "mail_from": "the sender of mails",
+    "mail_catcher_dir": "a Maildir whose mails `GET /mailbox` shows; `jalons up` sets it while mail is caught",
+    "network_name": "the name that signs mails",
+    "allow_loopback_webhooks": "let webhooks go to this machine, in the clear; for trying out",
+    "watchdog_seconds": "a consumer that delivers nothing for so long, with something to deliver, ends its process",
+    "reconcile_seconds": "how often what was applied is compared with the sources' logs",
+    "log_level": "DEBUG, INFO, WARNING or ERROR",
+}
+
+
+def _meanings() -> Mapping[str, str]:
+    """Field → meaning: its own description, else the sentence above. Raises KeyError for a field with neither."""
+    return {name: kept.description or _MEANT[name] for name, kept in Settings.model_fields.items()}
+
+
+def _table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    heads = tuple(heads)
+    lines = [heads, ("---",) * len(heads), *(tuple(row) for row in rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _names(names: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names) or "–"
+
+
+def pages() -> dict[Path, str]:
+    """Every generated page and what it must hold."""
+    made = {
+        "events": events(),
+        "transitions": transitions(),
+        "metrics": measured(),
+        "settings": settings(),
+        "causes": causes(),
+    }
+    return {PAGES / f"{name}.md": _WRITTEN + text.rstrip() + "\n" for name, text in made.items()}
+
+
+def main(arguments: list[str]) -> int:
+    """0 if the pages are what the code says (or were written), 1 with those that are not."""
+    wanted = pages()
+    stale = [path for path, text in wanted.items() if not path.exists() or path.read_text("utf-8") != text]
+    if "--check" in arguments:
+        for path in stale:
+            sys.stderr.write(f"{path.relative_to(ROOT)} is not what the code says: python docs/generate.py\n")
+        return 1 if stale else 0
+    for path in stale:
+        path.write_text(wanted[path], "utf-8")
+    sys.stdout.write(f"{len(stale)} of {len(wanted)} pages written\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
