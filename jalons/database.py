@@ -38,16 +38,19 @@ def engine(url: str, schema: str, *, pool: int = 10) -> Engine:
     """An engine whose connections live in one schema. Opens nothing until it is first used.
 
     url: `postgresql+psycopg://…`. Connections are not asked whether they live before each use, which would cost a
-    round trip: `transaction` and `transact` drop the whole pool at the first that does not.
+    round trip: `transaction` and `transact` drop the whole pool at the first that does not. The one used last is used
+    next, and statements are prepared at their second use, so that few plans are made.
     """
     return create_engine(
         url,
         pool_size=pool,
         max_overflow=0,
         pool_timeout=10,
+        pool_use_lifo=True,
         connect_args={
             "connect_timeout": CONNECT_SECONDS,
             "application_name": f"jalons-{schema}",
+            "prepare_threshold": 1,
             "options": f"{_TIMEOUTS} -c search_path={schema}",
             **_KEEPALIVE,
         },

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import importlib
 import logging
 import os
@@ -25,7 +26,7 @@ from jalons.settings import ServiceName, Settings
 
 log = logging.getLogger(__name__)
 
-_NICE = 5
+_NICE = 19
 STOP_SECONDS = 10
 """Once asked to stop, the process ends itself after this long, whatever hangs."""
 
@@ -62,6 +63,9 @@ def serve(name: ServiceName, settings: Settings) -> None:
     logs.configure(name, settings.log_level)
     module = importlib.import_module(f"services.{name}.service")
     service: Service = module.build(settings)
+    gc.collect()
+    gc.freeze()  # what was imported lives as long as the process: no collection need look at it again
+    gc.set_threshold(10_000, 20, 20)
     if service.gives_way:
         os.nice(_NICE)
     runner = asyncio.Runner(loop_factory=_loop_factory())

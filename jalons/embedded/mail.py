@@ -62,7 +62,8 @@ class Catcher:
 
 
 def serve(port: int, folder: str) -> None:
-    """Catch mail on 127.0.0.1 until SIGTERM."""
+    """Catch mail on 127.0.0.1 until SIGTERM. On a busy machine everything else goes first."""
+    os.nice(19)
     asyncio.run(_serve(port, Path(folder)))
 
 

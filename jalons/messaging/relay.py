@@ -62,6 +62,7 @@ class Relay:
         self._make_producer = producer
         self._batch = batch
         self._producer: Producer | None = None
+        self._measured = float("-inf")
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"relay-{service}", daemon=True)
 
@@ -100,8 +101,8 @@ class Relay:
             self._stopping.wait(max(0.0, began + PACE_SECONDS - time.monotonic()))
             rows = self._unsent(conn)
             began = time.monotonic()
+            self._measure(conn)
             if not rows:
-                self._measure(conn)
                 self._sleep(conn)
                 continue
             self._send(rows)
@@ -162,6 +163,10 @@ class Relay:
                 return
 
     def _measure(self, conn: Connection) -> None:
+        """What waits, every few seconds; also while the broker is away and nothing can be sent."""
+        if time.monotonic() < self._measured + POLL_SECONDS:
+            return
+        self._measured = time.monotonic()
         row = conn.execute(
             "SELECT count(*), coalesce(extract(epoch FROM now() - min(recorded)), 0)::float8"
             " FROM events WHERE position IS NULL"

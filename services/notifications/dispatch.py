@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import random
 import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -30,6 +31,11 @@ log = logging.getLogger(__name__)
 
 LEASE = timedelta(seconds=120)
 """Longer than any attempt; a crash delays its message by this much at least."""
+PACE_SECONDS = 0.05
+"""Looks for what is due begin at most this often: a stream of events shares them."""
+REST, REST_MOST_SECONDS = 3.0, 1.0
+"""A thread rests three times as long as a message took: in a burst of events, answers to callers and what they see come
+first, and messages go out over the seconds that follow."""
 POLL_SECONDS = 5.0
 """A fallback, and how soon a retry that has become due is seen."""
 _NEVER_LOOKED_AT = timedelta(days=3650)
@@ -60,8 +66,8 @@ class Dispatcher:
         self._now = now
         self._draw = draw
         self._stopping = threading.Event()
-        self._bell = threading.Condition()
-        self._rung = 0
+        self._bells = {channel.name: threading.Condition() for channel in channels}
+        self._rung = dict.fromkeys(self._bells, 0)
         self._threads = [threading.Thread(target=self._watch, name="deliveries-watch", daemon=True)]
         for channel, count in channels.items():
             self._threads += [
@@ -77,7 +83,7 @@ class Dispatcher:
     def stop(self, seconds: float = 5.0) -> None:
         """Begin no further attempt, and wait that long for those in hand."""
         self._stopping.set()
-        self._ring()
+        self._ring_all()
         for thread in self._threads:
             thread.join(seconds / len(self._threads))
 
@@ -170,16 +176,19 @@ class Dispatcher:
     def _work(self, channel: Channel) -> None:
         """Send while there is something to send, then wait for the bell."""
         while not self._stopping.is_set():
-            heard = self._rung
+            began = time.monotonic()
+            heard, bell = self._rung[channel.name], self._bells[channel.name]
             try:
                 found = self.step(channel)
             except Exception as error:  # noqa: BLE001 - a thread that ends would silence its channel
                 log.warning("deliveries by %s wait: %s", channel.name, where(error))
                 self._stopping.wait(2.0)
                 continue
-            if not found:
-                with self._bell:
-                    self._bell.wait_for(lambda: self._rung != heard or self._stopping.is_set())  # noqa: B023
+            if found:
+                self._stopping.wait(min(REST * (time.monotonic() - began), REST_MOST_SECONDS))
+            else:
+                with bell:
+                    bell.wait_for(lambda: self._rung[channel.name] != heard or self._stopping.is_set())  # noqa: B023
 
     def _watch(self) -> None:
         """Ring when a message is added, or has become due; while the connection is away, ring now and then."""
@@ -189,17 +198,18 @@ class Dispatcher:
                     conn.execute(f"LISTEN {store.wake_channel()}")
                     while not self._stopping.is_set():
                         self._ring_if_due()
+                        self._stopping.wait(PACE_SECONDS)
                         self._sleep(conn)
             except (psycopg.Error, SQLAlchemyError, OSError) as error:
                 log.warning("deliveries are looked for without being woken: %s", type(error).__name__)
                 self._stopping.wait(POLL_SECONDS)
-                self._ring()
+                self._ring_all()
 
     def _ring_if_due(self) -> None:
         with transaction(self._engine) as conn:
-            due = store.anything_due(conn, self._now())
-        if due:
-            self._ring()
+            due = store.lanes_due(conn, self._now())
+        for channel, lanes in due.items():
+            self._ring(channel, lanes)
 
     def _sleep(self, conn: Direct) -> None:
         waited = 0.0
@@ -208,10 +218,16 @@ class Dispatcher:
                 return
             waited += 1.0
 
-    def _ring(self) -> None:
-        with self._bell:
-            self._rung += 1
-            self._bell.notify_all()
+    def _ring(self, channel: str, threads: int) -> None:
+        """Wake as many threads of a channel as can find something to send; each look costs a transaction."""
+        if channel in self._bells:
+            with self._bells[channel]:
+                self._rung[channel] += 1
+                self._bells[channel].notify(threads)
+
+    def _ring_all(self) -> None:
+        for channel in self._bells:
+            self._ring(channel, len(self._threads))
 
 
 def _attempt(send: Send) -> Outcome:

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
-from jalons.database import execute, one
+from jalons.database import execute
 from services.notifications.domain.gate import PartnerRecord
 
 Json = dict[str, Any]
@@ -233,12 +233,16 @@ def free(conn: Connection, channel: str, recipient: str, at: datetime) -> None:
     execute(conn, "UPDATE lanes SET free_at = %s WHERE channel = %s AND recipient = %s", (at, channel, recipient))
 
 
-def anything_due(conn: Connection, now: datetime) -> bool:
-    """Whether some message's turn has come."""
-    row = one(
-        conn, "SELECT EXISTS (SELECT 1 FROM deliveries WHERE status IN ('pending', 'waiting') AND due_at <= %s)", (now,)
+def lanes_due(conn: Connection, now: datetime) -> dict[str, int]:
+    """How many recipients' turn has come, by channel."""
+    rows = execute(
+        conn,
+        "SELECT l.channel, count(*) AS lanes FROM lanes l WHERE l.free_at <= %s AND EXISTS (SELECT 1 FROM deliveries d"
+        " WHERE d.channel = l.channel AND d.recipient = l.recipient AND d.status IN ('pending', 'waiting')"
+        " AND d.due_at <= %s) GROUP BY l.channel",
+        (now, now),
     )
-    return bool(row[0])
+    return {row.channel: row.lanes for row in rows}
 
 
 def partner(conn: Connection, slug: str | None) -> PartnerRecord | None:

@@ -52,7 +52,6 @@ class Project:
         store.save_steps(conn, changed)
         store.add_counts(conn, Counter(cell for event in told if (cell := counted(event))))
         store.add_aliases(conn, self._aliases(told))
-        store.wake_streams(conn)
 
     def _aliases(self, events: Sequence[Event]) -> dict[UUID, tuple[str, str]]:
         """The names by which the parties other than the home may ask."""

@@ -76,7 +76,6 @@ class Stalls:
             first = store.take_positions(conn, len(told))
             store.add_derivations(conn, list(enumerate(told, first)))
             store.save_steps(conn, {(subject, step.first): replace(step, stalled=True) for subject, step, _ in held})
-            store.wake_streams(conn)
         return len(drafts)
 
     def _run(self) -> None:

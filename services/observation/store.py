@@ -48,6 +48,7 @@ _SAVE = (
     f"INSERT INTO steps (subject, {_COLUMNS}) SELECT * FROM unnest(%s::uuid[], {_ARRAYS})"  # noqa: S608
     f" ON CONFLICT (subject, first) DO UPDATE SET {_CHANGES}"
 )
+FEW = 8
 _TIMELINE = "position, sequence, time, recorded, subject, id, correlation, causation, source, type, partner, data"
 
 
@@ -68,18 +69,38 @@ def save_steps(conn: Connection, changed: Mapping[tuple[str, UUID], Step]) -> No
 
 def take_positions(conn: Connection, number: int) -> int:
     """The first of that many new positions in the stream. Whoever has taken some holds all others up until it commits,
-    so that a reader of `after=` never misses one that appears late: it is the last thing to wait for."""
-    last = one(conn, "UPDATE stream_head SET position = position + %s RETURNING position", (number,)).position
+    so that a reader of `after=` never misses one that appears late: it is the last thing to wait for. Streams are woken
+    once it has committed."""
+    last = one(
+        conn,
+        "UPDATE stream_head SET position = position + %s RETURNING position, pg_notify(%s, '') AS wakes",
+        (number, CHANNEL),
+    ).position
     return int(last) - number + 1
 
 
 def add_to_timeline(conn: Connection, events: Iterable[tuple[int, Event]]) -> None:
-    """Events with their positions; what is sealed is left out."""
-    with _cursor(conn) as cursor, cursor.copy(f"COPY timeline ({_TIMELINE}) FROM STDIN") as copy:
-        for position, e in events:
-            data = e.data.model_dump_json(exclude_none=True, exclude_defaults=True)
-            envelope = (e.sequence, e.time, e.recorded, e.subject, e.id, e.correlation, e.causation)
-            copy.write_row((position, *envelope, e.source, e.type, e.partner, data))
+    """Events with their positions; what is sealed is left out. Many go by COPY; for a few its extra round trips cost
+    more than they save."""
+    rows = [(position, *_envelope(e), _open_part(e)) for position, e in events]
+    if len(rows) > FEW:
+        with _cursor(conn) as cursor, cursor.copy(f"COPY timeline ({_TIMELINE}) FROM STDIN") as copy:
+            for row in rows:
+                copy.write_row(row)
+        return
+    slots = ", ".join(["(" + ", ".join(["%s"] * len(rows[0])) + ")"] * len(rows))
+    execute(conn, f"INSERT INTO timeline ({_TIMELINE}) VALUES {slots}", [value for row in rows for value in row])  # noqa: S608
+
+
+def _envelope(e: Event) -> tuple[Any, ...]:
+    return (
+        *(e.sequence, e.time, e.recorded, UUID(e.subject), e.id, e.correlation, e.causation),
+        *(e.source, e.type, e.partner),
+    )
+
+
+def _open_part(e: Event) -> str:
+    return e.data.model_dump_json(exclude_none=True, exclude_defaults=True)
 
 
 def add_derivations(conn: Connection, derived: Sequence[tuple[int, Event]]) -> None:
@@ -119,11 +140,6 @@ def add_aliases(conn: Connection, aliases: Mapping[UUID, tuple[str, str]]) -> No
             " ON CONFLICT DO NOTHING",
             (list(aliases), [person for person, _ in aliases.values()], [partner for _, partner in aliases.values()]),
         )
-
-
-def wake_streams(conn: Connection) -> None:
-    """Once the transaction is committed."""
-    execute(conn, "SELECT pg_notify(%s, '')", (CHANNEL,))
 
 
 def person_of(conn: Connection, named: UUID, reader: str) -> UUID | None:
