@@ -35,13 +35,15 @@ check: setup  ## what CI checks before it tests: format, lint, types, borders, g
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/python -m schemas.generate --check
+	@$(BIN)/python docs/generate.py --check
 
 format: setup  ## write the format and the lint's own mends
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-schemas: setup  ## write the JSON Schemas and examples again from the models
+schemas: setup  ## write the JSON Schemas, examples and reference pages again from the code
 	@$(BIN)/python -m schemas.generate
+	@$(BIN)/python docs/generate.py
 
 bench: setup  ## measure: idle cost, delay, relay, intake (minutes)
 	@$(BIN)/python -m bench $(ARGS)

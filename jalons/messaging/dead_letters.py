@@ -73,6 +73,16 @@ def listed(conn: Connection, *, unresolved: bool = True, limit: int = 200) -> li
     return [_letter(row) for row in execute(conn, f"{_LETTER} {which}ORDER BY d.at, d.id LIMIT %s", (limit,))]
 
 
+def open_now(conn: Connection) -> tuple[int, int]:
+    """How many are open, and how many subjects of them are parked."""
+    row = one(
+        conn,
+        "SELECT count(*) AS letters, count(*) FILTER (WHERE kind = 'parked') AS parked"
+        " FROM dead_letters WHERE resolved IS NULL",
+    )
+    return row.letters, row.parked
+
+
 def found(conn: Connection, letter_id: UUID) -> DeadLetter | None:
     """One dead letter."""
     row = execute(conn, f"{_LETTER} WHERE d.id = %s", (letter_id,)).fetchone()

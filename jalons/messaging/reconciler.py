@@ -11,7 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from jalons import metrics
 from jalons.database import execute, transaction
-from jalons.messaging import progress
+from jalons.messaging import dead_letters, progress
 from jalons.messaging.deliver import Deliver
 from jalons.messaging.source_log import Head, LogUnavailable
 
@@ -41,9 +41,17 @@ class Reconciler:
         """One round over every source; how many events were missing. Raises LogUnavailable and database errors."""
         return sum(self._compare(source) for source in self._deliver.logs)
 
+    def measure(self) -> None:
+        """Say in the metrics what was set aside or parked and is not mended."""
+        with transaction(self._deliver.engine) as conn:
+            letters, parked = dead_letters.open_now(conn)
+        metrics.DEAD_LETTERS_OPEN.labels(self._deliver.service).set(letters)
+        metrics.SUBJECTS_PARKED.labels(self._deliver.service).set(parked)
+
     def _run(self) -> None:
         while not self._stopping.wait(self._seconds):
             try:
+                self.measure()
                 self.look()
             except (LogUnavailable, SQLAlchemyError, psycopg.Error) as error:
                 log.info("reconciling waits: %s", type(error).__name__)

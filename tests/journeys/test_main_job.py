@@ -7,7 +7,7 @@ from typing import Any
 
 from jalons.embedded.stack import Stack
 from tests.support.network import PROFILE, Network, eventually
-from tests.support.stream import COUNTED, hub_token, log_of
+from tests.support.stream import COUNTED, MONTHS, hub_token, log_of
 
 
 def _trained(network: Network, beneficiary: str, referral: dict[str, Any], kind: str, **more: Any) -> dict[str, Any]:
@@ -179,7 +179,5 @@ def _referral() -> dict[str, Any]:
 
 
 def _count(network: Network, who: str, measure: str) -> int:
-    answer = network[who].done(
-        "GET", f"/counts?measure={measure}&by=month&from=2026-01&to=2026-12", service="observation"
-    )
+    answer = network[who].done("GET", f"/counts?measure={measure}&by=month&{MONTHS}", service="observation")
     return int(answer["total"])

@@ -9,6 +9,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from prometheus_client import generate_latest
 from sqlalchemy import Connection, Engine
 
 from jalons.database import execute, one, transaction
@@ -254,6 +255,16 @@ def test_a_last_event_whose_ack_ran_ahead_of_its_commit_is_found_by_the_reconcil
     assert reconciler.look() == 0
     bench.source.write(bela)
     assert reconciler.look() == 1, "from where it stopped"
+
+
+def test_what_is_not_mended_shows_in_the_metrics(bench: Bench) -> None:
+    anna = person()
+    bench.applied.broken = {(anna, 1)}
+    assert bench.deliver([record(b"not json", anna, 3), bench.source.write(anna)])
+    Reconciler(bench.deliver, 60).measure()
+    shown = generate_latest().decode()
+    assert 'jalons_dead_letters_open{service="observation"} 2.0' in shown
+    assert 'jalons_subjects_parked{service="observation"} 1.0' in shown
 
 
 def test_gap_fetch_and_reconciler_leave_a_parked_subject_alone(bench: Bench) -> None:

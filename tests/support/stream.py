@@ -12,8 +12,12 @@ from typing import Any
 import httpx
 import psycopg
 
+from jalons.clock import local_date, now
 from tests.support.network import PROFILE, Network, Partner, eventually
 
+_YEAR = local_date(now()).year
+MONTHS = f"from={_YEAR - 1}-01&to={_YEAR}-12"
+"""What the tests do happens within these."""
 COUNTED = {
     "jalons.beneficiary.registered.v1": "persons_new",
     "jalons.referral.sent.v1": "referrals_sent",
@@ -163,9 +167,7 @@ def _all_sent(network: Network) -> bool:
 def _counts(network: Network) -> dict[str, int]:
     found = {}
     for measure in COUNTED.values():
-        answer = network.operator.done(
-            "GET", f"/counts?measure={measure}&by=month&from=2026-01&to=2026-12", service="observation"
-        )
+        answer = network.operator.done("GET", f"/counts?measure={measure}&by=month&{MONTHS}", service="observation")
         found[measure] = answer["total"]
     return found
 

@@ -48,14 +48,10 @@ def _played(info: dict[str, Any], console: Console, *, leave: bool, as_json: boo
 
     began = time.monotonic()
     with httpx.Client(timeout=30) as http:
-        story = Story(
-            http, info, lambda who, what: console.print(f"  [bold]{escape(who)}[/] {escape(what)}"), local_date(now())
-        )
+        story = Story(http, info, _teller(console), local_date(now()))
         try:
             story.load()
-            console.print(
-                "\n[bold]Intégra Plus[/]: the network is loaded. What its partners do now, by their own calls:"
-            )
+            console.print("\n[bold]Intégra Plus[/] is loaded. What its partners do, each by its own calls:")
             story.play()
             found = story.outcome()
         except DemoFailed as error:
@@ -82,9 +78,7 @@ def _table(title: str, *columns: str) -> Table:
 
 def _show(console: Console, mails: list[dict[str, Any]], found: dict[str, Any]) -> None:
     console.print("\nWhat followed by itself")
-    pathway = Table(
-        "moment", "from", "to", "at", "goal", "chosen by", title="the pathway", title_justify="left", box=None
-    )
+    pathway = _table("the pathway", "moment", "from", "to", "at", "goal", "chosen by")
     for step in found["pathway"]["steps"]:
         meaning = {name: value or "–" for name, value in step["meaning"].items()}
         left = (step["left_at"] or "…")[:10]
