@@ -8,7 +8,8 @@ from typing import Any
 from urllib.parse import unquote_plus
 
 from fastapi import FastAPI, Response
-from fastapi.responses import JSONResponse
+from fastapi.openapi.docs import get_swagger_ui_html
+from fastapi.responses import HTMLResponse, JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.requests import ClientDisconnect
 
@@ -39,6 +40,8 @@ def application(service: str, promise: str, verifier: Verifier, ready: Ready, pu
         title=f"Jalons · {service}",
         description=promise,
         version="1",
+        docs_url=None,
+        redoc_url=None,
         servers=[{"url": public_url}] if public_url else None,
         responses={"4XX": {"model": problems.ProblemBody, "description": "A refusal, with its cause and its cure"}},
     )
@@ -46,6 +49,11 @@ def application(service: str, promise: str, verifier: Verifier, ready: Ready, pu
     app.state.verifier = verifier
     problems.install(app)
     app.add_middleware(Shell, service=service)
+
+    @app.get("/docs", include_in_schema=False)
+    async def documents() -> HTMLResponse:
+        """Names the document relatively: behind the public address this page is one of three."""
+        return get_swagger_ui_html(openapi_url="openapi.json", title=app.title)
 
     @app.get("/health/live", tags=["operation"], summary="The process answers")
     async def live() -> dict[str, str]:

@@ -154,6 +154,7 @@ def _server(service: Service, settings: Settings) -> uvicorn.Server:
             access_log=False,
             lifespan="off",
             server_header=False,
+            proxy_headers=False,
             timeout_graceful_shutdown=5,
         )
     )

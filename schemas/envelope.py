@@ -90,3 +90,25 @@ class Envelope(BaseModel):
     partner: str
     traceparent: str | None = None
     data: dict[str, Any]
+
+
+def attributes(event: Event) -> dict[str, Any]:
+    """An event's attributes in the form of the wire, without `data`."""
+    found: dict[str, Any] = {
+        "specversion": "1.0",
+        "id": str(event.id),
+        "source": event.source,
+        "type": event.type,
+        "subject": event.subject,
+        "time": event.time.isoformat(),
+        "datacontenttype": "application/json",
+        "recordedtime": event.recorded.isoformat(),
+        "sequence": str(event.sequence),
+        "partitionkey": event.subject,
+        "correlationid": str(event.correlation),
+        "causationid": str(event.causation),
+        "partner": event.partner,
+    }
+    if event.traceparent:
+        found["traceparent"] = event.traceparent
+    return found

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
 
 from pydantic import ValidationError
@@ -12,7 +11,7 @@ from pydantic import ValidationError
 from jalons.privacy.keys import GONE, Key
 from jalons.privacy.sealing import Unsealable, seal, unseal
 from schemas.catalogue import TYPES
-from schemas.envelope import Envelope, Event, Payload, SealedPart
+from schemas.envelope import Envelope, Event, Payload, SealedPart, attributes
 from schemas.topics import MAX_EVENT_BYTES
 
 
@@ -62,24 +61,7 @@ def encode(event: Event, key: bytes | None) -> bytes:
             raise ValueError(f"{event.type} has a sealed part and needs the person's key")
         clear = event.sealed.model_dump_json(exclude_none=True).encode()
         data["sealed"] = seal(key, clear, _binding(event.id, event.type, event.subject))
-    envelope: dict[str, Any] = {
-        "specversion": "1.0",
-        "id": str(event.id),
-        "source": event.source,
-        "type": event.type,
-        "subject": event.subject,
-        "time": event.time.isoformat(),
-        "datacontenttype": "application/json",
-        "recordedtime": event.recorded.isoformat(),
-        "sequence": str(event.sequence),
-        "partitionkey": event.subject,
-        "correlationid": str(event.correlation),
-        "causationid": str(event.causation),
-        "partner": event.partner,
-    }
-    if event.traceparent:
-        envelope["traceparent"] = event.traceparent
-    envelope["data"] = data
+    envelope = attributes(event) | {"data": data}
     value = json.dumps(envelope, ensure_ascii=False, separators=(",", ":")).encode()
     if len(value) > MAX_EVENT_BYTES:
         raise TooLarge(f"{event.type} takes {len(value)} bytes; an event has at most {MAX_EVENT_BYTES}")

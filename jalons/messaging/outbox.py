@@ -43,6 +43,10 @@ class Draft:
     id: UUID = field(default_factory=new_id)
 
 
+FEW = 8
+_ROW = "(%s, %s, %s, %s, %s, %s, %s)"
+_COLUMNS = "%s::text[], %s::bigint[], %s::uuid[], %s::text[], %s::text[], %s::timestamptz[], %s::bytea[]"
+
 KeysOf = Callable[[Connection, Collection[str]], Mapping[str, bytes]]
 
 
@@ -107,21 +111,22 @@ class Outbox:
         )
 
     def _store(self, conn: Connection, events: list[Event], values: list[bytes]) -> None:
+        """In one statement with the relay's wake-up: as rows while they are few, as columns when they are many."""
+        rows = [
+            (e.subject, e.sequence, e.id, e.type, e.data.TOPIC.name, e.recorded, value)
+            for e, value in zip(events, values, strict=True)
+        ]
+        if len(rows) <= FEW:
+            source = "VALUES " + ", ".join([_ROW] * len(rows))
+            given: list[object] = [value for row in rows for value in row]
+        else:
+            source = f"SELECT * FROM unnest({_COLUMNS})"  # noqa: S608 - no value in it
+            given = [list(column) for column in zip(*rows, strict=True)]
         execute(
             conn,
             "WITH stored AS (INSERT INTO events (subject, sequence, id, type, topic, recorded, value)"
-            " SELECT * FROM unnest(%s::text[], %s::bigint[], %s::uuid[], %s::text[], %s::text[],"
-            " %s::timestamptz[], %s::bytea[])) SELECT pg_notify(%s, '')",
-            (
-                [e.subject for e in events],
-                [e.sequence for e in events],
-                [e.id for e in events],
-                [e.type for e in events],
-                [e.data.TOPIC.name for e in events],
-                [e.recorded for e in events],
-                values,
-                channel(self.service),
-            ),
+            f" {source}) SELECT pg_notify(%s, '')",
+            (*given, channel(self.service)),
         )
 
 

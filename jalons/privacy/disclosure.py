@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
-from schemas.envelope import Event
+from schemas.envelope import Event, attributes
 from schemas.topics import DELIVERIES, DIRECTORY, PATHWAYS
 
 Alias = Callable[[str, str], UUID]
@@ -84,24 +84,8 @@ def _fields(event: Event) -> dict[str, Any]:
 
 
 def _whole(event: Event) -> dict[str, Any]:
-    envelope: dict[str, Any] = {
-        "specversion": "1.0",
-        "id": str(event.id),
-        "source": event.source,
-        "type": event.type,
-        "subject": event.subject,
-        "time": event.time.isoformat(),
-        "datacontenttype": "application/json",
-        "recordedtime": event.recorded.isoformat(),
-        "sequence": str(event.sequence),
-        "partitionkey": event.subject,
-        "correlationid": str(event.correlation),
-        "causationid": str(event.causation),
-        "partner": event.partner,
-    }
-    if event.traceparent:
-        envelope["traceparent"] = event.traceparent
-    return envelope | {"data": {name.removeprefix("sealed."): value for name, value in _fields(event).items()}}
+    data = {name.removeprefix("sealed."): value for name, value in _fields(event).items()}
+    return attributes(event) | {"data": data}
 
 
 def _told(event: Event) -> dict[str, Any]:

@@ -14,13 +14,14 @@ _TELEPHONE = r"(?<=\+)(?:3[1-3]|49|352)"
 _ELEVEN = re.compile(rf"(?<!\d)(?!{_TELEPHONE})(?=({_SHAPE}))", re.ASCII)
 """Looked ahead for, so that digits standing before a number cannot hide it. A mobile number with the country's code
 (Belgium's and its neighbours') has eleven digits too, and its third and fourth read as a bis number's month."""
+_DIGITS = 11
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
 def holds_national_number(text: str) -> bool:
     """Whether a text holds eleven digits, bare or as NN.NN.NN-NNN.NN, with a plausible date (also of a bis number)
     and a check that is right for either century."""
-    return any(_plausible(found.group(1)) for found in _ELEVEN.finditer(text))
+    return len(text) >= _DIGITS and any(_plausible(found.group(1)) for found in _ELEVEN.finditer(text))
 
 
 def _plausible(number: str) -> bool:

@@ -8,13 +8,13 @@ import signal
 import sys
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib import import_module
 from pathlib import Path
 from threading import Thread
 
 import psycopg
 import typer
 
-from jalons.cli import up as command
 from jalons.embedded.stack import Stack
 from jalons.settings import Settings
 
@@ -50,5 +50,6 @@ def serve(name: str, settings: Settings) -> None:
 
 
 if __name__ == "__main__":
-    command.Stack = FakeStack  # type: ignore[misc, assignment]
+    command = import_module("jalons.cli.up")  # by name: the package's `up` is the command itself
+    command.Stack = FakeStack
     typer.run(command.up)

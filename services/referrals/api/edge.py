@@ -146,7 +146,7 @@ def _text(value: object) -> str:
 
 async def _fingerprint(request: Request) -> bytes:
     return hashlib.sha256(
-        b"\0".join([request.method.encode(), request.url.path.encode(), await request.body()])
+        b"\0".join([request.method.encode(), request.scope["path"].encode(), await request.body()])
     ).digest()
 
 
