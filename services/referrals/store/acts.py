@@ -27,7 +27,6 @@ class Acts(Generic[S]):
     table: str
     kind: type[S]
     columns: tuple[str, ...]
-    parties: tuple[str, ...]
 
     @property
     def _all(self) -> tuple[str, ...]:
@@ -91,6 +90,6 @@ class Acts(Generic[S]):
         return tuple(Jsonb(dict(value)) if name == "facts" else value for name, value in values.items())
 
 
-REFERRALS = Acts("referrals", Referral, ("referrer", "recipient", "moment", "offer"), ("referrer", "recipient"))
-TRAININGS = Acts("trainings", Training, ("operator", "moment", "referral_id"), ("operator", "home"))
-PLACEMENTS = Acts("placements", Placement, ("proposer", "employer", "referral_id"), ("proposer", "employer"))
+REFERRALS = Acts("referrals", Referral, ("referrer", "recipient", "moment", "offer"))
+TRAININGS = Acts("trainings", Training, ("operator", "moment", "referral_id"))
+PLACEMENTS = Acts("placements", Placement, ("proposer", "employer", "referral_id"))

@@ -43,11 +43,6 @@ def find(conn: Connection, named: UUID, partner: str, *, lock: bool = False) -> 
     return _person(row) if row else None
 
 
-def lock_ref(conn: Connection, ref: UUID) -> None:
-    """Hold a person until the transaction ends: every event about them is numbered under this lock."""
-    execute(conn, "SELECT 1 FROM beneficiaries WHERE ref = %s FOR UPDATE", (ref,))
-
-
 def by_local_ref(conn: Connection, home: str, local_ref: str) -> Person | None:
     """The person a home partner knows by its own dossier number."""
     row = execute(
