@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import socket
+import zlib
 from typing import Any
 
 from kafka import KafkaConsumer, KafkaProducer
 from kafka.admin import KafkaAdminClient
 from kafka.errors import TopicAlreadyExistsError
+from kafka.partitioner.abc import Partitioner
 
 from jalons.settings import Settings
 from schemas.topics import MAX_MESSAGE_BYTES, TOPICS, Topic
@@ -33,6 +35,17 @@ def client_options(settings: Settings, client_id: str) -> dict[str, Any]:
     return options
 
 
+class BySubject(Partitioner):  # type: ignore[misc]
+    """A subject's events go to one partition: by CRC-32 of the key, as librdkafka's `consistent` partitioner does.
+
+    The default computes murmur2 in Python, which was a quarter of what sending costs.
+    """
+
+    def partition(self, topic: str, _key: Any, key: bytes, _value: Any, _bytes: Any, cluster: Any) -> int:
+        """Its number; partitions are counted from 0 and never change in number."""
+        return zlib.crc32(key) % len(cluster.partitions_for_topic(topic))
+
+
 def producer(settings: Settings, client_id: str) -> KafkaProducer:
     """An idempotent producer. Building it blocks while the broker is away: only the relay's own thread may.
 
@@ -43,7 +56,8 @@ def producer(settings: Settings, client_id: str) -> KafkaProducer:
         **client_options(settings, client_id),
         enable_idempotence=True,
         acks="all",
-        linger_ms=0,
+        linger_ms=1_000,
+        partitioner=BySubject(),
         batch_size=256 * 1024,
         max_request_size=MAX_MESSAGE_BYTES,
         allow_auto_create_topics=False,

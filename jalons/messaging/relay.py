@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Protocol
 
 import psycopg
@@ -23,7 +24,7 @@ PACE_SECONDS = 0.01
 """Batches begin at most this often, so that a stream of calls shares them; an event that comes alone never waits."""
 POLL_SECONDS = 5.0
 """A fallback: NOTIFY wakes the relay; a wake-up that is lost costs at most this long."""
-_BACKOFF_MOST = 5.0
+_BACKOFF_LEAST, _BACKOFF_MOST = 0.2, 5.0
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 Row = tuple[int, str, str, str, bytes]
@@ -63,6 +64,7 @@ class Relay:
         self._batch = batch
         self._producer: Producer | None = None
         self._measured = float("-inf")
+        self._backoff = _BACKOFF_LEAST
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"relay-{service}", daemon=True)
 
@@ -76,17 +78,15 @@ class Relay:
         self._thread.join(seconds)
 
     def _run(self) -> None:
-        backoff = 0.2
         while not self._stopping.is_set():
             try:
                 with self._connect() as conn:
                     self._follow(conn)
-                backoff = 0.2
-            except (psycopg.Error, KafkaError, NotSent, OSError) as error:
-                log.warning("relay waits %.1f s: %s", backoff, type(error).__name__)
+            except Exception as error:  # noqa: BLE001 - the outbox waits for whatever is mended; a dead thread would not say so
+                log.warning("relay waits %.1f s: %s", self._backoff, type(error).__name__)
                 self._drop_producer()
-                self._stopping.wait(backoff)
-                backoff = min(backoff * 2, _BACKOFF_MOST)
+                self._stopping.wait(self._backoff)
+                self._backoff = min(self._backoff * 2, _BACKOFF_MOST)
         self._drop_producer()
 
     def _follow(self, conn: Connection) -> None:
@@ -96,18 +96,37 @@ class Relay:
         conn.execute(f"LISTEN {channel(self._service)}")
         last = conn.execute("SELECT coalesce(max(position), 0) FROM events").fetchone()
         position: int = last[0] if last else 0
+        with ThreadPoolExecutor(1, f"relay-{self._service}-marks") as marker:
+            self._empty(conn, position, marker)
+
+    def _empty(self, conn: Connection, position: int, marker: ThreadPoolExecutor) -> None:
+        """Batch after batch. While full ones follow each other, the next is read as the broker works on this one, and
+        queued as the database marks this one; only ever one is on its way to the broker."""
         began = 0.0
+        rows: list[Row] = []
+        marking: Future[None] | None = None
         while not self._stopping.is_set():
-            self._stopping.wait(max(0.0, began + PACE_SECONDS - time.monotonic()))
-            rows = self._unsent(conn)
-            began = time.monotonic()
+            if not rows:
+                self._stopping.wait(max(0.0, began + PACE_SECONDS - time.monotonic()))
+                rows = self._unsent(conn)
+                began = time.monotonic()
             self._measure(conn)
             if not rows:
                 self._sleep(conn)
                 continue
-            self._send(rows)
-            self._mark(conn, rows, position)
+            queued = self._queue(rows)
+            ahead = self._unsent(conn, rows) if len(rows) == self._batch else []
+            self._flush(queued)
+            if marking:
+                marking.result()
+            marking = marker.submit(self._mark, conn, rows, position) if ahead else None
+            if not marking:
+                self._mark(conn, rows, position)
             position += len(rows)
+            rows = ahead
+            self._backoff = _BACKOFF_LEAST
+        if marking:
+            marking.result()
 
     def _locked(self, conn: Connection) -> bool:
         """Wait for the service's lock; another relay that holds it may be working for years."""
@@ -120,37 +139,48 @@ class Relay:
             self._stopping.wait(1.0)
         return False
 
-    def _unsent(self, conn: Connection) -> list[Row]:
-        return conn.execute(
+    def _unsent(self, conn: Connection, but: Sequence[Row] = ()) -> list[Row]:
+        """The next of the log in order, leaving out what is on its way. A lower number may appear late, but never of a
+        subject that has a higher one: appending holds the subject."""
+        found = conn.execute(
             "SELECT appended, subject, topic, type, value FROM events WHERE position IS NULL"
-            " ORDER BY appended LIMIT %s",
-            (self._batch,),
+            " ORDER BY appended LIMIT %s OFFSET %s",
+            (self._batch, len(but)),
             binary=True,
         ).fetchall()
+        sent = {row[0] for row in but}
+        return [row for row in found if row[0] not in sent]
 
-    def _send(self, rows: Sequence[Row]) -> None:
+    def _queue(self, rows: Sequence[Row]) -> list[Any]:
+        """Hand the events to the producer, in order; what to wait for."""
         if self._producer is None:
             self._producer = self._make_producer()
         producer = self._producer
         content = ("content-type", CONTENT_TYPE.encode())
         source = ("source", self._source)
-        futures = [
+        return [
             producer.send(
                 topic, value=bytes(value), key=subject.encode(), headers=[content, source, ("type", type_.encode())]
             )
             for _, subject, topic, type_, value in rows
         ]
-        producer.flush(timeout=40)
-        if not all(future.is_done and future.succeeded() for future in futures):
+
+    def _flush(self, queued: Sequence[Any]) -> None:
+        """Wait until the broker has all of them. Raises NotSent."""
+        assert self._producer is not None
+        self._producer.flush(timeout=40)
+        if not all(future.is_done and future.succeeded() for future in queued):
             raise NotSent
-        metrics.EVENTS_PUBLISHED.labels(self._service).inc(len(rows))
+        metrics.EVENTS_PUBLISHED.labels(self._service).inc(len(queued))
 
     def _mark(self, conn: Connection, rows: Sequence[Row], position: int) -> None:
         """Positions in the order sent, visible at once for the whole batch: a reader of `after=` misses nothing."""
+        appended = [row[0] for row in rows]
         marked = conn.execute(
-            "UPDATE events SET position = k.position FROM unnest(%s::bigint[], %s::bigint[]) AS k(appended, position)"
-            " WHERE events.position IS NULL AND events.appended = k.appended",
-            ([row[0] for row in rows], list(range(position + 1, position + len(rows) + 1))),
+            "UPDATE events SET position = %s + k.nth FROM unnest(%s::bigint[]) WITH ORDINALITY AS k(appended, nth)"
+            " WHERE events.position IS NULL AND events.appended = k.appended"
+            " AND events.appended BETWEEN %s AND %s",  # else each batch looks through all that waits
+            (position, appended, appended[0], appended[-1]),
         )
         if marked.rowcount != len(rows):
             raise NotSent(f"{len(rows) - marked.rowcount} events were marked by another relay")
