@@ -113,6 +113,14 @@ def one(conn: Connection, statement: LiteralString | str, values: Values = ()) -
 
 
 @contextmanager
+def pipelined(conn: Connection) -> Iterator[None]:
+    """Statements in here are sent without waiting for each answer, and are all answered at its end, where the first
+    that failed raises. A row can be asked for and is waited for; a count of rows cannot."""
+    with conn.connection.driver_connection.pipeline():  # type: ignore[union-attr]
+        yield
+
+
+@contextmanager
 def transaction(pool: Engine) -> Iterator[Connection]:
     """A connection in a transaction: committed at the end, rolled back on any error. After a server vanished, every
     connection it left behind is dropped."""

@@ -10,7 +10,7 @@ import logging
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -68,8 +68,8 @@ def serve(name: ServiceName, settings: Settings) -> None:
     gc.set_threshold(10_000, 20, 20)
     if service.gives_way:
         os.nice(_NICE)
-    runner = asyncio.Runner(loop_factory=_loop_factory())
-    with runner:
+    asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())  # for Faust too, whose threads make loops of their own
+    with asyncio.Runner() as runner:
         runner.run(_run(service, settings))
 
 
@@ -77,10 +77,6 @@ def end_process(code: int = 70) -> None:
     """End at once, without cleaning up: what has to survive is in PostgreSQL or Kafka."""
     logging.shutdown()
     os._exit(code)
-
-
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
-    return uvloop.new_event_loop
 
 
 async def _run(service: Service, settings: Settings) -> None:

@@ -79,6 +79,7 @@ def follower(
     topics: Sequence[Topic],
     follows: Sequence[ServiceName],
     apply: Callable[[Ground], Apply],
+    pace_seconds: float = 0.0,
 ) -> tuple[Service, Ground, FastAPI, Keys]:
     """A service that follows others' logs: delivery, reconciler, watchdog and the routes every service has.
 
@@ -98,7 +99,7 @@ def follower(
         logs,
         others=frozenset(f"/services/{each}" for each in SERVICES if each not in follows),
     )
-    consumer = Consumer(settings, name, topics, deliver)
+    consumer = Consumer(settings, name, topics, deliver, pace_seconds)
     deliver.observe = consumer.observe
 
     def missing() -> dict[str, str]:

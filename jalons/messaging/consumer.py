@@ -126,6 +126,7 @@ class Consumer:
     """Keeps an App running and its queue drained until it is asked to stop.
 
     deliver: blocking; True when a batch is applied or kept. Runs in a thread of its own, one batch at a time.
+    pace_seconds: batches begin at most this often, so that a stream of events shares them; a lone one never waits.
     """
 
     def __init__(
@@ -134,11 +135,13 @@ class Consumer:
         service: str,
         topics: Sequence[Topic],
         deliver: Callable[[Sequence[Record]], bool],
+        pace_seconds: float = 0.0,
     ) -> None:
         self._settings = settings
         self._service = service
         self._topics = topics
         self._deliver = deliver
+        self._pace = pace_seconds
         self._queue = Queue()
         self._fuse = Fuse()
         self._app: faust.App | None = None
@@ -180,8 +183,12 @@ class Consumer:
         return frozenset(self._fuse.tripped)
 
     async def _drain(self) -> None:
+        loop = asyncio.get_running_loop()
+        began = 0.0
         while True:
+            await asyncio.sleep(began + self._pace - loop.time())
             events = await self._queue.batch()
+            began = loop.time()
             wanted = [event for event in events if _partition(event) not in self._fuse.tripped]
             if wanted and not await asyncio.to_thread(self._deliver, [_record(event) for event in wanted]):
                 return

@@ -20,6 +20,8 @@ from services.notifications.smtp import NoMailServer, SmtpMailer
 from services.notifications.webhook import HttpCaller
 
 PROMISE = "Tells each partner what waits for it, by e-mail and signed webhook: once, and nothing it may not know."
+PACE_SECONDS = 0.2
+"""Nobody waits at a screen for a mail; in a burst of events those who do come first."""
 EMAIL_THREADS = 2
 WEBHOOK_THREADS = 4
 
@@ -38,6 +40,7 @@ def build(settings: Settings) -> Service:
         topics=(PATHWAYS, DIRECTORY),
         follows=("referrals", "observation"),
         apply=apply,
+        pace_seconds=PACE_SECONDS,
     )
     mailer: Mailer = SmtpMailer(settings.smtp_url) if settings.smtp_url else NoMailServer()
     caller = HttpCaller(loopback=settings.allow_loopback_webhooks)

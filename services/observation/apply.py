@@ -12,6 +12,7 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from jalons import clock
+from jalons.database import pipelined
 from jalons.messaging.outbox import Cause, Draft, Outbox
 from jalons.privacy.disclosure import Alias, parties
 from schemas.envelope import Event
@@ -48,10 +49,11 @@ class Project:
             followed.append((next(positions), event))
             own += [(next(positions), next(derived)) for _ in its]
         store.add_to_timeline(conn, followed)
-        store.add_derivations(conn, own)
-        store.save_steps(conn, changed)
-        store.add_counts(conn, Counter(cell for event in told if (cell := counted(event))))
-        store.add_aliases(conn, self._aliases(told))
+        with pipelined(conn):
+            store.add_derivations(conn, own)
+            store.save_steps(conn, changed)
+            store.add_counts(conn, Counter(cell for event in told if (cell := counted(event))))
+            store.add_aliases(conn, self._aliases(told))
 
     def _aliases(self, events: Sequence[Event]) -> dict[UUID, tuple[str, str]]:
         """The names by which the parties other than the home may ask."""

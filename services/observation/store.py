@@ -50,6 +50,14 @@ _SAVE = (
 )
 FEW = 8
 _TIMELINE = "position, sequence, time, recorded, subject, id, correlation, causation, source, type, partner, data"
+_OWN = "d.position" + ", NULL" * _TIMELINE.count(",")
+_PAGE = (
+    "WITH head AS (SELECT least(position, %(after)s + %(most)s) AS upto FROM stream_head)"  # noqa: S608
+    f" SELECT head.upto, s.* FROM head LEFT JOIN (SELECT {_TIMELINE}, NULL::bytea AS value FROM timeline"
+    " WHERE position > %(after)s AND position <= (SELECT upto FROM head)"
+    f" UNION ALL SELECT {_OWN}, e.value FROM derivations d JOIN events e USING (subject, sequence)"
+    " WHERE d.position > %(after)s AND d.position <= (SELECT upto FROM head)) s ON true ORDER BY s.position"
+)
 
 
 def open_steps(conn: Connection, subjects: Collection[str]) -> dict[str, list[Step]]:
@@ -200,24 +208,13 @@ def head(conn: Connection) -> int:
 
 def page(conn: Connection, after: int, most: int) -> tuple[list[tuple[int, Event]], int]:
     """The stream after a position, with positions, and up to where this is all there is; at most so many positions."""
-    upto = min(after + most, head(conn))
-    if upto <= after:
-        return [], after
-    span = (after, upto)
-    followed = execute(
-        conn,
-        f"SELECT {_TIMELINE} FROM timeline WHERE position > %s AND position <= %s",  # noqa: S608
-        span,
-    )
-    entries = [(int(row.position), _event(row)) for row in followed]
-    own = execute(
-        conn,
-        "SELECT d.position, e.value FROM derivations d JOIN events e USING (subject, sequence)"
-        " WHERE d.position > %s AND d.position <= %s",
-        span,
-    )
-    entries += [(int(row.position), opened(read(bytes(row.value)), None)) for row in own]
-    return sorted(entries, key=lambda entry: entry[0]), upto
+    rows = execute(conn, _PAGE, {"after": after, "most": most}).fetchall()
+    upto = max(after, rows[0].upto)
+    return [(row.position, _own(row) if row.value else _event(row)) for row in rows if row.position is not None], upto
+
+
+def _own(row: Any) -> Event:
+    return opened(read(bytes(row.value)), None)
 
 
 def _event(row: Any) -> Event:

@@ -136,10 +136,11 @@ class Tail:
                 self._stopping.wait(1.0)
 
     def _catch_up(self) -> None:
-        before = None
-        while before != self._end and not self._stopping.is_set():
-            before = self._end
+        more = True
+        while more and not self._stopping.is_set():
+            before, listening = self._end, self._start is not None
             self.read()
+            more = self._end - before >= PAGE or (not listening and self._start is not None)
 
     def _sleep(self, conn: psycopg.Connection[tuple[Any, ...]]) -> None:
         """Until something was committed, the poll is due, or we are asked to stop."""
