@@ -5,6 +5,7 @@ from __future__ import annotations
 import select
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cache
 from typing import Any, LiteralString, TypeVar
 
 import psycopg
@@ -110,6 +111,34 @@ def one(conn: Connection, statement: LiteralString | str, values: Values = ()) -
     if row is None:
         raise LookupError("the statement gave no row")
     return row
+
+
+FEW = 8
+"""So many rows are cheaper to pass value by value than as arrays."""
+
+
+def given(types: str, rows: Sequence[Sequence[Any]]) -> tuple[str, list[Any]]:
+    """What stands after FROM for these rows, and its values: `VALUES` while they are few, `unnest` when they are many.
+
+    types: of the columns, in order, as in "text bigint uuid".
+    """
+    if 0 < len(rows) <= FEW:
+        return _listed(types, len(rows)), [value for row in rows for value in row]
+    columns = [list(column) for column in zip(*rows, strict=True)] if rows else [[] for _ in types.split()]
+    return _unnested(types), columns
+
+
+@cache
+def _listed(types: str, rows: int) -> str:
+    kinds = types.split()
+    first = ", ".join(f"%s::{kind}" for kind in kinds)
+    other = ", ".join(["%s"] * len(kinds))
+    return f"(VALUES ({first}){f', ({other})' * (rows - 1)})"
+
+
+@cache
+def _unnested(types: str) -> str:
+    return f"unnest({', '.join(f'%s::{kind}[]' for kind in types.split())})"
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from jalons import metrics
 from jalons.clock import new_id
-from jalons.database import execute
+from jalons.database import execute, given
 from jalons.messaging.codec import encode
 from schemas.envelope import Event, Payload, SealedPart
 
@@ -43,9 +43,7 @@ class Draft:
     id: UUID = field(default_factory=new_id)
 
 
-FEW = 8
-_ROW = "(%s, %s, %s, %s, %s, %s, %s)"
-_COLUMNS = "%s::text[], %s::bigint[], %s::uuid[], %s::text[], %s::text[], %s::timestamptz[], %s::bytea[]"
+_TYPES = "text bigint uuid text text timestamptz bytea"
 
 KeysOf = Callable[[Connection, Collection[str]], Mapping[str, bytes]]
 
@@ -111,22 +109,17 @@ class Outbox:
         )
 
     def _store(self, conn: Connection, events: list[Event], values: list[bytes]) -> None:
-        """In one statement with the relay's wake-up: as rows while they are few, as columns when they are many."""
+        """In one statement with the relay's wake-up."""
         rows = [
             (e.subject, e.sequence, e.id, e.type, e.data.TOPIC.name, e.recorded, value)
             for e, value in zip(events, values, strict=True)
         ]
-        if len(rows) <= FEW:
-            source = "VALUES " + ", ".join([_ROW] * len(rows))
-            given: list[object] = [value for row in rows for value in row]
-        else:
-            source = f"SELECT * FROM unnest({_COLUMNS})"  # noqa: S608 - no value in it
-            given = [list(column) for column in zip(*rows, strict=True)]
+        source, given_values = given(_TYPES, rows)
         execute(
             conn,
-            "WITH stored AS (INSERT INTO events (subject, sequence, id, type, topic, recorded, value)"
-            f" {source}) SELECT pg_notify(%s, '')",
-            (*given, channel(self.service)),
+            "WITH stored AS (INSERT INTO events (subject, sequence, id, type, topic, recorded, value)"  # noqa: S608 - no value in it
+            f" SELECT * FROM {source} AS k) SELECT pg_notify(%s, '')",
+            (*given_values, channel(self.service)),
         )
 
 

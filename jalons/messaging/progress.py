@@ -9,7 +9,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
-from jalons.database import execute
+from jalons.database import execute, given
 
 Stream = tuple[str, str]
 """(source, subject): what a sequence counts in."""
@@ -117,12 +117,12 @@ def claim(conn: Connection, events: Sequence[N]) -> Claim[N]:
 
 def load(conn: Connection, streams: set[Stream]) -> dict[Stream, Progress]:
     """The rows that exist of these streams."""
-    asked = sorted(streams)
+    asked, values = given("text text", sorted(streams))
     rows = execute(
         conn,
-        "SELECT p.source, p.subject, p.last, p.seen, p.parked FROM progress p"
-        " JOIN unnest(%s::text[], %s::text[]) AS k(source, subject) USING (source, subject)",
-        _columns(asked),
+        "SELECT p.source, p.subject, p.last, p.seen, p.parked FROM progress p"  # noqa: S608 - no value in it
+        f" JOIN {asked} AS k(source, subject) USING (source, subject)",
+        values,
     )
     return {(r.source, r.subject): Progress(r.last, bytes(r.seen), r.parked, known=True) for r in rows}
 
@@ -161,12 +161,13 @@ def lock(conn: Connection, stream: Stream) -> Progress:
 def _insert(conn: Connection, rows: dict[Stream, Progress]) -> None:
     if not rows:
         return
-    streams = sorted(rows)
+    new, values = given(
+        "text text bigint bytea", [(*stream, rows[stream].last, rows[stream].seen) for stream in sorted(rows)]
+    )
     done = execute(
         conn,
-        "INSERT INTO progress (source, subject, last, seen)"
-        " SELECT * FROM unnest(%s::text[], %s::text[], %s::bigint[], %s::bytea[]) ON CONFLICT DO NOTHING",
-        (*_columns(streams), [rows[s].last for s in streams], [rows[s].seen for s in streams]),
+        f"INSERT INTO progress (source, subject, last, seen) SELECT * FROM {new} AS k ON CONFLICT DO NOTHING",  # noqa: S608
+        values,
     )
     if done.rowcount != len(rows):
         raise ClaimLost
@@ -175,19 +176,16 @@ def _insert(conn: Connection, rows: dict[Stream, Progress]) -> None:
 def _update(conn: Connection, rows: dict[Stream, Progress], before: dict[Stream, int]) -> None:
     if not rows:
         return
-    streams = sorted(rows)
+    moved, values = given(
+        "text text bigint bigint bytea",
+        [(*stream, before[stream], rows[stream].last, rows[stream].seen) for stream in sorted(rows)],
+    )
     done = execute(
         conn,
-        "UPDATE progress p SET last = k.last, seen = k.seen"
-        " FROM unnest(%s::text[], %s::text[], %s::bigint[], %s::bigint[], %s::bytea[])"
-        " AS k(source, subject, before, last, seen)"
+        "UPDATE progress p SET last = k.last, seen = k.seen"  # noqa: S608 - no value in it
+        f" FROM {moved} AS k(source, subject, before, last, seen)"
         " WHERE p.source = k.source AND p.subject = k.subject AND p.last = k.before AND NOT p.parked",
-        (
-            *_columns(streams),
-            [before[s] for s in streams],
-            [rows[s].last for s in streams],
-            [rows[s].seen for s in streams],
-        ),
+        values,
     )
     if done.rowcount != len(rows):
         raise ClaimLost
@@ -195,14 +193,14 @@ def _update(conn: Connection, rows: dict[Stream, Progress], before: dict[Stream,
 
 def _hold_parked(conn: Connection, streams: set[Stream]) -> None:
     """Keep these streams parked until we commit: a retry that drains them must see what we add, or come after us."""
-    asked = sorted(streams)
+    asked, values = given("text text", sorted(streams))
     held = execute(
         conn,
-        "SELECT 1 FROM progress p JOIN unnest(%s::text[], %s::text[]) AS k(source, subject) USING (source, subject)"
+        f"SELECT 1 FROM progress p JOIN {asked} AS k(source, subject) USING (source, subject)"  # noqa: S608
         " WHERE p.parked ORDER BY p.source, p.subject FOR UPDATE OF p",
-        _columns(asked),
+        values,
     ).fetchall()
-    if len(held) != len(asked):
+    if len(held) != len(streams):
         raise ClaimLost
 
 
@@ -212,7 +210,3 @@ def _set_parked(conn: Connection, stream: Stream, *, parked: bool) -> None:
         "UPDATE progress SET parked = %s WHERE source = %s AND subject = %s",
         (parked, *stream),
     )
-
-
-def _columns(streams: list[Stream]) -> tuple[list[str], list[str]]:
-    return [source for source, _ in streams], [subject for _, subject in streams]

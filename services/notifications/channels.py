@@ -43,8 +43,7 @@ class Emails:
     def prepare(self, conn: Connection, due: Due, now: datetime) -> Send | Waits | Never:
         """Recipient and other party, named as they are now."""
         delivery = due.delivery
-        recipient = store.partner(conn, delivery.recipient)
-        contact = store.partner(conn, delivery.contact)
+        recipient, contact = store.partners(conn, delivery.recipient, delivery.contact)
         gate = email_gate(recipient, contact, trial=delivery.trial, waited=now - due.since)
         if not isinstance(gate, Goes) or recipient is None or contact is None:
             return gate if not isinstance(gate, Goes) else Never("unexpected")
@@ -70,7 +69,7 @@ class Webhooks:
         delivery = due.delivery
         name = delivery.subscription or ""
         asked = subscriptions.found(conn, delivery.recipient, name, "FOR SHARE")
-        recipient = store.partner(conn, delivery.recipient)
+        (recipient,) = store.partners(conn, delivery.recipient)
         status = asked.status if asked else None
         gate = webhook_gate(recipient, status, trial=delivery.trial, waited=now - due.since)
         if not isinstance(gate, Goes) or asked is None:

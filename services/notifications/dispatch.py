@@ -107,16 +107,15 @@ class Dispatcher:
             return None
         lost = due.number > 1 and not due.waited and now - due.since >= LOST_AFTER
         send = Never(due.cause or "process_ended") if lost else channel.prepare(conn, due, now)
-        still_due = store.still_due(conn, due)
-        if still_due and not isinstance(send, Waits | Never):
+        if not isinstance(send, Waits | Never):
             since = now if due.waited or due.number == 1 else due.since
-            store.begin(conn, due, since, now, cut_short(due.number, since, now, LEASE))
-            return replace(due, since=since), send, now
+            if store.begin(conn, due, since, now, cut_short(due.number, since, now, LEASE)):
+                return replace(due, since=since), send, now
         store.free(conn, channel.name, due.delivery.recipient, now)
-        if still_due and isinstance(send, Waits):
+        if isinstance(send, Waits):
             pause = _NEVER_LOOKED_AT if send.cause == "subscription_paused" else LOOKED_AT_AGAIN
             store.postpone(conn, due.delivery.delivery_id, "waiting", send.cause, now + pause)
-        elif still_due and isinstance(send, Never):
+        elif isinstance(send, Never):
             self._close(conn, due, "suppressed" if send.suppressed else "failed", send.cause, now, due.number - 1)
         return due, None, now
 
@@ -154,7 +153,8 @@ class Dispatcher:
     def _close(self, conn: Connection, due: Due, status: str, cause: str | None, now: datetime, attempts: int) -> None:
         """The message's end, and the event that says so. That it was rightly held back is not an event yet."""
         delivery = due.delivery
-        store.close(conn, delivery.delivery_id, status, cause)
+        if not store.close(conn, delivery.delivery_id, status, cause):
+            return
         metrics.DELIVERIES.labels(delivery.channel, status).inc()
         if status == "suppressed":
             return

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
-from jalons.database import execute
+from jalons.database import execute, given, pipelined
 from services.notifications.domain.gate import PartnerRecord
 
 Json = dict[str, Any]
@@ -49,6 +49,27 @@ class Due:
     cause: str | None
 
 
+_KEPT = {
+    "delivery_id": "uuid",
+    "event_id": "uuid",
+    "about_type": "text",
+    "channel": "text",
+    "recipient": "text",
+    "trial": "boolean",
+    "correlation": "uuid",
+    "reference": "text",
+    "contact": "text",
+    "subscription": "text",
+    "traceparent": "text",
+    "body": "text",
+    "person": "bytea",
+}
+
+
+def _json(facts: Json | None) -> str | None:
+    return json.dumps(facts) if facts is not None else None
+
+
 def wake_channel() -> str:
     """The NOTIFY channel on which dispatchers are woken."""
     return "jalons_deliveries_due"
@@ -58,41 +79,24 @@ def add(conn: Connection, deliveries: Sequence[Delivery], now: datetime) -> None
     """Keep messages that are to go, each once whatever is redelivered, and wake who sends them."""
     if not deliveries:
         return
-    columns = {
-        "delivery_id": "uuid",
-        "event_id": "uuid",
-        "about_type": "text",
-        "channel": "text",
-        "recipient": "text",
-        "trial": "boolean",
-        "correlation": "uuid",
-        "reference": "text",
-        "contact": "text",
-        "subscription": "text",
-        "traceparent": "text",
-        "body": "text",
-        "person": "bytea",
-    }
     ordered = sorted(deliveries, key=lambda each: each.delivery_id)
-    values: list[Any] = [[getattr(each, name) for each in ordered] for name in columns]
-    facts = [json.dumps(each.facts) if each.facts is not None else None for each in ordered]
-    arrays = ", ".join(f"%s::{kind}[]" for kind in columns.values())
-    execute(
-        conn,
-        f"INSERT INTO deliveries ({', '.join(columns)}, facts, status, due_at, since, made)"  # noqa: S608 - own names
-        f" SELECT {', '.join(columns)}, facts::jsonb, 'pending', %s, %s, %s"
-        f" FROM unnest({arrays}, %s::text[]) AS given({', '.join(columns)}, facts)"
-        " ON CONFLICT (delivery_id) DO NOTHING",
-        (now, now, now, *values, facts),
-    )
-    lanes = sorted({(each.channel, each.recipient) for each in deliveries})
-    execute(
-        conn,
-        "INSERT INTO lanes (channel, recipient, free_at) SELECT channel, recipient, %s"
-        " FROM unnest(%s::text[], %s::text[]) AS given(channel, recipient) ON CONFLICT DO NOTHING",
-        (now, [channel for channel, _ in lanes], [recipient for _, recipient in lanes]),
-    )
-    wake(conn)
+    rows = [(*(getattr(each, name) for name in _KEPT), _json(each.facts), "pending", now, now, now) for each in ordered]
+    source, values = given(f"{' '.join(_KEPT.values())} jsonb text timestamptz timestamptz timestamptz", rows)
+    lanes, lane_values = given("text text", sorted({(each.channel, each.recipient) for each in deliveries}))
+    with pipelined(conn):
+        execute(
+            conn,
+            f"INSERT INTO deliveries ({', '.join(_KEPT)}, facts, status, due_at, since, made)"  # noqa: S608 - own names
+            f" SELECT * FROM {source} AS k ON CONFLICT (delivery_id) DO NOTHING",
+            values,
+        )
+        execute(
+            conn,
+            "INSERT INTO lanes (channel, recipient, free_at) SELECT channel, recipient, %s"  # noqa: S608 - own names
+            f" FROM {lanes} AS k(channel, recipient) ON CONFLICT DO NOTHING",
+            (now, *lane_values),
+        )
+        wake(conn)
 
 
 def wake(conn: Connection) -> None:
@@ -107,12 +111,13 @@ def put_partners(conn: Connection, records: Collection[PartnerRecord], now: date
     newest = sorted(records, key=lambda record: record.slug)
     columns = ("slug", "name", "mailbox", "phone", "phone_hours", "language", "status", "kind", "trial")
     updates = ", ".join(f"{name} = excluded.{name}" for name in columns[1:])
+    rows = [tuple(getattr(record, name) for name in columns) for record in newest]
+    source, values = given("text text text text text text text text boolean", rows)
     execute(
         conn,
-        f"INSERT INTO partners ({', '.join(columns)})"  # noqa: S608 - own names
-        " SELECT * FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[],"
-        f" %s::text[], %s::boolean[]) ON CONFLICT (slug) DO UPDATE SET {updates}",
-        tuple([getattr(record, name) for record in newest] for name in columns),
+        f"INSERT INTO partners ({', '.join(columns)}) SELECT * FROM {source} AS k"  # noqa: S608 - own names
+        f" ON CONFLICT (slug) DO UPDATE SET {updates}",
+        values,
     )
     slugs = [record.slug for record in newest]
     woken = execute(
@@ -139,93 +144,77 @@ def next_due(conn: Connection, channel: str, now: datetime, leased_until: dateti
     """Take the lane that was served longest ago and, of its messages, the one due first, in the order of what
     happened (event ids sort by time). The lane is the caller's
     until `leased_until` or `free`; nobody else sends to this recipient by this channel meanwhile. The message is not
-    locked yet: subscriptions come first (see `still_due`)."""
-    lane = execute(
-        conn,
-        "UPDATE lanes SET free_at = %s WHERE channel = %s AND recipient = (SELECT l.recipient FROM lanes l"
-        " WHERE l.channel = %s AND l.free_at <= %s AND EXISTS (SELECT 1 FROM deliveries d WHERE d.channel = l.channel"
-        " AND d.recipient = l.recipient AND d.status IN ('pending', 'waiting') AND d.due_at <= %s)"
-        " ORDER BY l.free_at LIMIT 1 FOR UPDATE SKIP LOCKED) RETURNING recipient",
-        (leased_until, channel, channel, now, now),
-    ).fetchone()
-    if lane is None:
-        return None
+    locked yet: subscriptions come first (see `begin`)."""
     row = execute(
         conn,
-        "SELECT * FROM deliveries WHERE channel = %s AND recipient = %s AND status IN ('pending', 'waiting')"
-        " AND due_at <= %s ORDER BY due_at, event_id, delivery_id LIMIT 1",
-        (channel, lane.recipient, now),
+        "WITH lane AS (SELECT l.recipient FROM lanes l WHERE l.channel = %(channel)s AND l.free_at <= %(now)s"
+        " AND EXISTS (SELECT 1 FROM deliveries d WHERE d.channel = l.channel AND d.recipient = l.recipient"
+        " AND d.status IN ('pending', 'waiting') AND d.due_at <= %(now)s)"
+        " ORDER BY l.free_at LIMIT 1 FOR UPDATE SKIP LOCKED),"
+        " taken AS (UPDATE lanes SET free_at = %(until)s FROM lane"
+        " WHERE lanes.channel = %(channel)s AND lanes.recipient = lane.recipient)"
+        " SELECT d.* FROM deliveries d JOIN lane USING (recipient) WHERE d.channel = %(channel)s"
+        " AND d.status IN ('pending', 'waiting') AND d.due_at <= %(now)s"
+        " ORDER BY d.due_at, d.event_id, d.delivery_id LIMIT 1",
+        {"channel": channel, "now": now, "until": leased_until},
     ).fetchone()
     if row is None:
-        free(conn, channel, lane.recipient, now)
         return None
     fields = {name: getattr(row, name) for name in Delivery.__slots__}
     return Due(Delivery(**fields), row.attempts + 1, row.since, row.status == "waiting", row.cause)
 
 
-def still_due(conn: Connection, due: Due) -> bool:
-    """Lock the message; False if it was stopped meanwhile. Locks are taken in this order everywhere: lane,
+def begin(conn: Connection, due: Due, since: datetime, now: datetime, cut_short: datetime) -> bool:
+    """Write down that an attempt begins, and when it is made again if it never ends; an earlier one without an end was
+    cut short. False if the message was stopped meanwhile. Locks are taken in this order everywhere: lane,
     subscription, message."""
-    row = execute(
+    begun = execute(
         conn,
-        "SELECT 1 FROM deliveries WHERE delivery_id = %s AND status IN ('pending', 'waiting') FOR UPDATE",
-        (due.delivery.delivery_id,),
-    ).fetchone()
-    return row is not None
-
-
-def begin(conn: Connection, due: Due, since: datetime, now: datetime, cut_short: datetime) -> None:
-    """Write down that an attempt begins, and when it is made again if it never ends; an earlier one
-    without an end was cut short."""
-    delivery_id = due.delivery.delivery_id
-    execute(
-        conn,
-        "UPDATE attempts SET ended = %s, outcome = 'interrupted', cause = 'process_ended'"
-        " WHERE delivery_id = %s AND ended IS NULL",
-        (now, delivery_id),
+        "WITH due AS (UPDATE deliveries SET status = 'pending', attempts = %(number)s, since = %(since)s,"
+        " due_at = %(again)s WHERE delivery_id = %(id)s AND attempts = %(number)s - 1"
+        " AND status IN ('pending', 'waiting') RETURNING delivery_id),"
+        " cut AS (UPDATE attempts a SET ended = %(now)s, outcome = 'interrupted', cause = 'process_ended'"
+        " FROM due WHERE a.delivery_id = due.delivery_id AND a.ended IS NULL)"
+        " INSERT INTO attempts (delivery_id, number, began) SELECT delivery_id, %(number)s, %(now)s FROM due",
+        {"id": due.delivery.delivery_id, "number": due.number, "since": since, "again": cut_short, "now": now},
     )
-    execute(
-        conn,
-        "UPDATE deliveries SET status = 'pending', attempts = %s, since = %s, due_at = %s WHERE delivery_id = %s",
-        (due.number, since, cut_short, delivery_id),
-    )
-    execute(
-        conn, "INSERT INTO attempts (delivery_id, number, began) VALUES (%s, %s, %s)", (delivery_id, due.number, now)
-    )
+    return begun.rowcount == 1
 
 
 def end(conn: Connection, due: Due, outcome: str, cause: str | None, now: datetime) -> bool:
     """Write down how an attempt ended; False if the message is no longer this attempt's to decide about."""
-    delivery_id = due.delivery.delivery_id
-    execute(
-        conn,
-        "UPDATE attempts SET ended = %s, outcome = %s, cause = %s WHERE delivery_id = %s AND number = %s",
-        (now, outcome, cause, delivery_id, due.number),
-    )
     row = execute(
         conn,
-        "SELECT 1 FROM deliveries WHERE delivery_id = %s AND attempts = %s AND status = 'pending' FOR UPDATE",
-        (delivery_id, due.number),
+        "WITH ended AS (UPDATE attempts SET ended = %(now)s, outcome = %(outcome)s, cause = %(cause)s"
+        " WHERE delivery_id = %(id)s AND number = %(number)s)"
+        " SELECT 1 FROM deliveries WHERE delivery_id = %(id)s AND attempts = %(number)s AND status = 'pending'"
+        " FOR UPDATE",
+        {"id": due.delivery.delivery_id, "number": due.number, "outcome": outcome, "cause": cause, "now": now},
     ).fetchone()
     return row is not None
 
 
 def postpone(conn: Connection, delivery_id: UUID, status: str, cause: str | None, until: datetime) -> None:
-    """Leave a message for later. status: `pending` to be tried again, `waiting` for something that is missing."""
+    """Leave a message for later, unless it was stopped meanwhile. status: `pending` to be tried again, `waiting` for
+    something that is missing."""
     execute(
         conn,
-        "UPDATE deliveries SET status = %s, cause = %s, due_at = %s WHERE delivery_id = %s",
+        "UPDATE deliveries SET status = %s, cause = %s, due_at = %s WHERE delivery_id = %s"
+        " AND status IN ('pending', 'waiting')",
         (status, cause, until, delivery_id),
     )
 
 
-def close(conn: Connection, delivery_id: UUID, status: str, cause: str | None) -> None:
-    """A message went or was given up: its sealed body and the link to the person are destroyed."""
-    execute(
+def close(conn: Connection, delivery_id: UUID, status: str, cause: str | None) -> bool:
+    """A message went or was given up: its sealed body and the link to the person are destroyed. False if it was closed
+    already."""
+    closed = execute(
         conn,
-        "UPDATE deliveries SET status = %s, cause = %s, body = NULL, person = NULL WHERE delivery_id = %s",
+        "UPDATE deliveries SET status = %s, cause = %s, body = NULL, person = NULL WHERE delivery_id = %s"
+        " AND status IN ('pending', 'waiting')",
         (status, cause, delivery_id),
     )
+    return closed.rowcount == 1
 
 
 def free(conn: Connection, channel: str, recipient: str, at: datetime) -> None:
@@ -245,10 +234,11 @@ def lanes_due(conn: Connection, now: datetime) -> dict[str, int]:
     return {row.channel: row.lanes for row in rows}
 
 
-def partner(conn: Connection, slug: str | None) -> PartnerRecord | None:
-    """What the directory said last of a partner."""
-    row = execute(conn, "SELECT * FROM partners WHERE slug = %s", (slug,)).fetchone()
-    return PartnerRecord(**row._asdict()) if row else None
+def partners(conn: Connection, *slugs: str | None) -> list[PartnerRecord | None]:
+    """What the directory said last of each of these partners."""
+    rows = execute(conn, "SELECT * FROM partners WHERE slug = ANY(%s)", (list(slugs),))
+    known = {row.slug: PartnerRecord(**row._asdict()) for row in rows}
+    return [known.get(slug or "") for slug in slugs]
 
 
 def lock_recipient(conn: Connection, recipient: str) -> None:

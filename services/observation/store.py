@@ -13,7 +13,7 @@ from uuid import UUID
 import psycopg
 from sqlalchemy import Connection
 
-from jalons.database import execute, one
+from jalons.database import FEW, execute, given, one
 from jalons.messaging.codec import opened, read
 from schemas.catalogue import TYPES
 from schemas.envelope import Event
@@ -33,7 +33,7 @@ _TYPES = {
 _FIELDS = tuple(field.name for field in fields(Step))
 _values = attrgetter(*_FIELDS)  # `astuple` copies every value deeply: a third of a batch's time
 _COLUMNS = ", ".join(f'"{name}"' for name in _FIELDS)
-_ARRAYS = ", ".join(f"%s::{_TYPES.get(str(field.type), 'text')}[]" for field in fields(Step))
+_STEP_TYPES = " ".join(["uuid", *(_TYPES.get(str(field.type), "text") for field in fields(Step))])
 _CHANGES = ", ".join(f'"{name}" = excluded."{name}"' for name in _FIELDS if name != "first")
 _OPEN = f"SELECT subject, {_COLUMNS} FROM steps WHERE subject = ANY(%s::uuid[]) AND left_at IS NULL ORDER BY first"  # noqa: S608
 _OF_PERSON = (
@@ -44,12 +44,8 @@ _SILENT = (
     f"SELECT s.subject, {_COLUMNS} FROM steps s"  # noqa: S608
     " WHERE entered_at IS NOT NULL AND left_at IS NULL AND NOT stalled AND moment <> 'accueil' AND last_at < %s"
 )
-_SAVE = (
-    f"INSERT INTO steps (subject, {_COLUMNS}) SELECT * FROM unnest(%s::uuid[], {_ARRAYS})"  # noqa: S608
-    f" ON CONFLICT (subject, first) DO UPDATE SET {_CHANGES}"
-)
-FEW = 8
 _TIMELINE = "position, sequence, time, recorded, subject, id, correlation, causation, source, type, partner, data"
+_TIMELINE_TYPES = "bigint bigint timestamptz timestamptz uuid uuid uuid uuid text text text jsonb"
 _OWN = "d.position" + ", NULL" * _TIMELINE.count(",")
 _PAGE = (
     "WITH head AS (SELECT least(position, %(after)s + %(most)s) AS upto FROM stream_head)"  # noqa: S608
@@ -72,7 +68,13 @@ def save_steps(conn: Connection, changed: Mapping[tuple[str, UUID], Step]) -> No
     """Insert or replace these steps, by (person, first event)."""
     if changed:
         rows = [(subject, *_values(step)) for (subject, _), step in changed.items()]
-        execute(conn, _SAVE, tuple(list(column) for column in zip(*rows, strict=True)))
+        source, values = given(_STEP_TYPES, rows)
+        execute(
+            conn,
+            f"INSERT INTO steps (subject, {_COLUMNS}) SELECT * FROM {source} AS k"  # noqa: S608 - no value in it
+            f" ON CONFLICT (subject, first) DO UPDATE SET {_CHANGES}",
+            values,
+        )
 
 
 def take_positions(conn: Connection, number: int) -> int:
@@ -96,8 +98,8 @@ def add_to_timeline(conn: Connection, events: Iterable[tuple[int, Event]]) -> No
             for row in rows:
                 copy.write_row(row)
         return
-    slots = ", ".join(["(" + ", ".join(["%s"] * len(rows[0])) + ")"] * len(rows))
-    execute(conn, f"INSERT INTO timeline ({_TIMELINE}) VALUES {slots}", [value for row in rows for value in row])  # noqa: S608
+    source, values = given(_TIMELINE_TYPES, rows)
+    execute(conn, f"INSERT INTO timeline ({_TIMELINE}) SELECT * FROM {source} AS k", values)  # noqa: S608
 
 
 def _envelope(e: Event) -> tuple[Any, ...]:
@@ -114,39 +116,30 @@ def _open_part(e: Event) -> str:
 def add_derivations(conn: Connection, derived: Sequence[tuple[int, Event]]) -> None:
     """Where our own events stand in the stream."""
     if derived:
-        execute(
-            conn,
-            "INSERT INTO derivations (position, sequence, subject)"
-            " SELECT * FROM unnest(%s::bigint[], %s::bigint[], %s::text[])",
-            (
-                [position for position, _ in derived],
-                [event.sequence for _, event in derived],
-                [event.subject for _, event in derived],
-            ),
-        )
+        source, values = given("bigint bigint text", [(at, event.sequence, event.subject) for at, event in derived])
+        execute(conn, f"INSERT INTO derivations (position, sequence, subject) SELECT * FROM {source} AS k", values)  # noqa: S608
 
 
 def add_counts(conn: Connection, added: Mapping[Cell, int]) -> None:
     """Add to the counts, by key in one order."""
     if added:
-        cells = sorted(added)
+        source, values = given("text text text text text bigint", [(*cell, added[cell]) for cell in sorted(added)])
         execute(
             conn,
-            "INSERT INTO counts (measure, month, home, partner, moment, n)"
-            " SELECT * FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::bigint[])"
+            f"INSERT INTO counts (measure, month, home, partner, moment, n) SELECT * FROM {source} AS k"  # noqa: S608
             " ON CONFLICT (measure, month, home, partner, moment) DO UPDATE SET n = counts.n + excluded.n",
-            (*(list(column) for column in zip(*cells, strict=True)), [added[cell] for cell in cells]),
+            values,
         )
 
 
 def add_aliases(conn: Connection, aliases: Mapping[UUID, tuple[str, str]]) -> None:
     """alias → (person, partner); one that is known stays."""
     if aliases:
+        source, values = given("uuid uuid text", [(alias, *whose) for alias, whose in aliases.items()])
         execute(
             conn,
-            "INSERT INTO aliases (alias, subject, partner) SELECT * FROM unnest(%s::uuid[], %s::uuid[], %s::text[])"
-            " ON CONFLICT DO NOTHING",
-            (list(aliases), [person for person, _ in aliases.values()], [partner for _, partner in aliases.values()]),
+            f"INSERT INTO aliases (alias, subject, partner) SELECT * FROM {source} AS k ON CONFLICT DO NOTHING",  # noqa: S608
+            values,
         )
 
 
