@@ -126,10 +126,10 @@ def _trial(event: Event) -> bool:
 
 
 def _facts(event: Event) -> dict[str, Any]:
-    """What a mail may say, as JSON; `path` is the address under which the parties find the record."""
+    """What a mail may say, as JSON; `path` is the address under which the parties find the record, `act` its id."""
     data = event.data.model_dump(mode="json", exclude_none=True, include=set(FACTS))
-    noun = _PATHS[event.type.split(".")[1]]
-    return data | {"path": f"/{noun}/{_reference(event)}"}
+    noun = event.type.split(".")[1]
+    return data | {"path": f"/{_PATHS[noun]}/{_reference(event)}", "act": str(getattr(event.data, f"{noun}_id"))}
 
 
 def _record(data: partner.PartnerRecord) -> PartnerRecord:

@@ -11,12 +11,15 @@ from email.headerregistry import Address
 from email.message import EmailMessage
 from email.utils import format_datetime, parseaddr
 from importlib.resources import files
-from typing import Any
+from typing import Any, cast
+from uuid import UUID
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template, select_autoescape
 
 from jalons.clock import BRUSSELS
+from jalons.privacy.links import AnswerLinks, Named, Noun
 from services.notifications.domain.gate import PartnerRecord
+from services.notifications.domain.told import AWAITED
 from services.notifications.store import Delivery
 
 FALLBACK = "fr"
@@ -31,10 +34,14 @@ class NoAddress(Exception):
 
 
 class Letters:
-    """The hub's letters. One language is one folder of templates: two layouts and a catalogue of texts."""
+    """The hub's letters. One language is one folder of templates: two layouts and a catalogue of texts.
 
-    def __init__(self, network: str, mail_from: str, public_url: str | None) -> None:
+    public_url: where links lead; None: there are none.
+    """
+
+    def __init__(self, network: str, mail_from: str, public_url: str | None, links: AnswerLinks) -> None:
         self._network = _one_line(network)
+        self._links = links
         self._from = parseaddr(mail_from)[1]
         self._public_url = public_url
         self._templates = Environment(
@@ -96,9 +103,19 @@ class Letters:
             "phone": _one_line(contact.phone),
             "phone_hours": _one_line(contact.phone_hours or ""),
             "first_contact": facts.get("contact"),
-            "link": f"{self._public_url}{facts['path']}" if self._public_url else None,
+            **self._led(delivery, facts),
             "dates": {name: spoken(day, catalogue["dates"]) for name, day in dates.items()},
         }
+
+    def _led(self, delivery: Delivery, facts: Mapping[str, Any]) -> dict[str, Any]:
+        """`link`: where to answer, if there is a public address; `without_account`: whether the link is enough."""
+        awaited = (delivery.about_type, facts["role"]) in AWAITED and "act" in facts
+        path = self._answer(delivery, facts) if awaited else facts["path"]
+        return {"link": f"{self._public_url}{path}" if self._public_url else None, "without_account": awaited}
+
+    def _answer(self, delivery: Delivery, facts: Mapping[str, Any]) -> str:
+        noun = cast("Noun", delivery.about_type.split(".")[1])  # of AWAITED, whose types are of these three
+        return f"/answer/{self._links.token(Named(noun, UUID(facts['act']), delivery.recipient))}"
 
     def _texts(self, catalogue: Mapping[str, Any], entry: str, context: Mapping[str, Any]) -> dict[str, str]:
         """The texts of one entry with their places filled; plain, one line each."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from jalons import clock
 from jalons.database import direct
+from jalons.privacy.links import AnswerLinks
 from jalons.serve import Service
 from jalons.settings import Settings
 from jalons.wiring import Ground, follower
@@ -44,7 +45,8 @@ def build(settings: Settings) -> Service:
     )
     mailer: Mailer = SmtpMailer(settings.smtp_url) if settings.smtp_url else NoMailServer()
     caller = HttpCaller(loopback=settings.allow_loopback_webhooks)
-    letters = Letters(settings.network_name, settings.mail_from, settings.public_url)
+    pages = settings.public_url or (settings.referrals_url if settings.mail_catcher_dir else None)
+    letters = Letters(settings.network_name, settings.mail_from, pages, AnswerLinks(secret))
     dispatcher = Dispatcher(
         ground.engine,
         ground.outbox,

@@ -50,6 +50,21 @@ TOLD = (
 )
 """Domain.md, section 4, column "told". A receiver is told of an answer too when the referrer recorded it for her."""
 
+AWAITED = frozenset(
+    {
+        ("jalons.referral.sent.v1", "recipient"),
+        ("jalons.referral.accepted.v1", "recipient"),
+        ("jalons.referral.reminder_due.v1", "recipient"),
+        ("jalons.referral.news_due.v1", "recipient"),
+        ("jalons.training.enrolled.v1", "operator"),
+        ("jalons.training.news_due.v1", "operator"),
+        ("jalons.placement.proposed.v1", "employer"),
+        ("jalons.placement.started.v1", "employer"),
+        ("jalons.placement.news_due.v1", "employer"),
+    }
+)
+"""(type, role) of the mails that wait for an answer: each brings the link by which it is given without an account."""
+
 LINES: Mapping[str, Line] = {line.type: line for line in TOLD}
 
 

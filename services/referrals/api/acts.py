@@ -172,6 +172,11 @@ def _shown(state: Act, partner: str, edge: Edge) -> Answer:
     return _body(state, partner, str(named), 200)
 
 
+def seen(state: Act, partner: str, edge: Edge) -> Answer:
+    """What GET shows of an act to one of its parties."""
+    return _shown(state, partner, edge)
+
+
 def _body(state: Act, partner: str, beneficiary: str, status: int) -> Answer:
     """An act as one of its parties sees it: the person under that partner's own name for them."""
     body: dict[str, Any] = {

@@ -197,8 +197,7 @@ def act(state: S, action: str, by: str, given: Facts) -> Decided[S]:
     Raises NotAllowed and NotGiven.
     """
     table, makers = _LIFE[type(state)]
-    spared = "first_contact_on" if state.facts.get("contact") == "receiver_calls_referrer" else None
-    row = lifecycle.step(table, action, state.status, state.party(by), given, spared)
+    row = lifecycle.step(table, action, state.status, state.party(by), given, _spared(state))
     said = {name: value for name, value in given.items() if value is not None}
     moved = replace(state, status=row.target, version=state.version + 1, facts={**state.facts, **_kept(action, said)})
     event, sealed = makers[action](moved, said)
@@ -208,6 +207,23 @@ def act(state: S, action: str, by: str, given: Facts) -> Decided[S]:
 def open_to(state: Act, partner: str) -> list[str]:
     """What a partner may do with it now."""
     return lifecycle.open_actions(_LIFE[type(state)][0], state.status, state.party(partner))
+
+
+def is_over(state: Act, partner: str) -> bool:
+    """Whether a partner has nothing more to do with it."""
+    return lifecycle.is_over(_LIFE[type(state)][0], state.status, state.party(partner))
+
+
+def must_give(state: Act, action: str, partner: str) -> frozenset[str]:
+    """What an action that is open to a partner now has to be given."""
+    roles = state.party(partner)
+    rows = [row for row in _LIFE[type(state)][0] if row.action == action and not row.by.isdisjoint(roles)]
+    return next(row.must_give for row in rows if state.status in row.source) - {_spared(state)}
+
+
+def _spared(state: Act) -> str | None:
+    """A first contact that the two will agree on by voice has no date yet."""
+    return "first_contact_on" if state.facts.get("contact") == "receiver_calls_referrer" else None
 
 
 def _kept(action: str, said: Facts) -> dict[str, Any]:

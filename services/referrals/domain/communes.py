@@ -15,6 +15,16 @@ _POSTAL_CODES = {
     "91120": ("5377",),  # Somme-Leuze
 }
 
+NAMES = {
+    "83012": "Durbuy",
+    "83013": "Érezée",
+    "83028": "Hotton",
+    "83031": "La Roche-en-Ardenne",
+    "83044": "Rendeux",
+    "83034": "Marche-en-Famenne",
+    "91120": "Somme-Leuze",
+}
+
 NIS_OF_POSTAL_CODE = {code: nis for nis, codes in _POSTAL_CODES.items() for code in codes}
 
 
