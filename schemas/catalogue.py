@@ -29,6 +29,7 @@ PAYLOADS: tuple[type[Payload], ...] = (
     offer.ClosedV1,
     beneficiary.RegisteredV1,
     beneficiary.ProfileUpdatedV1,
+    beneficiary.SaidV1,
     consent.GivenV1,
     consent.WithdrawnV1,
     referral.SentV1,

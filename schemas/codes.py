@@ -202,4 +202,6 @@ PlacementKind = Literal[
     "cooperative_activites",
     "ale",
 ]
+Said = Literal["contacted", "not_contacted", "no_longer", "wants_to_talk"]
+"""What a person says by the page of their slip."""
 AnsweredBy = Literal["training", "placement"]

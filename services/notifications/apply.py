@@ -29,7 +29,8 @@ from services.notifications.subscriptions import Subscription
 FACTS = ("reply_by", "contact", "first_contact_on", "started_on", "planned_start", "ended_on")
 """The open facts that a mail may say: dates, and who calls whom. Nothing else of an event reaches a mail."""
 
-_PATHS = {"referral": "referrals", "training": "trainings", "placement": "placements"}
+_NOUNS = {"R": "referral", "T": "training", "P": "placement"}
+"""What a spoken reference is of, by its first letter."""
 
 
 class Told:
@@ -128,8 +129,9 @@ def _trial(event: Event) -> bool:
 def _facts(event: Event) -> dict[str, Any]:
     """What a mail may say, as JSON; `path` is the address under which the parties find the record, `act` its id."""
     data = event.data.model_dump(mode="json", exclude_none=True, include=set(FACTS))
-    noun = event.type.split(".")[1]
-    return data | {"path": f"/{_PATHS[noun]}/{_reference(event)}", "act": str(getattr(event.data, f"{noun}_id"))}
+    reference = _reference(event) or ""
+    noun = _NOUNS[reference[:1]]
+    return data | {"path": f"/{noun}s/{reference}", "act": str(getattr(event.data, f"{noun}_id"))}
 
 
 def _record(data: partner.PartnerRecord) -> PartnerRecord:

@@ -13,7 +13,7 @@ from jalons.privacy.links import AnswerLinks
 from jalons.serve import Service
 from jalons.settings import Settings
 from jalons.wiring import database_answers, ground
-from services.referrals.api import acts, answer, directory, identity, persons
+from services.referrals.api import acts, answer, directory, identity, persons, slip
 from services.referrals.api.edge import Edge
 from services.referrals.keyring import PersonKeys, SigningKeys
 from services.referrals.pages.render import Pages
@@ -43,7 +43,9 @@ def build(settings: Settings) -> Service:
     app.include_router(persons.routes(edge))
     app.include_router(directory.routes(edge))
     app.include_router(identity.routes(settings, edge, keys, signing))
-    app.include_router(answer.routes(edge, AnswerLinks(secret), Pages(settings.network_name)))
+    pages = Pages(settings.network_name)
+    app.include_router(answer.routes(edge, AnswerLinks(secret), pages))
+    app.include_router(slip.routes(edge, pages, secret, settings.public_url or settings.referrals_url))
     app.include_router(log_routes(base.engine, keys.cache, base.alias))
     app.include_router(dead_letter_routes(base.engine, None))
     return Service("referrals", app, [base.relay])

@@ -40,6 +40,7 @@ TOLD = (
     Line("jalons.referral.declined.v1", _REFERRAL, _REFERRAL),
     Line("jalons.referral.started.v1", _REFERRAL, _REFERRAL),
     Line("jalons.referral.completed.v1", _REFERRAL, _REFERRAL),
+    Line("jalons.beneficiary.said.v1", _REFERRAL, ("referrer",)),
     Line("jalons.training.enrolled.v1", _TRAINING, _TRAINING),
     Line("jalons.training.started.v1", _TRAINING, ("home",)),
     Line("jalons.training.completed.v1", _TRAINING, ("home",)),

@@ -172,6 +172,11 @@ def _shown(state: Act, partner: str, edge: Edge) -> Answer:
     return _body(state, partner, str(named), 200)
 
 
+def act_named(text: str, noun: str) -> UUID | str:
+    """An id or a spoken reference, as a path has it. Raises Problem 404."""
+    return _named(text, noun)
+
+
 def seen(state: Act, partner: str, edge: Edge) -> Answer:
     """What GET shows of an act to one of its parties."""
     return _shown(state, partner, edge)
