@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import io
+import os
+import subprocess
+import sys
 import uuid
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from jalons.embedded.stack import Stack
 from tests.support.network import Network, eventually
 
 HEADINGS = (
@@ -21,12 +26,12 @@ ROW = (
 )
 
 
-def _table(count: int, *more: str) -> str:
+def table(count: int, *more: str) -> str:
     mark = uuid.uuid4().hex[:6]
     return "\r\n".join([HEADINGS, *(f"D{mark}-{number};{ROW}" for number in range(count)), *more])
 
 
-def _post(network: Network, content: bytes, key: str | None = None, **more: str) -> httpx.Response:
+def posted(network: Network, content: bytes, key: str | None = None, **more: str) -> httpx.Response:
     headers = {"Authorization": f"Bearer {network['cpas-hotton'].token()}", "Idempotency-Key": key or str(uuid.uuid4())}
     url = f"{network.info['referrals']}/imports"
     return network.http.post(url, headers=headers, files={"file": ("relais.csv", io.BytesIO(content))}, data=more)
@@ -45,24 +50,24 @@ def _finished(network: Network, answer: httpx.Response, seconds: float = 60) -> 
 
 
 def test_a_table_as_a_spreadsheet_saves_it_becomes_referrals_once(network: Network) -> None:
-    table = _table(3).encode("cp1252")
-    tried = _finished(network, _post(network, table, dry_run="true"))
+    sheet = table(3).encode("cp1252")
+    tried = _finished(network, posted(network, sheet, dry_run="true"))
     assert (tried["done"], tried["refused"]) == (3, 0)
     assert network["cpas-hotton"].call("GET", f"/referrals/{tried['items'][0]['ref']}").status_code == 404
 
-    first = _finished(network, _post(network, table))
+    first = _finished(network, posted(network, sheet))
     assert (first["rows"], first["done"], first["already_done"], first["refused"]) == (3, 3, 0, 0)
     seen = network["le-trusquin"].done("GET", f"/referrals/{first['items'][0]['ref']}")
     assert (seen["status"], seen["disclosed"]) == ("sent", {"age_band": "25-29"})
 
-    again = _finished(network, _post(network, table.replace(b"\r\n", b"\n")))
+    again = _finished(network, posted(network, sheet.replace(b"\r\n", b"\n")))
     assert (again["done"], again["already_done"]) == (0, 3)
     assert [row["ref"] for row in again["items"]] == [row["ref"] for row in first["items"]]
 
 
 def test_what_a_row_is_refused_for_is_said_and_holds_up_no_other(network: Network) -> None:
     wrong = f"D{uuid.uuid4().hex[:6]};{ROW}"
-    table = _table(
+    sheet = table(
         2,
         wrong.replace("le-trusquin", "forem-marche"),
         wrong.replace("16/11/2026", "31/02/2026"),
@@ -70,7 +75,7 @@ def test_what_a_row_is_refused_for_is_said_and_holds_up_no_other(network: Networ
         f";{ROW}",
         wrong.replace("qualify", "devenir riche"),
     )
-    done = _finished(network, _post(network, table.encode()))
+    done = _finished(network, posted(network, sheet.encode()))
     assert (done["done"], done["refused"]) == (2, 5)
     refused = {row["row"]: row for row in done["items"] if row["outcome"] == "refused"}
     assert [row["code"] for row in refused.values()] == [
@@ -88,33 +93,75 @@ def test_what_a_row_is_refused_for_is_said_and_holds_up_no_other(network: Networ
 @pytest.mark.parametrize(
     ("change", "code"),
     [
-        (lambda table: table.replace("Ménage", "Nom et prénom"), "names_a_person"),
-        (lambda table: table.replace("Ménage", "Date de naissance"), "names_a_person"),
-        (lambda table: table.replace("D", "85.07.30-033.28", 1) + "\n85.07.30-033.28;", "national_number"),
-        (lambda table: table.replace("Ménage", "Remarques"), "unknown_columns"),
-        (lambda table: table.replace("Ménage;", "").replace(";alone;", ";"), "missing_columns"),
-        (lambda table: table.replace("Ménage", "Sexe"), "column_twice"),
+        (lambda sheet: sheet.replace("Ménage", "Nom et prénom"), "names_a_person"),
+        (lambda sheet: sheet.replace("Ménage", "Date de naissance"), "names_a_person"),
+        (lambda sheet: sheet.replace("D", "85.07.30-033.28", 1) + "\n85.07.30-033.28;", "national_number"),
+        (lambda sheet: sheet.replace("Ménage", "Remarques"), "unknown_columns"),
+        (lambda sheet: sheet.replace("Ménage;", "").replace(";alone;", ";"), "missing_columns"),
+        (lambda sheet: sheet.replace("Ménage", "Sexe"), "column_twice"),
         (lambda _table: "PK\x03\x04 nothing of the kind", "unreadable"),
-        (lambda table: table.split("\r\n")[0], "empty"),
+        (lambda sheet: sheet.split("\r\n")[0], "empty"),
     ],
 )
 def test_a_table_that_could_name_a_person_or_is_none_is_refused_whole(network: Network, change: Any, code: str) -> None:
-    answer = _post(network, change(_table(1)).encode())
+    answer = posted(network, change(table(1)).encode())
     assert (answer.status_code, answer.json()["code"]) == (422, code)
     assert answer.json()["cure"]
 
 
 def test_a_partners_own_headings_are_kept(network: Network) -> None:
     hotton = network["cpas-hotton"]
-    table = _table(1).replace("Motif", "Pourquoi").replace(";Choisi par", ";Choisi par").replace("Ménage", "Foyer")
-    assert _post(network, table.encode()).json()["code"] == "unknown_columns"
+    sheet = table(1).replace("Motif", "Pourquoi").replace("Ménage", "Foyer")
+    assert posted(network, sheet.encode()).json()["code"] == "unknown_columns"
     hotton.done("PUT", "/imports/mapping", {"Pourquoi": "reason", "Foyer": "household"})
-    assert _finished(network, _post(network, table.encode()))["done"] == 1
+    assert _finished(network, posted(network, sheet.encode()))["done"] == 1
     assert hotton.call("PUT", "/imports/mapping", {"Pourquoi": "salary"}).status_code == 422
 
 
 def test_an_import_is_its_partners_alone(network: Network) -> None:
-    answer = _post(network, _table(1).encode())
+    answer = posted(network, table(1).encode())
     path = f"/imports/{answer.json()['import_id']}"
     assert network["le-trusquin"].call("GET", path).status_code == 404
     _finished(network, answer)
+
+
+def test_the_command_checks_sends_and_may_be_given_again(network: Network, stack: Stack, tmp_path: Path) -> None:
+    file = tmp_path / "relais.csv"
+    wrong = f"D{uuid.uuid4().hex[:6]};{ROW}".replace("le-trusquin", "forem-marche")
+    file.write_text(table(2, wrong), "utf-8")
+    refused = _command(network, stack, file)
+    assert (refused.returncode, "2 to be sent" in refused.stdout, "1 would be refused" in refused.stdout) == (
+        1,
+        True,
+        True,
+    )
+    assert "row 4: No convention" in refused.stdout
+
+    sent = _command(network, stack, file, "--yes")
+    assert (sent.returncode, "2 sent, 0 done before, 1 refused" in sent.stdout) == (1, True)
+
+    file.write_text(file.read_text("utf-8").removesuffix(wrong), "utf-8")
+    again = _command(network, stack, file)
+    assert (again.returncode, "0 sent, 2 done before, 0 refused" in again.stdout) == (0, True), (
+        again.stdout + again.stderr
+    )
+
+    file.write_text("Nom;Prénom\nDupont;Marie\n", "utf-8")
+    named = _command(network, stack, file)
+    assert (named.returncode, "Dupont" in named.stdout + named.stderr) == (1, False)
+    assert "the hub must not receive it" in named.stderr
+
+
+def _command(network: Network, stack: Stack, file: Path, *more: str) -> subprocess.CompletedProcess[str]:
+    hotton = network["cpas-hotton"]
+    return subprocess.run(
+        [
+            *(sys.executable, "-m", "jalons", "import", str(file), "--as", hotton.client_id),
+            *("--data", str(stack.folder.path), *more),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=90,
+        check=False,
+        env=os.environ | {"JALONS_CLIENT_SECRET": hotton.client_secret, "COLUMNS": "200"},
+    )
