@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.referrals.domain import sheet
-from services.referrals.domain.sheet import Refused, Sheet
+from services.referrals.domain.sheet import NotTaken, Sheet
 
 ALL = (*sheet._ASKED, "obstacles")
 
@@ -67,21 +67,21 @@ def test_a_workbook_gives_the_same_texts_as_a_csv() -> None:
     "content", [b"PK\x03\x04rubbish", b"a;b\n\0;c", b"a;b\n\x81;c", workbook(("a",), ("b",))[:300]]
 )
 def test_what_is_no_table_is_said_to_be_none(content: bytes) -> None:
-    with pytest.raises(Refused) as refusal:
+    with pytest.raises(NotTaken) as refusal:
         sheet.read(content)
     assert refusal.value.code == "unreadable"
 
 
 def test_a_workbook_that_unpacks_to_too_much_is_not_unpacked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sheet, "_MOST_UNPACKED", 100)
-    with pytest.raises(Refused):
+    with pytest.raises(NotTaken):
         sheet.read(workbook(("a",), ("b",)))
 
 
 @pytest.mark.parametrize("heading", ["Nom", "PRÉNOM", "Date de naissance", "N° NISS", "Adresse e-mail", "gsm"])
 def test_a_column_that_names_a_person_refuses_the_table_also_when_mapped(heading: str) -> None:
     table = Sheet((*ALL, heading), ((2, ("x",) * (len(ALL) + 1)),))
-    with pytest.raises(Refused) as refusal:
+    with pytest.raises(NotTaken) as refusal:
         sheet.columns(table, {heading: sheet.IGNORED})
     assert refusal.value.code == "names_a_person"
 
@@ -100,7 +100,7 @@ def test_a_row_is_the_body_of_a_call() -> None:
 def test_any_bytes_are_read_or_refused(content: bytes) -> None:
     try:
         found = sheet.read(content)
-    except Refused as refusal:
+    except NotTaken as refusal:
         assert refusal.cause
         assert refusal.cure
     else:

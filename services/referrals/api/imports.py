@@ -69,7 +69,7 @@ def routes(edge: Edge, importer: Importer, key: bytes) -> APIRouter:
             new = Import(new_id(), work.call.partner, work.call.principal.client_id, dry_run, work.call.now, None)
             try:
                 rows, refused = _rows(work, key, new, content)
-            except sheets.Refused as error:
+            except sheets.NotTaken as error:
                 raise Problem(422, error.code, error.cause, error.cure) from None
             store.add(work.conn, new, rows, refused)
             return Answer({"import_id": new.id, "dry_run": dry_run, "rows": len(rows) + len(refused)}, 202)
@@ -121,7 +121,7 @@ def routes(edge: Edge, importer: Importer, key: bytes) -> APIRouter:
 
 
 def _rows(work: Work, key: bytes, new: Import, content: bytes) -> tuple[list[Waiting], list[Outcome]]:
-    """The file's rows that can be worked off, and those that their form refuses. Raises sheets.Refused."""
+    """The file's rows that can be worked off, and those that their form refuses. Raises sheets.NotTaken."""
     sheet = sheets.read(content)
     where = sheets.columns(sheet, store.mapping(work.conn, new.partner))
     rows: list[Waiting] = []

@@ -57,7 +57,7 @@ IGNORED = "-"
 """What a mapping gives for a column to be left out."""
 
 
-class Refused(Exception):
+class NotTaken(Exception):
     """The file as a whole cannot be taken. code, cause, cure."""
 
     def __init__(self, code: str, cause: str, cure: str) -> None:
@@ -76,13 +76,15 @@ class Sheet:
 
 
 def read(content: bytes) -> Sheet:
-    """CSV (`;`, `,` or tab; UTF-8 or Windows-1252) or XLSX (its first sheet). Raises Refused."""
+    """CSV (`;`, `,` or tab; UTF-8 or Windows-1252) or XLSX (its first sheet). Raises NotTaken."""
     lines = _workbook(content) if content.startswith(b"PK\x03\x04") else _separated(content)
     numbered = [(number, cells) for number, cells in enumerate(lines, 1) if any(cells)]
     if len(numbered) < 2:
-        raise Refused("empty", "There is a heading at most, and no row.", "Send a file with one row for each referral.")
+        raise NotTaken(
+            "empty", "There is a heading at most, and no row.", "Send a file with one row for each referral."
+        )
     if len(numbered) > MOST_ROWS + 1:
-        raise Refused("too_many_rows", f"There are over {MOST_ROWS} rows.", "Send it in parts.")
+        raise NotTaken("too_many_rows", f"There are over {MOST_ROWS} rows.", "Send it in parts.")
     headings = tuple(numbered[0][1])
     width = len(headings)
     rows = tuple((number, (*cells[:width], *[""] * (width - len(cells)))) for number, cells in numbered[1:])
@@ -90,7 +92,7 @@ def read(content: bytes) -> Sheet:
 
 
 def columns(sheet: Sheet, mapping: Mapping[str, str]) -> dict[str, int]:
-    """Field → column. mapping: the partner's own, from heading to field or IGNORED. Raises Refused.
+    """Field → column. mapping: the partner's own, from heading to field or IGNORED. Raises NotTaken.
 
     A column that names a person refuses the file, mapped or not, and so does a national number anywhere in it.
     """
@@ -101,7 +103,7 @@ def columns(sheet: Sheet, mapping: Mapping[str, str]) -> dict[str, int]:
         said = plain(heading)
         field = own.get(said) or _KNOWN.get(said)
         if field not in HEADINGS and _NAMING & set(said.split()):
-            raise Refused(
+            raise NotTaken(
                 "names_a_person",
                 f"Column {column + 1} looks like a name, a birth date, an address or a number of a person.",
                 "Take the column out: the hub must not receive it.",
@@ -110,18 +112,20 @@ def columns(sheet: Sheet, mapping: Mapping[str, str]) -> dict[str, int]:
             unknown.append(column + 1)
         elif field != IGNORED:
             if field in found:
-                raise Refused("column_twice", f"Two columns are {field}.", "Take one out, or map it to `-`.")
+                raise NotTaken("column_twice", f"Two columns are {field}.", "Take one out, or map it to `-`.")
             found[field] = column
     _refuse_national_numbers(sheet)
     if unknown:
-        raise Refused(
+        raise NotTaken(
             "unknown_columns",
             f"It is not known what these columns are: {', '.join(map(str, unknown))}.",
             "Map each heading to a field, or to `-` to leave it out: PUT /imports/mapping.",
         )
     missing = [field for field in _ASKED if field not in found]
     if missing:
-        raise Refused("missing_columns", f"Missing: {', '.join(missing)}.", "Add the columns, or map your own to them.")
+        raise NotTaken(
+            "missing_columns", f"Missing: {', '.join(missing)}.", "Add the columns, or map your own to them."
+        )
     return found
 
 
@@ -155,7 +159,7 @@ def _refuse_national_numbers(sheet: Sheet) -> None:
     cells = ((0, sheet.headings), *sheet.rows)
     for number, texts in cells:
         if any(len(text) >= 11 and holds_national_number(text) for text in texts):
-            raise Refused(
+            raise NotTaken(
                 "national_number",
                 f"Row {number or 1} holds what looks like a national register number.",
                 "Take it out of the file: the hub must not receive it.",
@@ -214,8 +218,8 @@ def _text(cell: object) -> str:
     return cell.isoformat() if isinstance(cell, date) else str(cell).strip()
 
 
-def _unreadable() -> Refused:
-    return Refused(
+def _unreadable() -> NotTaken:
+    return NotTaken(
         "unreadable",
         "The file is neither a CSV in UTF-8 or Windows-1252 nor an XLSX workbook.",
         "Save it again from your spreadsheet as « CSV UTF-8 » or « Excel (.xlsx) ».",
