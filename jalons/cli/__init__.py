@@ -9,6 +9,7 @@ import typer
 from jalons.cli.dead_letters import dead_letters
 from jalons.cli.demo import demo
 from jalons.cli.doctor import doctor
+from jalons.cli.network import network
 from jalons.cli.republish import republish
 from jalons.cli.tail import tail
 from jalons.cli.up import up
@@ -28,6 +29,7 @@ app.command()(tail)
 app.command()(doctor)
 app.command()(republish)
 app.add_typer(dead_letters, name="dead-letters")
+app.add_typer(network, name="network")
 
 
 @app.command()
