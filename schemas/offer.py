@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import ClassVar
 
 from schemas.codes import Moment, Nis, OfferStatus, OfferType, Slug
@@ -27,6 +28,9 @@ class OfferRecord(Payload):
     mailbox: str | None = None
     place: str | None = None
     project: Slug | None = None
+    valid_from: date | None = None
+    valid_to: date | None = None
+    last_confirmed_on: date | None = None
 
 
 class PublishedV1(OfferRecord):

@@ -88,6 +88,8 @@ class PartnerPart(Part):
     address: Line | None = None
     language: codes.Language = "fr"
     trial: bool = False
+    valid_from: date | None = None
+    valid_to: date | None = None
 
 
 class ScopePart(Part):
@@ -137,6 +139,8 @@ class OfferPart(Part):
     mailbox: Mailbox | None = None
     place: Line | None = None
     project: codes.Slug | None = None
+    valid_from: date | None = None
+    valid_to: date | None = None
 
 
 class NetworkFile(Part):
@@ -157,6 +161,14 @@ class NetworkFile(Part):
 
 def _disagreements(network: NetworkFile) -> Iterator[str]:
     """Where the file names what it does not have, or says a thing twice; only the first is asked for."""
+    dated: dict[str, PartnerPart | OfferPart | ConventionPart] = {
+        **{f"partners.{slug}": partner for slug, partner in network.partners.items()},
+        **{f"offers.{name}": offer for name, offer in network.offers.items()},
+        **{f"conventions.{number}": each for number, each in enumerate(network.conventions)},
+    }
+    for at, each in dated.items():
+        if each.valid_from and each.valid_to and each.valid_to < each.valid_from:
+            yield f"{at}: valid_to is before valid_from"
     for name, offer in network.offers.items():
         partner = network.partners.get(offer.partner)
         if partner is None:
@@ -174,8 +186,6 @@ def _disagreements(network: NetworkFile) -> Iterator[str]:
 
 def _wrong(convention: ConventionPart, partners: Mapping[str, PartnerPart]) -> Iterator[str]:
     yield from (f"there is no partner {each}" for each in convention.parties if each not in partners)
-    if convention.valid_to and convention.valid_to < convention.valid_from:
-        yield "valid_to is before valid_from"
     rows = convention.body()["scope"]
     if not 0 < len(rows) <= 500:
         yield f"its scope comes to {len(rows)} pairs of partners; from 1 to 500 are possible"

@@ -65,6 +65,8 @@ class PartnerBody(Body):
     address: Text | None = None
     language: codes.Language = "fr"
     trial: bool = False
+    valid_from: Day | None = None
+    valid_to: Day | None = None
 
 
 class StatusBody(Body):
@@ -116,6 +118,8 @@ class OfferBody(Body):
     mailbox: Mailbox | None = None
     place: Text | None = None
     project: codes.Slug | None = None
+    valid_from: Day | None = None
+    valid_to: Day | None = None
 
 
 class ProfileBody(Body):

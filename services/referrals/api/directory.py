@@ -21,6 +21,7 @@ from services.referrals.work import Call
 Coordinator = Annotated[Call, Depends(call("coordinator"))]
 CoordinatorCreates = Annotated[Call, Depends(call("coordinator", keyed=True))]
 Writer = Annotated[Call, Depends(call("partner", "coordinator"))]
+Partner = Annotated[Call, Depends(call("partner"))]
 Reader = Annotated[Call, Depends(call("partner", "coordinator", "hub"))]
 Name = Annotated[Slug, Path()]
 
@@ -144,6 +145,10 @@ def _offers(edge: Edge) -> APIRouter:
     @router.get("/offers/{offer}", summary="One offer")
     def get_offer(offer: Name, _caller: Reader) -> JSONResponse:
         return edge.read(lambda conn: _found("offer", directory.offer(conn, offer)))
+
+    @router.post("/offers/{offer}/confirm", summary="Your offer is still as it stands there")
+    def confirm(offer: Name, caller: Partner) -> JSONResponse:
+        return edge(caller, lambda work: _row(commands.confirm_offer(work, offer)))
 
     return router
 

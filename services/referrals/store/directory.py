@@ -104,7 +104,7 @@ def exchange(conn: Connection, referrer: str, recipient: str) -> tuple[dict[str,
         " SELECT false, to_jsonb(c) FROM conventions c WHERE parties @> ARRAY[%s, %s]::text[] AND status = 'signed'",
         (referrer, recipient, referrer, recipient),
     ).fetchall()
-    known = {each.row["slug"]: each.row for each in rows if each.partner}
+    known = {each.row["slug"]: _dated(each.row) for each in rows if each.partner}
     signed = [as_convention(_dated(each.row)) for each in rows if not each.partner]
     return known, sorted(signed, key=lambda convention: convention.convention_id)
 
@@ -123,7 +123,7 @@ def between(conn: Connection, referrer: str, recipient: str) -> list[Convention]
 def as_convention(row: Row) -> Convention:
     """The part of a row that decides whether a referral is covered."""
     return Convention(
-        row["convention_id"],
+        UUID(str(row["convention_id"])),
         tuple(row["parties"]),
         row["status"],
         row["valid_from"],
@@ -135,13 +135,9 @@ def as_convention(row: Row) -> Convention:
 
 
 def _dated(row: Row) -> Row:
-    """A convention that came as JSON, with its id and dates as such."""
-    until = row["valid_to"]
-    return row | {
-        "convention_id": UUID(row["convention_id"]),
-        "valid_from": date.fromisoformat(row["valid_from"]),
-        "valid_to": date.fromisoformat(until) if until else None,
-    }
+    """A row that came as JSON, with its dates as such."""
+    given = {at: row[at] and date.fromisoformat(row[at]) for at in ("valid_from", "valid_to")}
+    return row | given
 
 
 def set_status(conn: Connection, table: str, key: str, name: str | UUID, status: str) -> None:
