@@ -39,6 +39,14 @@ class PublishedV1(OfferRecord):
     TYPE: ClassVar[str] = "jalons.offer.published.v1"
 
 
+class CapacityChangedV1(OfferRecord):
+    """An offer's last place was taken, or one is free again: its status says which. Who took it is not said."""
+
+    TYPE: ClassVar[str] = "jalons.offer.capacity_changed.v1"
+
+    taken: int
+
+
 class ClosedV1(OfferRecord):
     """An offer takes nobody any more."""
 

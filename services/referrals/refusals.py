@@ -8,6 +8,7 @@ from typing import Any
 from jalons.problems import Problem
 from services.referrals.domain.agreement import NoConsent, NoConvention
 from services.referrals.domain.lifecycle import NotAllowed, NotGiven
+from services.referrals.domain.places import NoPlaceLeft
 from services.referrals.store.acts import AlreadyOpen
 from services.referrals.work import InTheFuture, Stale
 
@@ -112,6 +113,15 @@ def _already_open(_error: Exception) -> Problem:
     )
 
 
+def _no_place_left(error: NoPlaceLeft) -> Problem:
+    return Problem(
+        409,
+        "no_place_left",
+        f"All places of this offer are taken ({error.places}).",
+        "Answer otherwise (waiting list, `no_place`), or give the offer more places: PUT /offers/{offer}.",
+    )
+
+
 def _in_the_future(_error: Exception) -> Problem:
     return invalid("happened_on", "an act's own date is today or earlier")
 
@@ -122,6 +132,7 @@ REFUSALS: dict[type[Exception], Callable[[Any], Problem]] = {
     NotAllowed: _not_allowed,
     NotGiven: _not_given,
     AlreadyOpen: _already_open,
+    NoPlaceLeft: _no_place_left,
     InTheFuture: _in_the_future,
     Stale: _stale,
 }

@@ -104,7 +104,7 @@ class ConventionBody(Body):
 
 
 class OfferBody(Body):
-    """`PUT /offers/{offer}`."""
+    """`PUT /offers/{offer}`. `full` is never said, it follows from the places: it is read as published."""
 
     partner: codes.Slug
     title: Text

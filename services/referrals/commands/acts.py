@@ -125,6 +125,7 @@ def propose(work: Work, given: Given) -> Placement:
         conventions = directory.between(work.conn, caller, employer)
         consents = persons.consents(work.conn, person.ref)
         agreement.agreed(consents, conventions, employer, "employer", work.call.today)
+    _offer(work, given.get("offer"), None)
     referral = _answered(work, given.get("referral_id"), person, employer)
     _check_plan(given)
     placement = Placement(
@@ -150,6 +151,7 @@ def propose(work: Work, given: Given) -> Placement:
 def step(work: Work, store: Acts[S], named: UUID | str, action: str, given: Given) -> S:
     """One action of the table. A training or placement that starts also starts the referral it answers.
 
+    Whether there was a place to take is known when the work is appended.
     Raises NotAllowed, NotGiven, InTheFuture, Stale, and Problem 404, 422.
     """
     state = store.find(work.conn, named, lock=True)
@@ -161,6 +163,7 @@ def step(work: Work, store: Acts[S], named: UUID | str, action: str, given: Give
     _check_dates(work, state, given)
     decided = acts.act(state, action, work.call.partner, said)
     store.save(work.conn, decided.state)
+    work.moved(state, decided.state)
     work.say(state.ref, decided.event, decided.sealed, on)
     if action == "start" and isinstance(decided.state, Training | Placement) and decided.state.referral_id:
         _start_referral(work, decided.state, said, on)
@@ -176,6 +179,7 @@ def _start_referral(work: Work, answer: Training | Placement, said: Given, on: d
     given = {"started_on": said["started_on"], "answered_by": kind, "answered_by_id": str(answer.id)}
     decided = acts.act(referral, "start", referral.recipient, given)
     REFERRALS.save(work.conn, decided.state)
+    work.moved(referral, decided.state)
     work.say(referral.ref, decided.event, decided.sealed, on)
 
 

@@ -13,6 +13,7 @@ from schemas import convention as conventions
 from schemas import offer as offers
 from schemas import partner as partners
 from services.referrals import refusals
+from services.referrals.domain import places
 from services.referrals.keyring import hashed, new_secret
 from services.referrals.store import directory, identity
 from services.referrals.store.identity import Client
@@ -123,7 +124,7 @@ def put_offer(work: Work, name: str, record: Mapping[str, Any]) -> tuple[dict[st
     Written by its own partner, it is thereby confirmed.
     """
     directory.lock_name(work.conn, "directory", name)
-    known = directory.offer(work.conn, name)
+    known = directory.offer(work.conn, name, lock=True)
     owner = known["partner"] if known else record["partner"]
     if not work.call.principal.has("coordinator") and work.call.principal.partner != owner:
         raise refusals.not_yours("offer")
@@ -133,6 +134,7 @@ def put_offer(work: Work, name: str, record: Mapping[str, Any]) -> tuple[dict[st
     work.expect(known["version"] if known else None)
     if directory.partner(work.conn, owner) is None:
         raise refusals.unknown_partner("partner")
+    record = {**record, "status": _status(work, known, record)}
     if known and all(known[key] == value for key, value in record.items()):
         return known, False
     confirmed = work.call.today if work.call.principal.partner == owner else known and known["last_confirmed_on"]
@@ -142,7 +144,7 @@ def put_offer(work: Work, name: str, record: Mapping[str, Any]) -> tuple[dict[st
 def confirm_offer(work: Work, name: str) -> dict[str, Any]:
     """Its partner says that an offer is still as it stands there. Raises Problem 403, 404."""
     directory.lock_name(work.conn, "directory", name)
-    known = directory.offer(work.conn, name)
+    known = directory.offer(work.conn, name, lock=True)
     if known is None:
         raise refusals.not_found("offer")
     if work.call.principal.partner != known["partner"]:
@@ -160,6 +162,14 @@ def _save_offer(work: Work, row: Mapping[str, Any]) -> dict[str, Any]:
     event = offers.ClosedV1 if values["status"] == "closed" else offers.PublishedV1
     work.say(values["offer"], event.model_validate(values))
     return {**values, "version": version}
+
+
+def _status(work: Work, known: dict[str, Any] | None, record: Mapping[str, Any]) -> str:
+    """Closed or not is the partner's word; full follows from the places. Raises Problem 422."""
+    taken = directory.taken(work.conn, known) if known else 0
+    if known and record["places"] < min(taken, known["places"]):
+        raise refusals.invalid("places", f"{taken} are taken")
+    return places.status(record["status"], record["places"], taken)
 
 
 def _check_dates(record: Mapping[str, Any]) -> None:

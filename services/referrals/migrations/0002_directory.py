@@ -1,4 +1,4 @@
-"""The directory in time: when partners and offers are valid, and when an offer was last confirmed."""
+"""The directory in time, when an offer was last confirmed, and whose its places are."""
 
 from alembic import op
 
@@ -8,6 +8,9 @@ down_revision = "0001"
 DIRECTORY = """
 ALTER TABLE partners ADD COLUMN valid_from date, ADD COLUMN valid_to date;
 ALTER TABLE offers ADD COLUMN valid_from date, ADD COLUMN valid_to date, ADD COLUMN last_confirmed_on date;
+
+CREATE INDEX referrals_places ON referrals (offer) WHERE status IN ('accepted', 'started');
+CREATE INDEX placements_offer ON placements ((facts->>'offer')) WHERE facts->>'offer' IS NOT NULL;
 """
 
 

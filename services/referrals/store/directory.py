@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 
 from jalons.database import execute, one
 from services.referrals.domain.agreement import Convention
+from services.referrals.domain.places import PLACEMENT_HOLDS, REFERRAL_HOLDS
 
 Row = dict[str, Any]
 
@@ -19,6 +20,16 @@ _CONVENTION_COLUMNS = (
     "convention_id, parties, status, valid_from, valid_to, scope, shared_attributes, legal_basis,"
     " reply_within_working_days, remind_on_working_days, expire_after_days, version"
 )
+
+_TAKEN = f"""
+    SELECT count(*)::int FROM (
+        SELECT r.ref FROM referrals r WHERE r.offer = o.offer AND r.status IN {REFERRAL_HOLDS}
+        UNION
+        SELECT p.ref FROM placements p
+        WHERE p.facts->>'offer' = o.offer AND p.status IN {PLACEMENT_HOLDS} AND o.type = 'emploi'
+    ) AS held
+"""
+"""The persons who hold a place of the offer `o`: each once, by a referral, a placement or both."""
 
 
 def lock_name(conn: Connection, kind: str, name: str) -> None:
@@ -58,10 +69,15 @@ def save(conn: Connection, table: str, key: str, values: Mapping[str, Any]) -> i
     )
 
 
-def offer(conn: Connection, name: str) -> Row | None:
-    """One offer."""
-    row = execute(conn, "SELECT * FROM offers WHERE offer = %s", (name,)).fetchone()
+def offer(conn: Connection, name: str, *, lock: bool = False) -> Row | None:
+    """One offer. lock: its row, so that its places stay as they are counted."""
+    row = execute(conn, "SELECT * FROM offers WHERE offer = %s" + (" FOR UPDATE" if lock else ""), (name,)).fetchone()
     return row._asdict() if row else None
+
+
+def taken(conn: Connection, row: Row) -> int:
+    """How many of an offer's places are somebody's; exact while its row is locked."""
+    return int(one(conn, f"SELECT ({_TAKEN}) AS taken FROM offers o WHERE o.offer = %s", (row["offer"],)).taken)
 
 
 def offers(conn: Connection, filters: Mapping[str, str], after: str, limit: int) -> list[Row]:
