@@ -62,6 +62,22 @@ def invalid(at: str, problem: str) -> Problem:
     )
 
 
+def unknown_commune(at: str) -> Problem:
+    """A commune of which the hub does not know where it lies."""
+    return Problem(
+        422,
+        "unknown_commune",
+        f"{at}: where this commune lies is not known here.",
+        "See GET /communes; the coordinator adds one: PUT /communes/{nis}.",
+        fields=[{"at": at, "problem": "unknown"}],
+    )
+
+
+def invalid_cursor() -> Problem:
+    """A cursor that no page gave."""
+    return Problem(422, "invalid_cursor", "The cursor is not one this service gave.", "Begin again without a cursor.")
+
+
 def _stale(_error: Exception) -> Problem:
     return Problem(412, "stale", "It changed since you read it.", "Read it again and decide anew.")
 

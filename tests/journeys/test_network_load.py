@@ -79,12 +79,15 @@ def test_a_network_is_loaded_once_and_then_only_what_changed(network: Network, s
 def test_a_load_that_was_cut_short_goes_on_where_it_was(network: Network, stack: Stack, file: Path) -> None:
     region = elsewhere("r3")
     offers = region.pop("offers")
+    region["communes"] = {"83040": {"name": "Nassogne", "latitude": 50.129, "longitude": 5.342}}
     write(file, region)
     assert load(stack, file).returncode == 0
     write(file, region | {"offers": offers})
     rest = load(stack, file)
     assert rest.returncode == 0, rest.stderr
-    assert "34 to add, 0 to change, 34 left alone." in rest.stdout
+    assert "1 commune, 27 partners, 7 conventions, 34 offers: 34 to add, 0 to change, 35 left alone." in rest.stdout
+    found = network["cpas-hotton"].done("GET", "/offers?partner=r3-le-trusquin&commune=83040")["items"]
+    assert {item["distance_km"] for item in found} == {11}, "from Nassogne to Marche"
 
 
 def test_a_wrong_file_is_refused_before_anything_is_sent(network: Network, stack: Stack, file: Path) -> None:

@@ -85,7 +85,5 @@ def _show(described: NetworkFile, steps: list[Step]) -> None:
         typer.echo(f"  {label:<40} {len(offers):>3} offers, {places:>4} places  {', '.join(types)}")
     counted = Counter(step.verdict for step in steps)
     nouns = Counter(step.noun for step in steps)
-    typer.echo(
-        f"{nouns['partner']} partners, {nouns['convention']} conventions, {nouns['offer']} offers:"
-        f" {counted['add']} to add, {counted['change']} to change, {counted['same']} left alone."
-    )
+    summed = ", ".join(f"{number} {noun}{'s' if number > 1 else ''}" for noun, number in nouns.items())
+    typer.echo(f"{summed}: {counted['add']} to add, {counted['change']} to change, {counted['same']} left alone.")

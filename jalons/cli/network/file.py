@@ -73,6 +73,14 @@ class Labels(Part):
     ended: Annotated[dict[codes.EndReason, Line], _labels(codes.EndReason)]
 
 
+class CommunePart(Part):
+    """Where a commune lies, as `PUT /communes/{nis}` takes it: degrees north and east."""
+
+    name: Line
+    latitude: float = Field(ge=-90, le=90)
+    longitude: float = Field(ge=-180, le=180)
+
+
 class PartnerPart(Part):
     """A partner, as `PUT /partners/{partner}` takes it."""
 
@@ -148,6 +156,7 @@ class NetworkFile(Part):
 
     network: Named
     labels: Labels
+    communes: dict[codes.Nis, CommunePart] = {}
     partners: dict[codes.Slug, PartnerPart] = Field(min_length=1)
     conventions: tuple[ConventionPart, ...] = ()
     offers: dict[codes.Slug, OfferPart] = {}

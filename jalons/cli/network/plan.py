@@ -25,7 +25,7 @@ class Step:
     """One thing of the file: to add, to change, or as it is. said: in words, what it is or what changes."""
 
     verdict: Literal["add", "change", "same"]
-    noun: Literal["partner", "convention", "offer"]
+    noun: Literal["commune", "partner", "convention", "offer"]
     name: str
     said: str
     method: str
@@ -36,9 +36,14 @@ class Step:
 def plan(network: NetworkFile, call: Calls) -> list[Step]:
     """The steps in the order they can be done in. Reads only. Raises CannotBecome."""
     partners = {row["slug"]: row for row in _all(call, "/partners")}
-    offers = {row["offer"]: row for row in _all(call, "/offers")}
+    communes = {row["nis"]: row for row in _all(call, "/communes")}
+    offers = {row["offer"]: row for row in _all(call, "/offers", "&past=true")}
     signed = {(frozenset(row["parties"]), row["valid_from"]): row for row in _all(call, "/conventions")}
     steps = [
+        _put("commune", nis, part.name, part.model_dump(mode="json"), communes.get(nis))
+        for nis, part in network.communes.items()
+    ]
+    steps += [
         _put("partner", slug, part.name, part.model_dump(mode="json"), partners.get(slug))
         for slug, part in network.partners.items()
     ]
@@ -60,11 +65,17 @@ def _offer(name: str, part: OfferPart, known: Mapping[str, Any] | None) -> Step:
         raise CannotBecome(f"The offer {name} is {known['partner']}'s on the hub: an offer does not change hands.")
     body = part.model_dump(mode="json", exclude={"status"})
     body["status"] = part.status or (known["status"] if known else "published")
+    if body["status"] == "published" and known and known["status"] == "full":
+        body["status"] = "full"
     return _put("offer", name, part.title, body, known)
 
 
 def _put(
-    noun: Literal["partner", "offer"], name: str, said: str, body: Mapping[str, Any], known: Mapping[str, Any] | None
+    noun: Literal["commune", "partner", "offer"],
+    name: str,
+    said: str,
+    body: Mapping[str, Any],
+    known: Mapping[str, Any] | None,
 ) -> Step:
     path = f"/{noun}s/{name}"
     if known is None:
@@ -84,10 +95,10 @@ def _sign(part: ConventionPart, signed: Mapping[Any, Mapping[str, Any]]) -> Step
     return Step("same", "convention", name, "", "POST", "/conventions", body)
 
 
-def _all(call: Calls, path: str) -> Iterator[dict[str, Any]]:
+def _all(call: Calls, path: str, asked: str = "") -> Iterator[dict[str, Any]]:
     cursor = ""
     while True:
-        page = call("GET", f"{path}?limit=500{cursor}")
+        page = call("GET", f"{path}?limit=500{asked}{cursor}")
         yield from page["items"]
         if "next" not in page:
             return

@@ -69,6 +69,14 @@ class PartnerBody(Body):
     valid_to: Day | None = None
 
 
+class CommuneBody(Body):
+    """`PUT /communes/{nis}`: where its chief place lies, in degrees (WGS 84)."""
+
+    name: Text
+    latitude: float = Field(ge=-90, le=90)
+    longitude: float = Field(ge=-180, le=180)
+
+
 class StatusBody(Body):
     """`PUT /partners/{partner}/status`."""
 

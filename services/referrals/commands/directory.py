@@ -60,6 +60,17 @@ def set_partner_status(work: Work, slug: str, status: str) -> dict[str, Any]:
     return {**values, "version": known["version"] + 1}
 
 
+def put_commune(work: Work, nis: str, record: Mapping[str, Any]) -> tuple[dict[str, Any], bool]:
+    """Where a commune lies; the stored row, and whether it is new. Nobody is told: it changes no record of anybody."""
+    directory.lock_name(work.conn, "commune", nis)
+    known = directory.added_communes(work.conn).get(nis)
+    work.expect(known["version"] if known else None)
+    values = {"nis": nis, **record}
+    if known and all(known[name] == value for name, value in values.items()):
+        return known, False
+    return {**values, "version": directory.save(work.conn, "communes", "nis", values)}, known is None
+
+
 def add_client(work: Work, slug: str, scopes: list[str]) -> tuple[str, str]:
     """A new client of a partner: its id and its secret, which is shown this once."""
     if directory.partner(work.conn, slug) is None:
