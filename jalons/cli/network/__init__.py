@@ -51,7 +51,7 @@ def load(
         described = read(file)
     except WrongFile as error:
         raise refused(
-            f"Nothing was sent. {error}.", "Correct the file; deploy/networks/integra-plus.yaml shows its form."
+            f"Nothing was sent. {error}", "Correct the file; deploy/networks/integra-plus.yaml shows its form."
         ) from None
     with find(data, as_client).session("referrals") as call:
         try:
