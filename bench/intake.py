@@ -14,8 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from jalons.cli.demo.caller import Caller
-from jalons.cli.demo.network import COORDINATION, HOTTON, TRUSQUIN
-from jalons.cli.demo.story import PROFILE, Story
+from jalons.cli.demo.story import COORDINATION, HOTTON, PROFILE, TRUSQUIN, Story
 
 REFERRAL = {
     "recipient": TRUSQUIN,

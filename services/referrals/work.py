@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from typing import Any, TypeVar
 from uuid import UUID
 
 from sqlalchemy import Connection
@@ -14,9 +15,14 @@ from jalons.identity import Principal
 from jalons.messaging.outbox import Cause, Draft, Outbox
 from jalons.privacy.disclosure import Alias
 from schemas.envelope import Payload, SealedPart
+from schemas.offer import CapacityChangedV1
+from services.referrals.domain import places
+from services.referrals.domain.acts import Act
 from services.referrals.keyring import PersonKeys
-from services.referrals.store import persons
+from services.referrals.store import directory, persons
 from services.referrals.store.persons import Person
+
+T = TypeVar("T")
 
 
 class InTheFuture(Exception):
@@ -54,7 +60,9 @@ class Call:
 class Work:
     """A transaction under way for a call. Events said are appended together when it is done, in the order said.
 
-    known: the persons it has met, whose keys need not be asked for again.
+    known: the persons it has met, whose keys need not be asked for again. looked: what it has looked up of the
+    directory, which an import asks again and again. offers: those whose places it
+    moved, and whether it took one.
     """
 
     conn: Connection
@@ -64,6 +72,8 @@ class Work:
     alias: Alias
     said: list[Draft] = field(default_factory=list)
     known: dict[str, Person] = field(default_factory=dict)
+    looked: dict[Any, Any] = field(default_factory=dict)
+    offers: dict[str, bool] = field(default_factory=dict)
 
     def say(
         self, subject: object, data: Payload, sealed: SealedPart | None = None, happened_on: date | None = None
@@ -75,15 +85,49 @@ class Work:
         time = happened(happened_on, self.call.now)
         self.said.append(Draft(str(subject), data, time, self.call.partner, cause, sealed))
 
+    def look(self, find: Callable[..., T], *asked: Hashable) -> T:
+        """What the directory says, looked up once in this transaction. find: a store's, but for the connection."""
+        if (find, asked) not in self.looked:
+            self.looked[find, asked] = find(self.conn, *asked)
+        found: T = self.looked[find, asked]
+        return found
+
     def expect(self, version: int | None) -> None:
         """Go on only from the version the caller read, if it named one; None: there is nothing yet. Raises Stale."""
         asked = self.call.if_match
         if asked is not None and (version is None or asked not in ("*", f'"{version}"')):
             raise Stale
 
+    def moved(self, before: Act, after: Act) -> None:
+        """A step was saved: if it takes a place of an offer or gives one back, the offer is counted at the end."""
+        if move := places.moved(before, after):
+            offer, takes = move
+            self.offers[offer] = takes or self.offers.get(offer, False)
+
     def append(self) -> None:
-        """Write what was said to the log."""
+        """Write what was said to the log, the offers' places settled. Raises NoPlaceLeft."""
+        for offer in sorted(self.offers):
+            self._settle(offer)
         self.outbox.append(self.conn, self.said, self.call.now, self.keys.unwrap(self.known.values()))
+
+    def _settle(self, name: str) -> None:
+        """Count an offer's places under its row's lock: who comes second for the last one sees that it is gone.
+
+        That it is full, or has a place again, is the hub's word: who gave a place back is told to nobody by this.
+        """
+        offer = directory.offer(self.conn, name, lock=True)
+        if offer is None:
+            return
+        taken = directory.taken(self.conn, offer)
+        if self.offers[name] and taken > offer["places"]:
+            raise places.NoPlaceLeft(offer["places"])
+        status = places.status(offer["status"], offer["places"], taken)
+        if status == offer["status"]:
+            return
+        directory.set_status(self.conn, "offers", "offer", name, status)
+        event = CapacityChangedV1.model_validate({**offer, "status": status, "taken": taken})
+        cause = Cause(self.call.id, self.call.id, self.call.traceparent)
+        self.said.append(Draft(name, event, self.call.now, "hub", cause))
 
     def meet(self, person: Person) -> Person:
         """Remember a person that this call is about."""

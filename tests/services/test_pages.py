@@ -12,7 +12,7 @@ from jalons.embedded.stack import Stack
 from jalons.privacy.links import AnswerLinks, Named
 from schemas.codes import Language
 from services.referrals.pages.words import LANGUAGES
-from tests.support.calls import written
+from tests.support.calls import offer, written
 from tests.support.network import Network
 from tests.support.pages import Page, well_made
 
@@ -93,7 +93,7 @@ def test_what_is_wrong_is_said_beside_its_field_and_what_was_typed_stays(network
     inputs = {each["id"]: each for each in page.all("input") if "id" in each}
     wrong = inputs["accept-first_contact_on"]
     assert wrong["aria-invalid"] == "true"
-    assert next(e["text"] for e in page.all("span") if e["id"] == wrong["aria-describedby"]).startswith("Cette date")
+    assert next(e["text"] for e in page.all("span") if e.get("id") == wrong["aria-describedby"]).startswith("Cette date")
     assert inputs["accept-place"]["value"] == "Rue du Marché 1"
     assert "#accept-first_contact_on" in [each["href"] for each in page.all("a")]
     assert page.all("title")[0]["text"].startswith("Erreur")
@@ -142,6 +142,21 @@ def test_an_answer_to_what_has_changed_meanwhile_is_explained(
     assert "La situation a changé" in well_made(answer).text
     again = Page(answer.text).forms()["accept"] | {"first_contact_on": "2026-12-01"}
     assert network.http.post(link, data=again).status_code == 200, "the page that explains it can be answered"
+
+
+def test_a_place_that_is_not_there_is_not_given_by_a_link(network: Network, links: AnswerLinks) -> None:
+    full = offer(title="Complet", places=0, moment="formation", type="formation")
+    network["le-trusquin"].done("PUT", "/offers/complet", full)
+    sent = network["cpas-hotton"].refer("le-trusquin", contact="person_comes", offer="complet")
+    link = _link(network, links, sent, "le-trusquin")
+    form = _form(network, link, "accept") | {"first_contact_on": "2026-12-01"}
+    answer = network.http.post(link, data=form)
+    assert answer.status_code == 409
+    page = well_made(answer)
+    assert "Toutes les places" in page.text
+    assert {"value": "2026-12-01"}.items() <= next(
+        each.items() for each in page.all("input") if each.get("id") == "accept-first_contact_on"
+    )
 
 
 def test_a_form_without_its_number_or_too_long_is_refused(network: Network, link: str) -> None:

@@ -12,10 +12,13 @@ from typing import Any
 import httpx
 
 from jalons.cli.demo.caller import Caller, DemoFailed
-from jalons.cli.demo.network import CONVENTION, COORDINATION, EMPLOYER, HOTTON, OFFERS, PARTNERS, TRUSQUIN
+from jalons.cli.network.file import read, shipped
+from jalons.cli.network.plan import carry_out, plan
 
 Say = Callable[[str, str], None]
 """Who, and what they do."""
+
+HOTTON, TRUSQUIN, EMPLOYER, COORDINATION = "cpas-hotton", "le-trusquin", "residence-de-l-ourthe", "integra-plus"
 
 PROFILE = {
     "age_band": "25-29",
@@ -54,22 +57,21 @@ class Story:
     say: Say
     today: date
     actors: dict[str, Caller] = field(default_factory=dict)
+    names: dict[str, str] = field(default_factory=dict)
     calls: int = 0
     beneficiary: str = ""
 
     def load(self) -> None:
-        """The network: partners, clients, a convention, offers."""
+        """The network as `jalons network load` loads it, and clients for the actors."""
         operator = Caller(self.http, self.info, **self.info["operator"])
         self.actors["operator"] = operator
-        for slug, record in PARTNERS.items():
-            operator("PUT", f"/partners/{slug}", record)
+        network = read(shipped("integra-plus.yaml"))
+        carry_out(plan(network, operator), operator, lambda _: None)
+        self.names = {slug: partner.name for slug, partner in network.partners.items()}
         for slug in (HOTTON, TRUSQUIN, EMPLOYER, COORDINATION):
             scopes = ["coordinator"] if slug == COORDINATION else ["partner", "read:counts"]
             made = operator("POST", f"/partners/{slug}/clients", {"scopes": scopes})
             self.actors[slug] = Caller(self.http, self.info, made["client_id"], made["client_secret"])
-        operator("POST", "/conventions", CONVENTION)
-        for name, offer in OFFERS.items():
-            operator("PUT", f"/offers/{name}", offer)
 
     def play(self) -> None:
         """From the CPAS's call to the job, over three months."""
@@ -138,7 +140,7 @@ class Story:
     def _act(self, who: str, what: str, path: str, body: dict[str, Any]) -> dict[str, Any]:
         answer = self.actors[who]("POST", path, body)
         self.calls += 1
-        self.say(PARTNERS[who]["name"], what)
+        self.say(self.names[who], what)
         return answer
 
     def _day(self, ago: int) -> str:

@@ -46,7 +46,7 @@ _TRIES, _PAUSE_SECONDS = 10, 0.2
 """Pressed twice: the second waits for what the first comes to, and shows it."""
 _SAME_AGAIN = frozenset({"stale", "transition_not_allowed", "idempotency_key_reused"})
 """What the form was for is no more: the page is shown as it is now, without what was typed."""
-_SAID = {"national_number": "national_number", "control_character": "text"}
+_SAID = {"national_number": "national_number", "control_character": "text", "no_place_left": "no_place_left"}
 """A refusal that names no field → the sentence that says what to do."""
 
 

@@ -28,7 +28,6 @@ from services.referrals.api.formdata import Form, by_page, new_key
 from services.referrals.api.tries import Tries, caller_address
 from services.referrals.commands import slips as commands
 from services.referrals.domain.acts import Referral
-from services.referrals.domain.communes import NAMES
 from services.referrals.pages import sheet
 from services.referrals.pages.render import HEADERS, Pages
 from services.referrals.pages.words import Words, chosen
@@ -86,7 +85,7 @@ class Slips:
                 partner=recipient["name"],
                 goal=words.code("Goal", referral.facts["goal"]),
             ),
-            where=_where(referral, recipient, offer),
+            where=_where(referral, recipient, offer, words),
             when=_when(referral, words),
             recipient=recipient,
             shared=_shared(shared, words),
@@ -192,10 +191,12 @@ def routes(edge: Edge, pages: Pages, secret: str, public_address: str) -> APIRou
     return router
 
 
-def _where(referral: Referral, recipient: Mapping[str, Any], offer: Mapping[str, Any] | None) -> list[str]:
+def _where(
+    referral: Referral, recipient: Mapping[str, Any], offer: Mapping[str, Any] | None, words: Words
+) -> list[str]:
     """The name, and the nearest thing to an address that was said."""
     place = referral.facts.get("place") or (offer or {}).get("place") or recipient["address"]
-    return [recipient["name"], place or NAMES.get(recipient["commune_nis"], "")]
+    return [recipient["name"], place or words.code("Nis", recipient["commune_nis"])]
 
 
 def _when(referral: Referral, words: Words) -> str:

@@ -11,7 +11,7 @@ from importlib.resources import files
 from typing import Any, get_args
 
 from schemas.codes import Language
-from services.referrals.domain.communes import NAMES
+from services.referrals.domain.communes import COMMUNES
 
 LANGUAGES: Mapping[str, str] = {"fr": "Français", "nl": "Nederlands", "de": "Deutsch", "en": "English"}
 FALLBACK = "fr"
@@ -43,7 +43,9 @@ class Words:
         known: Mapping[str, str] = self.texts["codes"].get(codes, {})
         if codes == "ReferralReason":
             known = {**self.texts["codes"]["Obstacle"], **known}
-        return NAMES.get(code, code) if codes == "Nis" else known.get(code, code)
+        if codes == "Nis":
+            return COMMUNES[code].name if code in COMMUNES else code
+        return known.get(code, code)
 
     def day(self, iso: str) -> str:
         """A date as it is said."""
