@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 from urllib.parse import unquote_plus
 
-from fastapi import FastAPI, Response
+from fastapi import FastAPI, Request, Response
 from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.responses import HTMLResponse, JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
@@ -18,6 +18,7 @@ from jalons.identity import Verifier
 from jalons.privacy.national_number import holds_control_character, holds_national_number, is_uuid
 
 MAX_BODY_BYTES = 256 * 1024
+ACTOR_MOST = 32
 _CALLER_LEFT = 499
 """The usual name in metrics for a call whose caller left before it was all said."""
 
@@ -113,6 +114,25 @@ class Shell:
             route = getattr(scope.get("route"), "path", "unknown")
             took = time.perf_counter() - began
             metrics.HTTP_SECONDS.labels(self._service, scope["method"], route, str(status)).observe(took)
+
+
+def kept_header(request: Request, name: str, most: int) -> str | None:
+    """A header's text, held to what any text of a caller is held to; None if it is empty. Raises Problem 422."""
+    text = request.headers.get(name)
+    if text is None or text == "":
+        return None
+    if len(text) > most:
+        raise problems.Problem(422, "invalid", f"The header {name} is over {most} characters.", "Shorten it.")
+    if holds_control_character(text):
+        raise problems.CONTROL_CHARACTER
+    if not is_uuid(text) and holds_national_number(text):
+        raise problems.NATIONAL_NUMBER
+    return text
+
+
+async def actor(request: Request) -> str | None:
+    """A dependency: who sits at the partner's, in its own opaque code (header `Jalons-Actor`); for the audit alone."""
+    return kept_header(request, "jalons-actor", ACTOR_MOST)
 
 
 async def _body(scope: Scope, receive: Receive) -> bytes | None:

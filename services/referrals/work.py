@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from uuid import UUID
@@ -12,6 +12,8 @@ from sqlalchemy import Connection
 from jalons.clock import happened, local_date
 from jalons.identity import Principal
 from jalons.messaging.outbox import Cause, Draft, Outbox
+from jalons.privacy import audit
+from jalons.privacy.audit import Audit, Line
 from jalons.privacy.disclosure import Alias
 from schemas.envelope import Payload, SealedPart
 from services.referrals.keyring import PersonKeys
@@ -29,7 +31,8 @@ class Stale(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request of a partner's system. id: what every event that follows from it names as its cause."""
+    """One request of a partner's system. id: what every event that follows from it names as its cause. actor: who sits
+    there, in the partner's own opaque code; for the audit alone."""
 
     id: UUID
     principal: Principal
@@ -38,6 +41,7 @@ class Call:
     if_match: str | None = None
     traceparent: str | None = None
     request: bytes = b""
+    actor: str | None = None
 
     @property
     def partner(self) -> str:
@@ -48,6 +52,11 @@ class Call:
     def today(self) -> date:
         """The date in Brussels."""
         return local_date(self.now)
+
+    @property
+    def caller(self) -> audit.Caller:
+        """Who asks, as the audit keeps it."""
+        return audit.Caller(self.principal, self.id, self.now, self.actor)
 
 
 @dataclass(slots=True)
@@ -62,6 +71,7 @@ class Work:
     outbox: Outbox
     keys: PersonKeys
     alias: Alias
+    audit: Audit
     said: list[Draft] = field(default_factory=list)
     known: dict[str, Person] = field(default_factory=dict)
 
@@ -81,9 +91,14 @@ class Work:
         if asked is not None and (version is None or asked not in ("*", f'"{version}"')):
             raise Stale
 
-    def append(self) -> None:
-        """Write what was said to the log."""
+    def append(self, seen: Iterable[Line] = ()) -> None:
+        """Write what was said to the log, and to the audit: a line for each event of a person, and one for whatever was
+        seen of a person of whom nothing was said."""
         self.outbox.append(self.conn, self.said, self.call.now, self.keys.unwrap(self.known.values()))
+        lines = [line for draft in self.said if (line := audit.line_of(draft.subject, draft.data))]
+        written = {line.ref for line in lines}
+        lines += [line for line in seen if line.ref not in written]
+        self.audit.write(self.conn, self.call.caller, lines)
 
     def meet(self, person: Person) -> Person:
         """Remember a person that this call is about."""
