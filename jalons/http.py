@@ -15,6 +15,7 @@ from starlette.requests import ClientDisconnect
 
 from jalons import metrics, problems
 from jalons.identity import Verifier
+from jalons.openapi import Application
 from jalons.privacy.national_number import holds_control_character, holds_national_number, is_uuid
 
 MAX_BODY_BYTES = 256 * 1024
@@ -37,7 +38,7 @@ _TOO_LARGE = problems.Problem(
 
 def application(service: str, promise: str, verifier: Verifier, ready: Ready, public_url: str | None) -> FastAPI:
     """A service's application without its routes. promise: one line for its documents."""
-    app = FastAPI(
+    app = Application(
         title=f"Jalons · {service}",
         description=promise,
         version="1",
