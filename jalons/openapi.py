@@ -48,6 +48,8 @@ class Application(FastAPI):
 def _complete(path: str, method: str, operation: dict[str, Any]) -> None:
     answers = operation["responses"]
     answers.pop("4XX", None)  # it stands for the form of a refusal until here
+    if method == "put" and "201" in answers:
+        answers["200"] = answers["201"] | {"description": "It was there, and is as you sent it now"}
     writes = method not in {"get", "head"}
     refusals = _ANY | (_WITH_BODY if writes else {})
     if path in PUBLIC:

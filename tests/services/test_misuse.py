@@ -22,9 +22,9 @@ from jalons import openapi
 from jalons.clock import now
 from services.referrals.keyring import SigningKeys
 from tests.support.apps import SECRET, Apps
-from tests.support.calls import offer, sheet
 from tests.support.documented import Operation, operations, values
-from tests.support.network import PARTNERS, PROFILE, Network
+from tests.support.forms import FORMS
+from tests.support.network import Network
 
 PUBLIC = {"/health/live", "/health/ready", "/metrics", "/oauth/token", "/.well-known/jwks.json"}
 UNLISTED = {"/docs", "/openapi.json"}
@@ -61,21 +61,6 @@ WHO = {
 
 ANYBODYS = {"GET /partners/{partner}", "GET /offers/{offer}", "PUT /subscriptions/{name}"}
 """Routes that name what no partner keeps from another: the directory, and a name that each partner gives itself."""
-
-FORMS: dict[str, Any] = {
-    "PUT /partners/{partner}": PARTNERS["cpas-hotton"],
-    "POST /conventions": Network.convention(),
-    "PUT /beneficiaries/{beneficiary}/profile": {"profile": PROFILE},
-    "POST /beneficiaries/{beneficiary}/consents": {
-        "partners": ["le-trusquin"],
-        "purposes": ["referral"],
-        "channel": "oral",
-    },
-    "PUT /offers/{offer}": offer(),
-    "POST /referrals": sheet(),
-    "PUT /subscriptions/{name}": {"url": "https://193.190.198.27/hook", "types": ["*"]},
-}
-"""Bodies whose form says less than their rule; every other is made from its schema."""
 
 
 @pytest.fixture(scope="module")
