@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
@@ -104,7 +105,7 @@ class Shell:
             refusal = _unsafe_address(scope)
             if refusal is None and scope["method"] not in {"GET", "HEAD"}:
                 read = await _body(scope, receive)
-                refusal, body = (_TOO_LARGE, b"") if read is None else (None, read)
+                refusal, body = (_TOO_LARGE, b"") if read is None else (_unclear(scope, read), read)
             if refusal is not None:
                 await refusal.response()(scope, receive, answer)
             else:
@@ -156,6 +157,29 @@ async def _body(scope: Scope, receive: Receive) -> bytes | None:
             return None
         if not message.get("more_body"):
             return b"".join(chunks)
+
+
+def _unclear(scope: Scope, body: bytes) -> problems.Problem | None:
+    """The refusal of JSON that two readers may read differently: a name twice in one object, NaN, Infinity. What is no
+    JSON at all is left to the application to refuse."""
+    if not body or b"json" not in dict(scope["headers"]).get(b"content-type", b""):
+        return None
+    try:
+        json.loads(body, object_pairs_hook=_distinct, parse_constant=_no_number)
+    except problems.Problem as found:
+        return found
+    except (ValueError, RecursionError):
+        return None
+    return None
+
+
+def _distinct(pairs: list[tuple[str, object]]) -> None:
+    if len({name for name, _ in pairs}) < len(pairs):
+        raise problems.NAME_TWICE
+
+
+def _no_number(_constant: str) -> None:
+    raise problems.NOT_JSON
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:
