@@ -14,6 +14,7 @@ from jalons.privacy.audit import Audit
 from schemas.topics import PATHWAYS
 from tests.support.apps import SECRET, Apps
 from tests.support.calls import refused
+from tests.support.forms import one_of_everything
 from tests.support.network import PROFILE, Partner
 
 TODAY = local_date(now()).isoformat()
@@ -216,29 +217,7 @@ is not kept line by line."""
 @pytest.fixture(scope="module")
 def known(apps: Apps) -> dict[str, str]:
     """One of everything that a path may name, of one person."""
-    home, operator = apps.network["cpas-hotton"], apps.network["le-trusquin"]
-    made = home.refer("le-trusquin")
-    person = made["beneficiary"]
-    home.done(
-        "POST",
-        f"/beneficiaries/{person}/consents",
-        {"partners": ["home-hotton"], "purposes": ["employer"], "channel": "oral"},
-    )
-    operator.done("POST", f"/referrals/{made['ref']}/accept", {})
-    sense = {"goal": "qualify", "chosen_by": "together", "planned_start": TODAY}
-    training = home.done(
-        "POST", "/trainings", sense | {"beneficiary": person, "kind": "formation", "offer": "auxiliaire-de-soins"}
-    )
-    placement = home.done(
-        "POST", "/placements", sense | {"beneficiary": person, "kind": "cdd", "employer": "home-hotton"}
-    )
-    apps.tell()
-    return {
-        "beneficiary": person,
-        "referrals": made["ref"],
-        "trainings": training["ref"],
-        "placements": placement["ref"],
-    }
+    return one_of_everything(apps)
 
 
 def test_every_route_that_shows_a_person_leaves_a_line(apps: Apps, known: dict[str, str]) -> None:
@@ -248,7 +227,7 @@ def test_every_route_that_shows_a_person_leaves_a_line(apps: Apps, known: dict[s
         for path, methods in apps.services[service].app.openapi()["paths"].items():
             if "get" not in methods or path in NOBODYS | {"/stream"}:
                 continue
-            asked = path.format(beneficiary=known["beneficiary"], id=known.get(path.split("/")[1]))
+            asked = path.format(**known, id=known.get(path.split("/")[1]))
             query = {
                 "/audit": f"?beneficiary={known['beneficiary']}",
                 "/referrals": "?box=sent",

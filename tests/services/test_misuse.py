@@ -23,8 +23,7 @@ from jalons.clock import now
 from services.referrals.keyring import SigningKeys
 from tests.support.apps import SECRET, Apps
 from tests.support.documented import Operation, operations, values
-from tests.support.forms import FORMS
-from tests.support.network import Network
+from tests.support.forms import FORMS, one_of_everything
 
 PUBLIC = {"/health/live", "/health/ready", "/metrics", "/oauth/token", "/.well-known/jwks.json"}
 UNLISTED = {"/docs", "/openapi.json"}
@@ -71,39 +70,7 @@ def routes(apps: Apps) -> list[Operation]:
 @pytest.fixture(scope="module")
 def theirs(apps: Apps) -> dict[str, str]:
     """One of everything that a path may name, none of it CPAS Érezée's."""
-    home, operator = apps.network["cpas-hotton"], apps.network["le-trusquin"]
-    made = home.refer("le-trusquin")
-    person = made["beneficiary"]
-    agreed = FORMS["POST /beneficiaries/{beneficiary}/consents"] | {
-        "partners": ["home-hotton"],
-        "purposes": ["employer"],
-    }
-    consent = home.done("POST", f"/beneficiaries/{person}/consents", agreed)
-    sense = {"goal": "qualify", "chosen_by": "together", "planned_start": "2026-12-07", "beneficiary": person}
-    training = home.done("POST", "/trainings", sense | {"kind": "formation", "offer": "auxiliaire-de-soins"})
-    placement = home.done("POST", "/placements", sense | {"kind": "cdd", "employer": "home-hotton"})
-    between = {
-        "parties": ["cpas-hotton", "le-trusquin"],
-        "scope": [{"from": "cpas-hotton", "to": "le-trusquin", "moments": ["projet"]}],
-    }
-    convention = apps.network.operator.done("POST", "/conventions", Network.convention() | between)
-    operator.done("PUT", "/subscriptions/theirs", FORMS["PUT /subscriptions/{name}"], service="notifications")
-    tested = operator.done("POST", "/subscriptions/theirs/test", service="notifications")
-    apps.tell()
-    return {
-        "referrals": made["referral_id"],
-        "trainings": training["training_id"],
-        "placements": placement["placement_id"],
-        "beneficiary": person,
-        "consent_id": consent["consent_id"],
-        "convention_id": convention["convention_id"],
-        "delivery_id": tested["delivery_id"],
-        "letter_id": str(uuid.uuid4()),
-        "partner": "cpas-hotton",
-        "client_id": home.client_id,
-        "offer": "auxiliaire-de-soins",
-        "name": "theirs",
-    }
+    return one_of_everything(apps)
 
 
 def ask(apps: Apps, route: Operation, theirs: dict[str, str], authorization: str | None) -> httpx.Response:

@@ -35,6 +35,12 @@ class Operation:
         """Schemas of its parameters in the path, the query or the headers."""
         return {each["name"]: each["schema"] for each in self.said.get("parameters", []) if each["in"] == place}
 
+    def required(self, place: str) -> list[str]:
+        """The names of those that it cannot do without."""
+        return [
+            each["name"] for each in self.said.get("parameters", []) if each["in"] == place and each.get("required")
+        ]
+
 
 def operations(service: str, document: Json) -> Iterator[Operation]:
     """Every operation of a document."""
