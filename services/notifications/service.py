@@ -41,6 +41,7 @@ def build(settings: Settings) -> Service:
         follows=("referrals", "observation"),
         apply=apply,
         pace_seconds=PACE_SECONDS,
+        audited=False,
     )
     mailer: Mailer = SmtpMailer(settings.smtp_url) if settings.smtp_url else NoMailServer()
     caller = HttpCaller(loopback=settings.allow_loopback_webhooks)

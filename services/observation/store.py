@@ -155,6 +155,12 @@ def person_of(conn: Connection, named: UUID, reader: str) -> UUID | None:
     return row.subject if row else None
 
 
+def home_ref(conn: Connection, named: UUID, partner: str) -> UUID | None:
+    """The ref of a partner's own person; None for a person it knows by an alias, and for a stranger."""
+    person = person_of(conn, named, partner)
+    return person if person == named else None
+
+
 def events_of(conn: Connection, person: UUID, as_of: datetime) -> list[Event]:
     """What was recorded of a person by then, in its order, without sealed parts."""
     rows = execute(

@@ -9,6 +9,7 @@ from jalons.messaging.api import dead_letter_routes, log_routes
 from jalons.messaging.kafka import reachable
 from jalons.messaging.outbox import Outbox
 from jalons.peers import Peers
+from jalons.privacy.api import audit_routes
 from jalons.serve import Service
 from jalons.settings import Settings
 from jalons.wiring import database_answers, ground
@@ -16,6 +17,7 @@ from services.referrals.api import acts, directory, identity, imports, offers, p
 from services.referrals.api.edge import Edge
 from services.referrals.commands.imports import Importer, key_of
 from services.referrals.keyring import PersonKeys, SigningKeys
+from services.referrals.store import persons as stores
 
 IMPORT_BYTES = 20 * 1024 * 1024
 PROMISE = "What partners do: refer, answer, train, place; each act one commit, one event, and nothing disclosed."
@@ -46,6 +48,7 @@ def build(settings: Settings) -> Service:
     app.include_router(imports.routes(edge, importer, key_of(secret)))
     app.include_router(offers.routes(edge))
     app.include_router(identity.routes(settings, edge, keys, signing))
-    app.include_router(log_routes(base.engine, keys.cache, base.alias))
+    app.include_router(audit_routes(base.engine, base.audit, stores.home_ref))
+    app.include_router(log_routes(base.engine, keys.cache, base.alias, base.audit))
     app.include_router(dead_letter_routes(base.engine, None))
     return Service("referrals", app, [base.relay, importer])

@@ -70,7 +70,7 @@ def engine(postgres: str) -> Iterator[Engine]:
     with admin.connect() as conn:
         conn.execute(text("DROP SCHEMA IF EXISTS observation CASCADE"))
         conn.commit()
-        assert upgrade(conn, "observation") == "0001"
+        upgrade(conn, "observation")
     admin.dispose()
     pool = open_engine(postgres, "observation")
     yield pool

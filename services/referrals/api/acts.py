@@ -60,7 +60,7 @@ def routes(edge: Edge) -> APIRouter:
         limit: Limit = 50,
     ) -> JSONResponse:
         party = "recipient" if box == "received" else "referrer"
-        return edge.read(_listed(edge, REFERRALS, party, caller, status, cursor, limit))
+        return edge.read(_listed(edge, REFERRALS, party, caller, status, cursor, limit), caller)
 
     @router.post("/trainings", summary="Plan a training", status_code=201, tags=["trainings"])
     def enrol(body: bodies.TrainingBody, caller: PartnerCreates) -> JSONResponse:
@@ -74,7 +74,7 @@ def routes(edge: Edge) -> APIRouter:
         cursor: UUID | None = None,
         limit: Limit = 50,
     ) -> JSONResponse:
-        return edge.read(_listed(edge, TRAININGS, box, caller, status, cursor, limit))
+        return edge.read(_listed(edge, TRAININGS, box, caller, status, cursor, limit), caller)
 
     @router.post("/placements", summary="Propose a placement", status_code=201, tags=["placements"])
     def propose(body: bodies.PlacementBody, caller: PartnerCreates) -> JSONResponse:
@@ -88,7 +88,7 @@ def routes(edge: Edge) -> APIRouter:
         cursor: UUID | None = None,
         limit: Limit = 50,
     ) -> JSONResponse:
-        return edge.read(_listed(edge, PLACEMENTS, box, caller, status, cursor, limit))
+        return edge.read(_listed(edge, PLACEMENTS, box, caller, status, cursor, limit), caller)
 
     stores: dict[str, Acts[Any]] = {"referrals": REFERRALS, "trainings": TRAININGS, "placements": PLACEMENTS}
     for noun, store in stores.items():
@@ -106,7 +106,7 @@ def _read_route(router: APIRouter, edge: Edge, noun: str, store: Acts[Any]) -> N
                 raise refusals.not_found(noun.removesuffix("s"))
             return _shown(state, caller.partner, edge)
 
-        return edge.read(found)
+        return edge.read(found, caller)
 
     router.add_api_route(f"/{noun}/{{id}}", one, methods=["GET"], summary=f"One of your {noun}", tags=[noun])
 

@@ -51,11 +51,11 @@ def routes(edge: Edge) -> APIRouter:
             found = persons.page(conn, home, cursor or UUID(int=0), limit)
             return paged([_person(each) for each in found], limit, lambda row: str(row["beneficiary"]))
 
-        return edge.read(page)
+        return edge.read(page, caller)
 
     @router.get("/beneficiaries/{beneficiary}", summary="One of your persons")
     def one(beneficiary: UUID, caller: Home) -> JSONResponse:
-        return edge.read(lambda conn: _shown(_own(conn, beneficiary, caller)))
+        return edge.read(lambda conn: _shown(_own(conn, beneficiary, caller)), caller)
 
     @router.put("/beneficiaries/{beneficiary}/profile", summary="Bring the bands up to date")
     def profile(beneficiary: UUID, body: ProfileChange, caller: Home) -> JSONResponse:
@@ -88,7 +88,7 @@ def routes(edge: Edge) -> APIRouter:
     @router.get("/beneficiaries/{beneficiary}/consents", summary="What the person agreed to, withdrawn ones included")
     def consents(beneficiary: UUID, caller: Home) -> JSONResponse:
         return edge.read(
-            lambda conn: Answer({"items": persons.consent_rows(conn, _own(conn, beneficiary, caller).ref)})
+            lambda conn: Answer({"items": persons.consent_rows(conn, _own(conn, beneficiary, caller).ref)}), caller
         )
 
     @router.delete("/beneficiaries/{beneficiary}/consents/{consent_id}", summary="The person takes it back")
@@ -101,7 +101,9 @@ def routes(edge: Edge) -> APIRouter:
 
     @router.get("/beneficiaries/{beneficiary}/disclosures", summary="Who received which field, when")
     def disclosures(beneficiary: UUID, caller: Home) -> JSONResponse:
-        return edge.read(lambda conn: Answer({"items": persons.disclosures(conn, _own(conn, beneficiary, caller).ref)}))
+        return edge.read(
+            lambda conn: Answer({"items": persons.disclosures(conn, _own(conn, beneficiary, caller).ref)}), caller
+        )
 
     return router
 

@@ -122,7 +122,12 @@ class Importer:
         outcomes = []
         principal = Principal(found.client_id, found.partner, frozenset({"partner"}))
         work = Work(
-            conn, Call(clock.new_id(), principal, self._now()), self._ground.outbox, self._keys, self._ground.alias
+            conn,
+            Call(clock.new_id(), principal, self._now()),
+            self._ground.outbox,
+            self._keys,
+            self._ground.alias,
+            self._ground.audit,
         )
         for row in rows:
             before = done.get(row.fingerprint) or new.get(row.fingerprint)

@@ -11,6 +11,7 @@ from psycopg.types.json import Jsonb
 from sqlalchemy import Connection
 
 from jalons.database import execute
+from jalons.privacy.audit import Line, note
 from services.referrals.domain.acts import Act, Placement, Referral, Training
 
 S = TypeVar("S", bound=Act)
@@ -70,7 +71,7 @@ class Acts(Generic[S]):
             f"SELECT {chosen} FROM {self.table} t WHERE t.{column} = %s" + (" FOR UPDATE" if lock else ""),
             (named,),
         ).fetchone()
-        return self.kind(**row._asdict()) if row else None
+        return self._read(conn, row) if row else None
 
     def page(
         self, conn: Connection, party: str, partner: str, *, status: str | None, before: UUID, limit: int
@@ -83,7 +84,13 @@ class Acts(Generic[S]):
             " AND (%s::text IS NULL OR status = %s) ORDER BY id DESC LIMIT %s",
             (partner, before, status, status, limit),
         )
-        return [self.kind(**row._asdict()) for row in rows]
+        return [self._read(conn, row) for row in rows]
+
+    def _read(self, conn: Connection, row: Any) -> S:
+        """A row as its state, told to the audit."""
+        state = self.kind(**row._asdict())
+        note(conn, Line(str(state.ref), self.kind.__name__.lower(), thing=state.id, reference=state.reference))
+        return state
 
     def _values(self, state: S) -> tuple[Any, ...]:
         values = {name: getattr(state, name) for name in self._all}

@@ -12,6 +12,7 @@ from psycopg.types.json import Jsonb
 from sqlalchemy import Connection
 
 from jalons.database import execute, one
+from jalons.privacy.audit import Line, note
 from services.referrals.domain.agreement import Consent
 
 
@@ -40,7 +41,13 @@ def find(conn: Connection, named: UUID, partner: str, *, lock: bool = False) -> 
         " (SELECT a.ref FROM aliases a WHERE a.alias = %s AND a.partner = %s)" + (" FOR UPDATE OF b" if lock else ""),
         (named, partner, named, partner),
     ).fetchone()
-    return _person(row) if row else None
+    return _person(conn, row) if row else None
+
+
+def home_ref(conn: Connection, named: UUID, partner: str) -> UUID | None:
+    """The ref of a partner's own person; None for a stranger, and for one whose key was destroyed."""
+    person = find(conn, named, partner)
+    return person.ref if person and person.home == partner and person.wrapped_key else None
 
 
 def by_local_ref(conn: Connection, home: str, local_ref: str) -> Person | None:
@@ -50,7 +57,7 @@ def by_local_ref(conn: Connection, home: str, local_ref: str) -> Person | None:
         f"SELECT {_COLUMNS} {_FROM} WHERE b.home = %s AND b.local_ref = %s",
         (home, local_ref),
     ).fetchone()
-    return _person(row) if row else None
+    return _person(conn, row) if row else None
 
 
 def page(conn: Connection, home: str, after: UUID, limit: int) -> list[Person]:
@@ -60,7 +67,7 @@ def page(conn: Connection, home: str, after: UUID, limit: int) -> list[Person]:
         f"SELECT {_COLUMNS} {_FROM} WHERE b.home = %s AND b.ref > %s ORDER BY b.ref LIMIT %s",
         (home, after, limit),
     )
-    return [_person(row) for row in rows]
+    return [_person(conn, row) for row in rows]
 
 
 def add(conn: Connection, person: Person) -> bool:
@@ -185,5 +192,7 @@ def disclosures(conn: Connection, ref: UUID) -> list[dict[str, Any]]:
     ]
 
 
-def _person(row: Any) -> Person:
-    return Person(*row)
+def _person(conn: Connection, row: Any) -> Person:
+    person = Person(*row)
+    note(conn, Line(str(person.ref), "beneficiary"))
+    return person
