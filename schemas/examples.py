@@ -122,6 +122,9 @@ DATA: dict[str, dict[str, Any]] = {
     "jalons.offer.closed.v1": _OFFER | {"status": "closed"},
     "jalons.beneficiary.registered.v1": {"home": "cpas-hotton", "profile_version": 1},
     "jalons.beneficiary.profile_updated.v1": {"home": "cpas-hotton", "profile_version": 2},
+    "jalons.beneficiary.paused.v1": {"home": "cpas-hotton"},
+    "jalons.beneficiary.resumed.v1": {"home": "cpas-hotton"},
+    "jalons.beneficiary.left.v1": {"home": "cpas-hotton"},
     "jalons.consent.given.v1": {
         "consent_id": CONSENT_ID,
         "home": "cpas-hotton",
@@ -161,6 +164,7 @@ DATA: dict[str, dict[str, Any]] = {
 SEALED: dict[str, dict[str, Any]] = {
     "jalons.beneficiary.registered.v1": {"profile": _PROFILE},
     "jalons.beneficiary.profile_updated.v1": {"profile": _PROFILE | {"status": "art60"}},
+    "jalons.beneficiary.left.v1": {"reason": "found_work"},
     "jalons.consent.given.v1": {"attributes": ["age_band", "obstacles"], "channel": "paper"},
     "jalons.referral.sent.v1": {
         "reason": "training",

@@ -15,6 +15,7 @@ from jalons import clock
 from jalons.database import pipelined
 from jalons.messaging.outbox import Cause, Draft, Outbox
 from jalons.privacy.disclosure import Alias, parties
+from schemas import beneficiary
 from schemas.envelope import Event
 from schemas.pathway import MomentEnteredV1, MomentLeftV1, PathwayEvent
 from schemas.topics import PATHWAYS
@@ -54,6 +55,7 @@ class Project:
             store.save_steps(conn, changed)
             store.add_counts(conn, Counter(cell for event in told if (cell := counted(event))))
             store.add_aliases(conn, self._aliases(told))
+            store.save_pauses(conn, _pauses(told))
 
     def _aliases(self, events: Sequence[Event]) -> dict[UUID, tuple[str, str]]:
         """The names by which the parties other than the home may ask."""
@@ -64,6 +66,15 @@ class Project:
             if field != "home" and partner != getattr(event.data, "home", None)
         }
         return {self.alias(*pair): pair for pair in sorted(known)}
+
+
+def _pauses(events: Sequence[Event]) -> dict[str, bool]:
+    """Whether each person of whom it is said is paused in the end."""
+    return {
+        event.subject: isinstance(event.data, beneficiary.PausedV1)
+        for event in events
+        if isinstance(event.data, beneficiary.AccompanimentEvent)
+    }
 
 
 def _walk(ways: Mapping[str, list[Step]], events: Sequence[Event]) -> tuple[list[Turn], dict[tuple[str, UUID], Step]]:

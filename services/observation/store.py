@@ -43,6 +43,7 @@ _OF_PERSON = (
 _SILENT = (
     f"SELECT s.subject, {_COLUMNS} FROM steps s"  # noqa: S608
     " WHERE entered_at IS NOT NULL AND left_at IS NULL AND NOT stalled AND moment <> 'accueil' AND last_at < %s"
+    " AND NOT EXISTS (SELECT 1 FROM paused p WHERE p.subject = s.subject)"
 )
 _TIMELINE = "position, sequence, time, recorded, subject, id, correlation, causation, source, type, partner, data"
 _TIMELINE_TYPES = "bigint bigint timestamptz timestamptz uuid uuid uuid uuid text text text jsonb"
@@ -174,6 +175,15 @@ def steps_of(conn: Connection, person: UUID, as_of: datetime) -> list[Step]:
             step |= {"left_at": None, "left_recorded": None}
         steps.append(Step(**step))
     return steps
+
+
+def save_pauses(conn: Connection, paused: Mapping[str, bool]) -> None:
+    """Who is paused now, and who is no more."""
+    for subject, rests in paused.items():
+        if rests:
+            execute(conn, "INSERT INTO paused (subject) VALUES (%s) ON CONFLICT DO NOTHING", (subject,))
+        else:
+            execute(conn, "DELETE FROM paused WHERE subject = %s", (subject,))
 
 
 def silent(conn: Connection, before: datetime, most: int) -> list[str]:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from jalons.problems import Problem
+from services.referrals.domain.accompaniment import Left
 from services.referrals.domain.agreement import NoConsent, NoConvention
 from services.referrals.domain.lifecycle import NotAllowed, NotGiven
 from services.referrals.store.acts import AlreadyOpen
@@ -112,6 +113,15 @@ def _already_open(_error: Exception) -> Problem:
     )
 
 
+def _left(_error: Exception) -> Problem:
+    return Problem(
+        409,
+        "person_left",
+        "This person has left: nobody accompanies them now, so nothing new begins for them.",
+        "If they are accompanied again, their home partner says so first: POST /beneficiaries/{id}/resume.",
+    )
+
+
 def _in_the_future(_error: Exception) -> Problem:
     return invalid("happened_on", "an act's own date is today or earlier")
 
@@ -122,6 +132,7 @@ REFUSALS: dict[type[Exception], Callable[[Any], Problem]] = {
     NotAllowed: _not_allowed,
     NotGiven: _not_given,
     AlreadyOpen: _already_open,
+    Left: _left,
     InTheFuture: _in_the_future,
     Stale: _stale,
 }

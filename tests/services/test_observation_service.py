@@ -70,7 +70,7 @@ def engine(postgres: str) -> Iterator[Engine]:
     with admin.connect() as conn:
         conn.execute(text("DROP SCHEMA IF EXISTS observation CASCADE"))
         conn.commit()
-        assert upgrade(conn, "observation") == "0001"
+        assert upgrade(conn, "observation") == "0002"
     admin.dispose()
     pool = open_engine(postgres, "observation")
     yield pool
@@ -631,6 +631,31 @@ def test_a_step_silent_for_ninety_days_is_told_once(engine: Engine) -> None:
     assert (stalled.type, stalled.time, stalled.causation) == ("jalons.pathway.stalled.v1", quiet, started.id)
     assert (stalled.correlation, stalled.data.moment, stalled.sequence) == (started.correlation, "projet", 4)
     assert whole_stream(engine)[-1][1].id == stalled.id
+
+
+def trained(person: Person) -> list[Event]:
+    """Registered, and in a training that goes on."""
+    return [person.event("beneficiary.registered"), person.event("training.started", 5, moment="projet")]
+
+
+def test_a_paused_person_never_stalls_and_silence_is_counted_anew_when_resumed(engine: Engine) -> None:
+    person = Person()
+    apply(engine, [*trained(person), person.event("beneficiary.paused", 6)])
+    assert stalls(engine).look(MORNING + timedelta(days=400)) == 0
+    apply(engine, [person.event("beneficiary.resumed", 400)])
+    assert stalls(engine).look(MORNING + timedelta(days=489)) == 0
+    assert stalls(engine).look(MORNING + timedelta(days=491)) == 1
+
+
+def test_leaving_ends_the_welcome_and_nothing_else(engine: Engine) -> None:
+    welcomed, learner = Person(), Person()
+    apply(engine, [welcomed.event("beneficiary.registered"), welcomed.event("beneficiary.left", 3)])
+    apply(engine, [*trained(learner), learner.event("beneficiary.left", 6)])
+    with engine.begin() as conn:
+        [accueil] = store.steps_of(conn, UUID(welcomed.ref), MORNING + timedelta(days=9))
+        steps = store.steps_of(conn, UUID(learner.ref), MORNING + timedelta(days=9))
+    assert accueil.left_at == MORNING + timedelta(days=3)
+    assert [(step.moment, step.open) for step in steps] == [("accueil", False), ("projet", True)]
 
 
 def test_accueil_never_stalls_nor_what_is_done_or_only_announced(engine: Engine) -> None:

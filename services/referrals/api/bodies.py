@@ -143,6 +143,20 @@ class ProfileChange(Dated):
     profile: ProfileBody
 
 
+class PauseBody(Dated):
+    """`POST /beneficiaries/{beneficiary}/pause`."""
+
+
+class ResumeBody(Dated):
+    """`POST /beneficiaries/{beneficiary}/resume`."""
+
+
+class LeaveBody(Dated):
+    """`POST /beneficiaries/{beneficiary}/leave`."""
+
+    reason: codes.EndReason | None = None
+
+
 class ConsentBody(Dated):
     """`POST /beneficiaries/{beneficiary}/consents`. Without `attributes` no band of the profile is shared."""
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query
@@ -10,9 +11,18 @@ from fastapi.responses import JSONResponse
 from sqlalchemy import Connection
 
 from services.referrals import refusals
-from services.referrals.api.bodies import BeneficiaryBody, ConsentBody, ProfileChange
+from services.referrals.api.bodies import (
+    BeneficiaryBody,
+    Body,
+    ConsentBody,
+    LeaveBody,
+    PauseBody,
+    ProfileChange,
+    ResumeBody,
+)
 from services.referrals.api.edge import Answer, Edge, call, partner_of
 from services.referrals.api.paging import Limit, paged
+from services.referrals.commands import accompaniment
 from services.referrals.commands import persons as commands
 from services.referrals.domain.agreement import Consent
 from services.referrals.store import persons
@@ -20,6 +30,8 @@ from services.referrals.store.persons import Person
 from services.referrals.work import Call, Work
 
 Home = Annotated[Call, Depends(call("partner"))]
+LIFE: Mapping[str, type[Body]] = {"pause": PauseBody, "resume": ResumeBody, "leave": LeaveBody}
+"""Action → its form; one route each."""
 HomeCreates = Annotated[Call, Depends(call("partner", keyed=True))]
 
 
@@ -63,7 +75,7 @@ def routes(edge: Edge) -> APIRouter:
 
         def changed(work: Work) -> Answer:
             known = commands.own(work, beneficiary)
-            work.expect(known.profile_version)
+            work.expect(known.version)
             return _shown(commands.update_profile(work, beneficiary, given, body.happened_on))
 
         return edge(caller, changed)
@@ -103,7 +115,20 @@ def routes(edge: Edge) -> APIRouter:
     def disclosures(beneficiary: UUID, caller: Home) -> JSONResponse:
         return edge.read(lambda conn: Answer({"items": persons.disclosures(conn, _own(conn, beneficiary, caller).ref)}))
 
+    for action, form in LIFE.items():
+        _life_route(router, edge, action, form)
     return router
+
+
+def _life_route(router: APIRouter, edge: Edge, action: str, form: type[Body]) -> None:
+    def act(beneficiary: UUID, caller: Home, body: Any = None) -> JSONResponse:
+        given = body.model_dump(exclude={"happened_on"}) if body is not None else {}
+        on = body.happened_on if body is not None else None
+        return edge(caller, lambda work: _shown(accompaniment.step(work, beneficiary, action, given, on)))
+
+    act.__annotations__["body"] = form | None
+    path = f"/beneficiaries/{{beneficiary}}/{action}"
+    router.add_api_route(path, act, methods=["POST"], summary=f"The accompaniment: {action}")
 
 
 def _own(conn: Connection, named: UUID, caller: Call) -> Person:
@@ -118,10 +143,13 @@ def _person(person: Person) -> dict[str, object]:
         "beneficiary": person.ref,
         "local_ref": person.local_ref,
         "profile": person.profile,
-        "version": person.profile_version,
+        "profile_version": person.profile_version,
+        "status": person.status,
+        "left_on": person.left_on,
+        "version": person.version,
         "registered_at": person.registered,
     }
 
 
 def _shown(person: Person, status: int = 200) -> Answer:
-    return Answer(_person(person), status, version=person.profile_version)
+    return Answer(_person(person), status, version=person.version)

@@ -12,6 +12,7 @@ from jalons.privacy.references import new_reference
 from services.referrals import refusals
 from services.referrals.commands.persons import active_partners, check_active, give_consent, own, registered_or_known
 from services.referrals.domain import acts, agreement
+from services.referrals.domain.accompaniment import check_accompanied
 from services.referrals.domain.acts import MOMENT_OF_KIND, Act, Decided, Placement, Referral, Training
 from services.referrals.domain.agreement import Consent
 from services.referrals.domain.working_days import after_working_days
@@ -40,6 +41,7 @@ def send_referral(work: Work, given: Given) -> Referral:
     if offer and offer["moment"] != moment:
         raise refusals.invalid("moment", "not the moment of this offer")
     person = _person(work, given)
+    check_accompanied(person.status)
     purpose = "employer" if rows[recipient]["kind"] == "employer" else "referral"
     if given.get("agreement"):
         _agree(work, person, recipient, purpose, given["agreement"], given.get("happened_on"))
@@ -191,10 +193,11 @@ def _person(work: Work, given: Given) -> Person:
 
 
 def _known(work: Work, named: UUID) -> Person:
-    """A person the caller knows, by ref or alias, locked. Raises Problem 404."""
+    """A person the caller knows, by ref or alias, locked. Raises Left and Problem 404."""
     person = persons.find(work.conn, named, work.call.partner, lock=True)
     if person is None:
         raise refusals.not_found("beneficiary")
+    check_accompanied(person.status)
     return work.meet(person)
 
 

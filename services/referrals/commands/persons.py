@@ -56,10 +56,10 @@ def update_profile(work: Work, named: UUID, profile: Mapping[str, Any], on: date
     person = own(work, named)
     if person.profile == dict(profile):
         return person
-    version = persons.set_profile(work.conn, person.ref, profile)
+    profile_version, version = persons.set_profile(work.conn, person.ref, profile)
     sealed = events.SealedProfile.model_validate({"profile": profile})
-    work.say(person.ref, events.ProfileUpdatedV1(home=person.home, profile_version=version), sealed, on)
-    return replace(person, profile=dict(profile), profile_version=version)
+    work.say(person.ref, events.ProfileUpdatedV1(home=person.home, profile_version=profile_version), sealed, on)
+    return replace(person, profile=dict(profile), profile_version=profile_version, version=version)
 
 
 def own(work: Work, named: UUID) -> Person:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -17,7 +17,7 @@ from services.referrals.domain.agreement import Consent
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """A person's row."""
+    """A person's row. version: of the whole record; the profile's own former versions are in the log."""
 
     ref: UUID
     home: str
@@ -26,9 +26,14 @@ class Person:
     profile_version: int
     registered: datetime
     wrapped_key: str | None
+    status: str = "active"
+    version: int = 1
+    left_on: date | None = None
 
 
-_COLUMNS = "b.ref, b.home, b.local_ref, b.profile, b.profile_version, b.registered, k.wrapped"
+_COLUMNS = (
+    "b.ref, b.home, b.local_ref, b.profile, b.profile_version, b.registered, k.wrapped, b.status, b.version, b.left_on"
+)
 _FROM = "FROM beneficiaries b LEFT JOIN person_keys k ON k.ref = b.ref"
 
 
@@ -84,15 +89,26 @@ def add(conn: Connection, person: Person) -> bool:
     return True
 
 
-def set_profile(conn: Connection, ref: UUID, profile: Mapping[str, Any]) -> int:
-    """Replace the bands; the new version."""
+def set_profile(conn: Connection, ref: UUID, profile: Mapping[str, Any]) -> tuple[int, int]:
+    """Replace the bands; the new versions, of the profile and of the record."""
+    row = one(
+        conn,
+        "UPDATE beneficiaries SET profile = %s, profile_version = profile_version + 1, version = version + 1"
+        " WHERE ref = %s RETURNING profile_version, version",
+        (Jsonb(dict(profile)), ref),
+    )
+    return row.profile_version, row.version
+
+
+def set_status(conn: Connection, ref: UUID, status: str, left_on: date | None) -> int:
+    """Active, paused, or left on a day; the record's new version."""
     return int(
         one(
             conn,
-            "UPDATE beneficiaries SET profile = %s, profile_version = profile_version + 1 WHERE ref = %s"
-            " RETURNING profile_version",
-            (Jsonb(dict(profile)), ref),
-        ).profile_version
+            "UPDATE beneficiaries SET status = %s, left_on = %s, version = version + 1 WHERE ref = %s"
+            " RETURNING version",
+            (status, left_on, ref),
+        ).version
     )
 
 
