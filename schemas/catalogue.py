@@ -34,6 +34,7 @@ PAYLOADS: tuple[type[Payload], ...] = (
     beneficiary.LeftV1,
     consent.GivenV1,
     consent.WithdrawnV1,
+    consent.ExpiredV1,
     referral.SentV1,
     referral.ReceivedV1,
     referral.AcceptedV1,

@@ -84,6 +84,13 @@ _PLACEMENT = {
     "proposer": "cpas-hotton",
     "employer": "maison-de-repos-hotton",
 }
+_HOLDING = {"partner": "le-trusquin", "contact": "cpas-hotton", "references": ["R-7K4M-2QX", "T-2B8N-5WC"]}
+_CONSENT_ENDED = {
+    "consent_id": CONSENT_ID,
+    "home": "cpas-hotton",
+    "partners": ["le-trusquin"],
+    "holdings": [_HOLDING],
+}
 _COURSE = {"kind": "formation", "goal": "qualify", "chosen_by": "together"}
 _WORK = {"kind": "cdd", "occupation": "J1501", "goal": "find_job", "chosen_by": "person"}
 _STEP = {
@@ -132,11 +139,8 @@ DATA: dict[str, dict[str, Any]] = {
         "purposes": ["referral"],
         "expires_on": "2027-11-30",
     },
-    "jalons.consent.withdrawn.v1": {
-        "consent_id": CONSENT_ID,
-        "home": "cpas-hotton",
-        "partners": ["le-trusquin"],
-    },
+    "jalons.consent.withdrawn.v1": _CONSENT_ENDED,
+    "jalons.consent.expired.v1": _CONSENT_ENDED,
     "jalons.referral.sent.v1": _REFERRAL | {"contact": "receiver_calls_referrer", "reply_by": "2026-12-01"},
     "jalons.referral.received.v1": _REFERRAL,
     "jalons.referral.accepted.v1": _REFERRAL | {"first_contact_on": "2026-12-03"},

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Response
 from fastapi.responses import JSONResponse
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from jalons.database import execute, transaction
 from jalons.identity import Principal, forbidden, require
@@ -25,7 +26,11 @@ Hub = Annotated[Principal, Depends(require("hub"))]
 Limit = Annotated[int, Query(ge=1, le=1000)]
 
 
-def log_routes(engine: Engine, keys: Keys, alias: Alias) -> APIRouter:
+Narrow = Callable[[Connection, Sequence[Event], str], list[Event]]
+"""(connection, events, partner) → the events without what this partner may no longer have."""
+
+
+def log_routes(engine: Engine, keys: Keys, alias: Alias, narrow: Narrow | None = None) -> APIRouter:
     """`GET /events`: by position, cut to the reader; by subject, whole, for the hub."""
     routes = APIRouter(tags=["log"])
 
@@ -44,7 +49,11 @@ def log_routes(engine: Engine, keys: Keys, alias: Alias) -> APIRouter:
         rows = _by_position(engine, after, limit)
         if caller.has("hub"):
             return _whole(rows, limit)
-        return _page([_seen(read(value), caller, keys, alias) for _, value in rows], rows, after)
+        found = [_opened(read(value), keys) for _, value in rows]
+        if narrow and caller.partner:
+            with transaction(engine) as conn:
+                found = narrow(conn, found, caller.partner)
+        return _page([_seen(event, caller, alias) for event in found], rows, after)
 
     @routes.get("/events/heads", summary="How far each subject's numbering has come (scope hub)")
     def heads(
@@ -66,8 +75,11 @@ def log_routes(engine: Engine, keys: Keys, alias: Alias) -> APIRouter:
     return routes
 
 
-def _seen(known: Read, caller: Principal, keys: Keys, alias: Alias) -> dict[str, Any] | None:
-    event: Event = opened(known, keys.of([known.subject])[known.subject] if known.sealed else None)
+def _opened(known: Read, keys: Keys) -> Event:
+    return opened(known, keys.of([known.subject])[known.subject] if known.sealed else None)
+
+
+def _seen(event: Event, caller: Principal, alias: Alias) -> dict[str, Any] | None:
     if caller.has("coordinator"):
         return for_coordinator(event)
     return cut(event, caller.partner, alias) if caller.partner else None

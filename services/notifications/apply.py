@@ -9,6 +9,7 @@ import hmac
 import json
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -29,7 +30,8 @@ from services.notifications.subscriptions import Subscription
 FACTS = ("reply_by", "contact", "first_contact_on", "started_on", "planned_start", "ended_on")
 """The open facts that a mail may say: dates, and who calls whom. Nothing else of an event reaches a mail."""
 
-_PATHS = {"referral": "referrals", "training": "trainings", "placement": "placements"}
+_PATHS = {"R": "referrals", "T": "trainings", "P": "placements"}
+"""Where a spoken reference's act is found, by its first letter."""
 
 
 class Told:
@@ -51,10 +53,14 @@ class Told:
         if not publish:
             return
         asked = subscriptions.live(conn)
-        store.add(conn, [each for event in events for each in self._deliveries(event, asked)], now)
+        told: list[Delivery] = []
         for event in events:
-            if isinstance(event.data, consent.WithdrawnV1):
+            if isinstance(event.data, consent.ConsentEnded):  # it stops what came before it, not what follows
+                store.add(conn, told, now)
+                told = []
                 store.suppress(conn, self._person(event.subject), event.data.partners)
+            told += self._deliveries(event, asked)
+        store.add(conn, told, now)
 
     def _deliveries(self, event: Event, asked: Sequence[Subscription]) -> Iterator[Delivery]:
         if event.data.TOPIC == PATHWAYS:
@@ -68,6 +74,8 @@ class Told:
     def _emails(self, event: Event) -> Iterator[Delivery]:
         if getattr(event.data, "answered_by", None):
             return  # the training or placement that starts in the same commit tells it: nothing is said twice
+        if isinstance(event.data, consent.ConsentEnded):
+            yield from map(partial(self._holder, event), event.data.holdings)
         for letter in letters(event.type, parties(event), event.partner):
             yield Delivery(
                 delivery_id=delivery_id(event.id, "email", letter.recipient),
@@ -83,6 +91,23 @@ class Told:
                 facts=_facts(event) | {"role": letter.role},
                 person=self._person(event.subject),
             )
+
+    def _holder(self, event: Event, held: consent.Holding) -> Delivery:
+        """To a partner that holds something of a person."""
+        return Delivery(
+            delivery_id=delivery_id(event.id, "email", held.partner),
+            event_id=event.id,
+            about_type=event.type,
+            channel="email",
+            recipient=held.partner,
+            contact=held.contact,
+            trial=_trial(event),
+            correlation=event.correlation,
+            traceparent=event.traceparent,
+            reference=", ".join(held.references),
+            facts={"role": "employer" if held.as_employer else "holder", "path": _path(held.references[-1])},
+            person=self._person(event.subject),
+        )
 
     def _webhook(self, event: Event, subscription: Subscription, seen: dict[str, Any]) -> Delivery:
         given = seen if subscription.mode == "full" else {name: seen[name] for name in ("id", "type", "time")}
@@ -128,8 +153,11 @@ def _trial(event: Event) -> bool:
 def _facts(event: Event) -> dict[str, Any]:
     """What a mail may say, as JSON; `path` is the address under which the parties find the record."""
     data = event.data.model_dump(mode="json", exclude_none=True, include=set(FACTS))
-    noun = _PATHS[event.type.split(".")[1]]
-    return data | {"path": f"/{noun}/{_reference(event)}"}
+    return data | {"path": _path(_reference(event) or "")}
+
+
+def _path(reference: str) -> str:
+    return f"/{_PATHS[reference[:1]]}/{reference}"
 
 
 def _record(data: partner.PartnerRecord) -> PartnerRecord:

@@ -15,7 +15,7 @@ from jalons import clock
 from jalons.database import pipelined
 from jalons.messaging.outbox import Cause, Draft, Outbox
 from jalons.privacy.disclosure import Alias, parties
-from schemas import beneficiary
+from schemas import beneficiary, consent, placement, referral, training
 from schemas.envelope import Event
 from schemas.pathway import MomentEnteredV1, MomentLeftV1, PathwayEvent
 from schemas.topics import PATHWAYS
@@ -56,6 +56,7 @@ class Project:
             store.add_counts(conn, Counter(cell for event in told if (cell := counted(event))))
             store.add_aliases(conn, self._aliases(told))
             store.save_pauses(conn, _pauses(told))
+            store.save_hidden(conn, _hidden(told))
 
     def _aliases(self, events: Sequence[Event]) -> dict[UUID, tuple[str, str]]:
         """The names by which the parties other than the home may ask."""
@@ -75,6 +76,22 @@ def _pauses(events: Sequence[Event]) -> dict[str, bool]:
         for event in events
         if isinstance(event.data, beneficiary.AccompanimentEvent)
     }
+
+
+def _hidden(events: Sequence[Event]) -> dict[tuple[str, str], bool]:
+    """From whom each person's way is hidden in the end. An agreement that ends hides it; one that is given, or an act
+    of the home partner with somebody, which needs one, shows it again."""
+    found: dict[tuple[str, str], bool] = {}
+    for event in events:
+        match event.data:
+            case consent.ConsentEnded() as ended:
+                found |= {(event.subject, each): True for each in ended.partners}
+            case consent.GivenV1() as given:
+                found |= {(event.subject, each): False for each in (*given.partners, *given.restored)}
+            case referral.SentV1() | training.EnrolledV1() | placement.ProposedV1() as begun:
+                if event.partner == begun.home:
+                    found |= {(event.subject, each): False for each in parties(event).values() if each != begun.home}
+    return found
 
 
 def _walk(ways: Mapping[str, list[Step]], events: Sequence[Event]) -> tuple[list[Turn], dict[tuple[str, UUID], Step]]:

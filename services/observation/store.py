@@ -145,12 +145,14 @@ def add_aliases(conn: Connection, aliases: Mapping[UUID, tuple[str, str]]) -> No
 
 
 def person_of(conn: Connection, named: UUID, reader: str) -> UUID | None:
-    """The person that a reader means: by the ref if it is the home partner, else by its own alias; None: not known."""
+    """The person that a reader means: by the ref if it is the home partner, else by its own alias; None: not known, or
+    hidden since no agreement covers the reader any more."""
     row = execute(
         conn,
         "SELECT %(named)s::uuid AS subject WHERE %(reader)s = (SELECT data->>'home' FROM timeline"
         " WHERE subject = %(named)s ORDER BY sequence DESC LIMIT 1)"
-        " UNION ALL SELECT subject FROM aliases WHERE alias = %(named)s AND partner = %(reader)s LIMIT 1",
+        " UNION ALL SELECT subject FROM aliases a WHERE alias = %(named)s AND partner = %(reader)s AND NOT EXISTS"
+        " (SELECT 1 FROM hidden h WHERE h.subject = a.subject AND h.partner = a.partner) LIMIT 1",
         {"named": named, "reader": reader},
     ).fetchone()
     return row.subject if row else None
@@ -184,6 +186,17 @@ def save_pauses(conn: Connection, paused: Mapping[str, bool]) -> None:
             execute(conn, "INSERT INTO paused (subject) VALUES (%s) ON CONFLICT DO NOTHING", (subject,))
         else:
             execute(conn, "DELETE FROM paused WHERE subject = %s", (subject,))
+
+
+def save_hidden(conn: Connection, hidden: Mapping[tuple[str, str], bool]) -> None:
+    """From which partners a person's way is hidden now, and from which no more; by (person, partner)."""
+    for (subject, partner), hides in hidden.items():
+        if hides:
+            execute(
+                conn, "INSERT INTO hidden (subject, partner) VALUES (%s, %s) ON CONFLICT DO NOTHING", (subject, partner)
+            )
+        else:
+            execute(conn, "DELETE FROM hidden WHERE subject = %s AND partner = %s", (subject, partner))
 
 
 def silent(conn: Connection, before: datetime, most: int) -> list[str]:

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from sqlalchemy import Connection
+
+from jalons.clock import now
 from jalons.database import engine
 from jalons.http import application
 from jalons.identity import Verifier
@@ -12,11 +17,17 @@ from jalons.peers import Peers
 from jalons.serve import Service
 from jalons.settings import Settings
 from jalons.wiring import database_answers, ground
+from schemas.envelope import Event
 from services.referrals.api import acts, directory, identity, persons
 from services.referrals.api.edge import Edge
+from services.referrals.commands.reading import narrowed
 from services.referrals.keyring import PersonKeys, SigningKeys
 
 PROMISE = "What partners do: refer, answer, train, place; each act one commit, one event, and nothing disclosed."
+
+
+def _narrowed(conn: Connection, events: Sequence[Event], partner: str) -> list[Event]:
+    return narrowed(conn, events, partner, now())
 
 
 def build(settings: Settings) -> Service:
@@ -41,6 +52,6 @@ def build(settings: Settings) -> Service:
     app.include_router(persons.routes(edge))
     app.include_router(directory.routes(edge))
     app.include_router(identity.routes(settings, edge, keys, signing))
-    app.include_router(log_routes(base.engine, keys.cache, base.alias))
+    app.include_router(log_routes(base.engine, keys.cache, base.alias, _narrowed))
     app.include_router(dead_letter_routes(base.engine, None))
     return Service("referrals", app, [base.relay])

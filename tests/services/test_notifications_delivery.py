@@ -173,6 +173,17 @@ def test_a_withdrawn_agreement_stops_what_is_pending_for_that_partner(stage: Sta
     assert [(row.recipient, row.status, row.cause) for row in stage.deliveries()] == [
         ("cpas-hotton", "sent", None),
         ("le-trusquin", "suppressed", "consent_withdrawn"),
+        ("le-trusquin", "sent", None),
+    ], "what was shared does not go any more; that the agreement is withdrawn does"
+
+
+def test_what_is_shared_under_a_new_agreement_is_not_stopped_by_the_end_of_the_old(stage: Stage):
+    stage.knows_everybody()
+    stage.hears(event("referral.sent"), event("consent.withdrawn"), event("referral.sent", reference="R-9F4K-1TZ"))
+    assert [(row.reference, row.status) for row in stage.deliveries()] == [
+        ("R-7K4M-2QX", "suppressed"),
+        ("R-7K4M-2QX, T-2B8N-5WC", "pending"),
+        ("R-9F4K-1TZ", "pending"),
     ]
 
 

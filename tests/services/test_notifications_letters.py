@@ -19,6 +19,7 @@ from tests.services.test_notifications_stage import NOW, SECRET, event, everythi
 
 WRITER = Letters("Intégra Plus", "jalons@integra.example", None)
 LINES = [(line.type, role) for line in TOLD for role in line.told]
+TO_HOLDERS = ["jalons.consent.withdrawn.v1", "jalons.consent.expired.v1"]
 
 
 def _partner(slug: str, **given) -> PartnerRecord:
@@ -73,6 +74,18 @@ def test_every_letter_of_the_table_is_whole(type_, role):
     assert [part.get_content_subtype() for part in message.iter_parts()] == ["plain", "html"]
 
 
+@pytest.mark.parametrize("as_employer", [False, True])
+@pytest.mark.parametrize("type_", TO_HOLDERS)
+def test_who_holds_something_is_told_when_the_agreement_ends_and_an_employer_not_by_whom(type_, as_employer):
+    holding = {"partner": "a", "contact": "b", "references": ["P-9D3H-6TV"], "as_employer": as_employer}
+    [made] = Told(SECRET, lambda _r, _p: new_id())._emails(event(type_[7:-3], partners=["a"], holdings=[holding]))
+    message = _write(made, contact=_partner("b", kind="cpas"))
+    said = everything(message)
+    assert (made.recipient, made.contact, message["Subject"][-10:]) == ("a", "b", "P-9D3H-6TV")
+    assert ("pour B," in said) is not as_employer
+    assert "{{" not in said and "None" not in said
+
+
 def test_a_referral_that_was_sent_says_who_until_when_and_what_otherwise():
     said = everything(_write(_delivery("jalons.referral.sent.v1")))
     assert "CPAS-HOTTON vous adresse une personne" in said
@@ -105,7 +118,8 @@ def test_an_employer_is_told_which_other_partner_proposes():
 
 def test_no_letter_is_named_for_a_type_or_party_that_is_never_told():
     entries = {name for name in WRITER._catalogues["fr"] if "/" in name}
-    assert entries == {f"{type_}/{role}" for type_, role in LINES}
+    lines = [*LINES, *product(TO_HOLDERS, ("holder", "employer"))]
+    assert entries == {f"{type_}/{role}" for type_, role in lines}
     assert all(name.split("/")[0] in TYPES for name in entries)
 
 

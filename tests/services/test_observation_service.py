@@ -658,6 +658,27 @@ def test_leaving_ends_the_welcome_and_nothing_else(engine: Engine) -> None:
     assert [(step.moment, step.open) for step in steps] == [("accueil", False), ("projet", True)]
 
 
+def test_the_way_hides_from_a_partner_whom_no_agreement_covers_any_more(engine: Engine) -> None:
+    person = Person()
+    apply(engine, person.bilan())
+    mine = named(person.ref, "le-trusquin")
+
+    def known() -> bool:
+        with engine.begin() as conn:
+            assert store.person_of(conn, UUID(person.ref), "cpas-hotton"), "never from the home partner"
+            return store.person_of(conn, mine, "le-trusquin") is not None
+
+    assert known()
+    apply(engine, [person.event("consent.withdrawn", 10)])
+    assert not known()
+    apply(engine, [person.event("training.enrolled", 11, partner="le-trusquin", referral_id=None)])
+    assert not known(), "what the partner says itself shows nothing again"
+    apply(engine, [person.event("consent.given", 12)])
+    assert known()
+    apply(engine, [person.event("consent.expired", 13), person.event("referral.sent", 14, referral_id=uuid4())])
+    assert known(), "a new referral needs an agreement"
+
+
 def test_accueil_never_stalls_nor_what_is_done_or_only_announced(engine: Engine) -> None:
     apply(engine, Person().bilan()[:3])
     apply(engine, Person().bilan())

@@ -1,4 +1,4 @@
-"""Who is paused."""
+"""Who is paused, and from whom a person's way is hidden."""
 
 from __future__ import annotations
 
@@ -12,6 +12,13 @@ CREATE TABLE paused (
     subject uuid PRIMARY KEY
 );
 COMMENT ON TABLE paused IS 'persons whose accompaniment rests: their steps never stall';
+
+CREATE TABLE hidden (
+    subject uuid NOT NULL,
+    partner text NOT NULL,
+    PRIMARY KEY (subject, partner)
+);
+COMMENT ON TABLE hidden IS 'partners that held something of a person and whom no agreement covers any more';
 """
 
 

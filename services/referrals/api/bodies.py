@@ -158,7 +158,8 @@ class LeaveBody(Dated):
 
 
 class ConsentBody(Dated):
-    """`POST /beneficiaries/{beneficiary}/consents`. Without `attributes` no band of the profile is shared."""
+    """`POST /beneficiaries/{beneficiary}/consents`. Without `attributes` no band of the profile is shared.
+    `replaces`: an agreement that this one stands in for, as when the person narrows it."""
 
     partners: list[codes.Slug] = []
     convention_id: UUID | None = None
@@ -167,6 +168,7 @@ class ConsentBody(Dated):
     channel: codes.ConsentChannel
     evidence_ref: LocalRef | None = None
     expires_on: Day | None = None
+    replaces: UUID | None = None
 
     @model_validator(mode="after")
     def _for_somebody(self) -> Self:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import date
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -22,10 +23,10 @@ from services.referrals.api.bodies import (
 )
 from services.referrals.api.edge import Answer, Edge, call, partner_of
 from services.referrals.api.paging import Limit, paged
-from services.referrals.commands import accompaniment
+from services.referrals.commands import accompaniment, agreements
 from services.referrals.commands import persons as commands
 from services.referrals.domain.agreement import Consent
-from services.referrals.store import persons
+from services.referrals.store import disclosures, persons
 from services.referrals.store.persons import Person
 from services.referrals.work import Call, Work
 
@@ -91,29 +92,36 @@ def routes(edge: Edge) -> APIRouter:
         )
 
         def given(work: Work) -> Answer:
-            person = commands.own(work, beneficiary)
-            consent_id = commands.give_consent(work, person, agreed, body.channel, body.evidence_ref, body.happened_on)
+            consent_id = agreements.give(
+                work, beneficiary, agreed, body.channel, body.evidence_ref, body.happened_on, body.replaces
+            )
             return Answer({"consent_id": consent_id}, 201)
 
         return edge(caller, given)
 
     @router.get("/beneficiaries/{beneficiary}/consents", summary="What the person agreed to, withdrawn ones included")
     def consents(beneficiary: UUID, caller: Home) -> JSONResponse:
-        return edge.read(
-            lambda conn: Answer({"items": persons.consent_rows(conn, _own(conn, beneficiary, caller).ref)})
-        )
+        def shown(conn: Connection) -> Answer:
+            rows = persons.consent_rows(conn, _own(conn, beneficiary, caller).ref)
+            return Answer({"items": [row | {"status": _standing(row, caller.today)} for row in rows]})
+
+        return edge.read(shown)
 
     @router.delete("/beneficiaries/{beneficiary}/consents/{consent_id}", summary="The person takes it back")
     def withdraw(beneficiary: UUID, consent_id: UUID, caller: Home) -> JSONResponse:
         def withdrawn(work: Work) -> Answer:
-            commands.withdraw_consent(work, beneficiary, consent_id)
+            agreements.withdraw(work, beneficiary, consent_id)
             return Answer({"consent_id": consent_id, "status": "withdrawn"})
 
         return edge(caller, withdrawn)
 
-    @router.get("/beneficiaries/{beneficiary}/disclosures", summary="Who received which field, when")
-    def disclosures(beneficiary: UUID, caller: Home) -> JSONResponse:
-        return edge.read(lambda conn: Answer({"items": persons.disclosures(conn, _own(conn, beneficiary, caller).ref)}))
+    @router.get(
+        "/beneficiaries/{beneficiary}/disclosures", summary="Who received which field, when, and what was withheld"
+    )
+    def disclosed(beneficiary: UUID, caller: Home) -> JSONResponse:
+        return edge.read(
+            lambda conn: Answer({"items": disclosures.of_person(conn, _own(conn, beneficiary, caller).ref)})
+        )
 
     for action, form in LIFE.items():
         _life_route(router, edge, action, form)
@@ -136,6 +144,13 @@ def _own(conn: Connection, named: UUID, caller: Call) -> Person:
     if person is None or person.home != caller.partner:
         raise refusals.not_found("beneficiary")
     return person
+
+
+def _standing(row: Mapping[str, Any], today: date) -> str:
+    """Whether an agreement covers anything today, and if not, why."""
+    if row["withdrawn"]:
+        return "replaced" if row["replaced_by"] else "withdrawn"
+    return "expired" if row["expired"] or (row["expires_on"] and row["expires_on"] < today) else "standing"
 
 
 def _person(person: Person) -> dict[str, object]:

@@ -16,8 +16,9 @@ from services.referrals.domain.accompaniment import check_accompanied
 from services.referrals.domain.acts import MOMENT_OF_KIND, Act, Decided, Placement, Referral, Training
 from services.referrals.domain.agreement import Consent
 from services.referrals.domain.working_days import after_working_days
-from services.referrals.store import directory, persons
+from services.referrals.store import directory, disclosures, persons
 from services.referrals.store.acts import PLACEMENTS, REFERRALS, TRAININGS, Acts
+from services.referrals.store.disclosures import Disclosure
 from services.referrals.store.persons import Person
 from services.referrals.work import Work
 
@@ -47,6 +48,9 @@ def send_referral(work: Work, given: Given) -> Referral:
         _agree(work, person, recipient, purpose, given["agreement"], given.get("happened_on"))
     consents = persons.consents(work.conn, person.ref)
     attributes = agreement.agreed(consents, conventions, recipient, purpose, work.call.today)
+    shown = agreement.disclosed(
+        person.profile, convention.shared_attributes, attributes, rows[recipient]["secrecy_class"]
+    )
     referral = Referral(
         id=new_id(),
         reference=new_reference("R"),
@@ -63,9 +67,7 @@ def send_referral(work: Work, given: Given) -> Referral:
             "recipient_kind": rows[recipient]["kind"],
             "offer_type": offer["type"] if offer else None,
             "reply_by": after_working_days(work.call.today, convention.reply_within_working_days).isoformat(),
-            "disclosed": agreement.disclosed(
-                person.profile, convention.shared_attributes, attributes, rows[recipient]["secrecy_class"]
-            ),
+            "disclosed": shown.shown,
             "follows": _earlier(work, given.get("follows"), person, "follows"),
             "alternative_to": _earlier(work, given.get("alternative_to"), person, "alternative_to"),
             "sent_at": work.call.now.isoformat(),
@@ -73,6 +75,8 @@ def send_referral(work: Work, given: Given) -> Referral:
         },
     )
     work.introduce(person.ref, person.home, [referrer, recipient])
+    sent = Disclosure(referral.id, referral.reference, person.ref, recipient, shown)
+    disclosures.record(work.conn, [sent], "sent", work.call.now)
     return _new(work, REFERRALS, acts.sent(referral), given.get("happened_on"))
 
 

@@ -128,18 +128,20 @@ def keep_alias(conn: Connection, alias: UUID, ref: UUID, partner: str) -> None:
 
 
 def consents(conn: Connection, ref: UUID) -> list[Consent]:
-    """The agreements of a person that were not withdrawn."""
-    rows = execute(conn, "SELECT * FROM consents WHERE ref = %s AND withdrawn IS NULL", (ref,))
-    return [
-        Consent(
-            frozenset(row.partners),
-            row.convention_id,
-            frozenset(row.purposes),
-            frozenset(row.attributes),
-            row.expires_on,
-        )
-        for row in rows
-    ]
+    """The agreements of a person that were neither withdrawn nor said to have expired."""
+    rows = execute(conn, "SELECT * FROM consents WHERE ref = %s AND withdrawn IS NULL AND expired IS NULL", (ref,))
+    return [as_consent(row) for row in rows]
+
+
+def as_consent(row: Any) -> Consent:
+    """The part of a row that decides what it covers."""
+    return Consent(
+        frozenset(row.partners),
+        row.convention_id,
+        frozenset(row.purposes),
+        frozenset(row.attributes),
+        row.expires_on,
+    )
 
 
 def consent_rows(conn: Connection, ref: UUID) -> list[dict[str, Any]]:
@@ -177,28 +179,12 @@ def add_consent(
     )
 
 
-def withdraw(conn: Connection, ref: UUID, consent_id: UUID, now: datetime) -> tuple[list[str], bool] | None:
-    """Take an agreement back: the partners it named, and whether it was still standing; None if there is none."""
+def by_ref(conn: Connection, ref: UUID, *, lock: bool = False) -> Person | None:
+    """A person by the ref itself, for the hub."""
     row = execute(
-        conn, "SELECT partners, withdrawn FROM consents WHERE ref = %s AND consent_id = %s", (ref, consent_id)
+        conn, f"SELECT {_COLUMNS} {_FROM} WHERE b.ref = %s" + (" FOR UPDATE OF b" if lock else ""), (ref,)
     ).fetchone()
-    if row is None:
-        return None
-    execute(conn, "UPDATE consents SET withdrawn = coalesce(withdrawn, %s) WHERE consent_id = %s", (now, consent_id))
-    return list(row.partners), row.withdrawn is None
-
-
-def disclosures(conn: Connection, ref: UUID) -> list[dict[str, Any]]:
-    """Who received which attribute, when: what every referral let through."""
-    rows = execute(
-        conn,
-        "SELECT recipient, reference, facts->'disclosed' AS disclosed, facts->>'sent_at' AS at"
-        " FROM referrals WHERE ref = %s ORDER BY id",
-        (ref,),
-    )
-    return [
-        {"partner": r.recipient, "reference": r.reference, "at": r.at, "attributes": sorted(r.disclosed)} for r in rows
-    ]
+    return _person(row) if row else None
 
 
 def _person(row: Any) -> Person:
