@@ -24,6 +24,7 @@ from jalons.messaging.watchdog import Watchdog
 from jalons.peers import Peers
 from jalons.privacy.aliases import alias
 from jalons.privacy.disclosure import Alias
+from jalons.privacy.forgotten import forgotten_routes
 from jalons.privacy.keys import Keys
 from jalons.privacy.sealing import derive
 from jalons.serve import Part, Service, end_process
@@ -78,10 +79,11 @@ def follower(
     *,
     topics: Sequence[Topic],
     follows: Sequence[ServiceName],
-    apply: Callable[[Ground], Apply],
+    apply: Callable[[Ground, Keys], Apply],
     pace_seconds: float = 0.0,
 ) -> tuple[Service, Ground, FastAPI, Keys]:
-    """A service that follows others' logs: delivery, reconciler, watchdog and the routes every service has.
+    """A service that follows others' logs: delivery, reconciler, watchdog and the routes every service has. Its first
+    tables hold `privacy.forgotten`'s.
 
     The caller adds its own routes to the application and its own parts to the service.
     """
@@ -93,7 +95,7 @@ def follower(
     deliver = Deliver(
         name,
         base.engine,
-        apply(base),
+        apply(base, keys),
         base.outbox,
         keys,
         logs,
@@ -111,6 +113,7 @@ def follower(
     app = application(name, promise, peers.verifier(), missing, settings.public_url)
     app.include_router(log_routes(base.engine, keys, base.alias))
     app.include_router(dead_letter_routes(base.engine, deliver))
+    app.include_router(forgotten_routes(base.engine))
     watchdog = Watchdog(
         settings,
         name,

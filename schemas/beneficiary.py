@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from typing import ClassVar
+from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict
 
 from schemas.codes import AgeBand, Education, EndReason, Household, Nis, Obstacle, PersonStatus, Sex, Slug
+from schemas.consent import Holding
 from schemas.envelope import Payload, SealedPart
 from schemas.topics import PATHWAYS, Topic
 
@@ -84,3 +86,18 @@ class LeftV1(AccompanimentEvent):
 
     TYPE: ClassVar[str] = "jalons.beneficiary.left.v1"
     SEALED: ClassVar[type[SealedPart] | None] = LeftSealed
+
+
+class ErasedV1(Payload):
+    """The person's key is destroyed and the record gone; every service forgets the ref. partners: those that held
+    something, which lies outside the hub now; holdings: the same, with what each of them holds."""
+
+    TYPE: ClassVar[str] = "jalons.beneficiary.erased.v1"
+    TOPIC: ClassVar[Topic] = PATHWAYS
+    SEEN_BY: ClassVar[dict[str, frozenset[str]]] = {"partners": frozenset()}
+
+    home: Slug
+    receipt_id: UUID
+    partners: tuple[Slug, ...]
+    holdings: tuple[Holding, ...] = ()
+    trial: bool = False

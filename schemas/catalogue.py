@@ -32,6 +32,7 @@ PAYLOADS: tuple[type[Payload], ...] = (
     beneficiary.PausedV1,
     beneficiary.ResumedV1,
     beneficiary.LeftV1,
+    beneficiary.ErasedV1,
     consent.GivenV1,
     consent.WithdrawnV1,
     consent.ExpiredV1,

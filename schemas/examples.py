@@ -13,6 +13,7 @@ CALL_ID = "01935b7e-8c00-7a10-8f3a-2b6c1d9e4a05"
 CONSENT_ID = "01935b7e-8c00-7a10-8f3a-2b6c1d9e4a06"
 CONVENTION_ID = "01935b7e-8c00-7a10-8f3a-2b6c1d9e4a07"
 DEAD_LETTER_ID = "01935b7e-8c00-7a10-8f3a-2b6c1d9e4a08"
+RECEIPT_ID = "01935b7e-8c00-7a10-8f3a-2b6c1d9e4a09"
 DELIVERY_ID = "5b0c2f0e-3a55-5c57-9f0b-0d4f7b6f3a11"
 
 _PROFILE = {
@@ -132,6 +133,12 @@ DATA: dict[str, dict[str, Any]] = {
     "jalons.beneficiary.paused.v1": {"home": "cpas-hotton"},
     "jalons.beneficiary.resumed.v1": {"home": "cpas-hotton"},
     "jalons.beneficiary.left.v1": {"home": "cpas-hotton"},
+    "jalons.beneficiary.erased.v1": {
+        "home": "cpas-hotton",
+        "receipt_id": RECEIPT_ID,
+        "partners": ["le-trusquin"],
+        "holdings": [_HOLDING],
+    },
     "jalons.consent.given.v1": {
         "consent_id": CONSENT_ID,
         "home": "cpas-hotton",

@@ -16,9 +16,10 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from jalons import clock
+from jalons.privacy import forgotten
 from jalons.privacy.disclosure import Alias, cut, parties
 from jalons.privacy.sealing import derive, seal
-from schemas import consent, partner
+from schemas import beneficiary, consent, partner
 from schemas.envelope import Event
 from schemas.topics import PATHWAYS
 from services.notifications import store, subscriptions
@@ -35,10 +36,18 @@ _PATHS = {"R": "referrals", "T": "trainings", "P": "placements"}
 
 
 class Told:
-    """The service's apply. secret: the hub's secret key; alias: a partner's alias of a person."""
+    """The service's apply. secret: the hub's secret key; alias: a partner's alias of a person; forget_key: drops a
+    person's key from the cache."""
 
-    def __init__(self, secret: str, alias: Alias, now: Callable[[], datetime] = clock.now) -> None:
+    def __init__(
+        self,
+        secret: str,
+        alias: Alias,
+        forget_key: Callable[[str], None],
+        now: Callable[[], datetime] = clock.now,
+    ) -> None:
         self._alias = alias
+        self._forget_key = forget_key
         self._bodies = derive(secret, "webhook-bodies")
         self._persons = derive(secret, "deliveries")
         self._now = now
@@ -59,6 +68,12 @@ class Told:
                 store.add(conn, told, now)
                 told = []
                 store.suppress(conn, self._person(event.subject), event.data.partners)
+            elif isinstance(event.data, beneficiary.ErasedV1):
+                store.add(conn, told, now)
+                told = []
+                store.forget(conn, self._person(event.subject))
+                forgotten.note(conn, event.data.receipt_id, now)
+                self._forget_key(event.subject)
             told += self._deliveries(event, asked)
         store.add(conn, told, now)
 
@@ -74,7 +89,7 @@ class Told:
     def _emails(self, event: Event) -> Iterator[Delivery]:
         if getattr(event.data, "answered_by", None):
             return  # the training or placement that starts in the same commit tells it: nothing is said twice
-        if isinstance(event.data, consent.ConsentEnded):
+        if isinstance(event.data, consent.ConsentEnded | beneficiary.ErasedV1):
             yield from map(partial(self._holder, event), event.data.holdings)
         for letter in letters(event.type, parties(event), event.partner):
             yield Delivery(
@@ -106,7 +121,7 @@ class Told:
             traceparent=event.traceparent,
             reference=", ".join(held.references),
             facts={"role": "employer" if held.as_employer else "holder", "path": _path(held.references[-1])},
-            person=self._person(event.subject),
+            person=self._link(event),
         )
 
     def _webhook(self, event: Event, subscription: Subscription, seen: dict[str, Any]) -> Delivery:
@@ -124,8 +139,14 @@ class Told:
             traceparent=event.traceparent,
             reference=_reference(event),
             body=sealed_body(self._bodies, own_id, given),
-            person=self._person(event.subject) if event.data.TOPIC == PATHWAYS else None,
+            person=self._link(event),
         )
+
+    def _link(self, event: Event) -> bytes | None:
+        """By which a later event finds what is pending about a person; of one who is erased nothing is kept."""
+        if event.data.TOPIC != PATHWAYS or isinstance(event.data, beneficiary.ErasedV1):
+            return None
+        return self._person(event.subject)
 
     def _person(self, ref: str) -> bytes:
         return hmac.digest(self._persons, ref.encode(), hashlib.sha256)

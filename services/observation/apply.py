@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 from jalons import clock
 from jalons.database import pipelined
 from jalons.messaging.outbox import Cause, Draft, Outbox
+from jalons.privacy import forgotten
 from jalons.privacy.disclosure import Alias, parties
 from schemas import beneficiary, consent, placement, referral, training
 from schemas.envelope import Event
@@ -28,11 +29,13 @@ from services.observation.domain.moments import RULE, Step, Turn, after, turn
 class Project:
     """Observation's `Apply`. The caller's claim on progress is the lock on each person: nobody else derives meanwhile.
 
-    Everything is decided before the stream's positions are taken, since from then on other writers wait.
+    Everything is decided before the stream's positions are taken, since from then on other writers wait. forget_key:
+    drops a person's key from the cache.
     """
 
     outbox: Outbox
     alias: Alias
+    forget_key: Callable[[str], None]
     now: Callable[[], datetime] = clock.now
 
     def __call__(self, conn: Connection, events: Sequence[Event], *, publish: bool = True) -> None:
@@ -57,6 +60,15 @@ class Project:
             store.add_aliases(conn, self._aliases(told))
             store.save_pauses(conn, _pauses(told))
             store.save_hidden(conn, _hidden(told))
+        for event in told:
+            if isinstance(event.data, beneficiary.ErasedV1):
+                self._forget(conn, event.subject, event.data)
+
+    def _forget(self, conn: Connection, subject: str, erased: beneficiary.ErasedV1) -> None:
+        """The counts stay as they are: they name nobody."""
+        store.forget(conn, subject, [self.alias(subject, partner) for partner in erased.partners])
+        forgotten.note(conn, erased.receipt_id, self.now())
+        self.forget_key(subject)
 
     def _aliases(self, events: Sequence[Event]) -> dict[UUID, tuple[str, str]]:
         """The names by which the parties other than the home may ask."""

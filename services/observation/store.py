@@ -13,7 +13,7 @@ from uuid import UUID
 import psycopg
 from sqlalchemy import Connection
 
-from jalons.database import FEW, execute, given, one
+from jalons.database import FEW, execute, given, one, pipelined
 from jalons.messaging.codec import opened, read
 from schemas.catalogue import TYPES
 from schemas.envelope import Event
@@ -197,6 +197,14 @@ def save_hidden(conn: Connection, hidden: Mapping[tuple[str, str], bool]) -> Non
             )
         else:
             execute(conn, "DELETE FROM hidden WHERE subject = %s AND partner = %s", (subject, partner))
+
+
+def forget(conn: Connection, subject: str, aliases: Sequence[UUID]) -> None:
+    """Nothing is kept of a person: neither their way nor the names others ask by."""
+    with pipelined(conn):
+        for table in ("timeline", "steps", "paused", "hidden", "derivations"):
+            execute(conn, f"DELETE FROM {table} WHERE subject = %s", (subject,))  # noqa: S608 - our own names
+        execute(conn, "DELETE FROM aliases WHERE alias = ANY(%s)", (list(aliases),))
 
 
 def silent(conn: Connection, before: datetime, most: int) -> list[str]:

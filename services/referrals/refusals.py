@@ -9,7 +9,7 @@ from jalons.problems import Problem
 from services.referrals.domain.accompaniment import Left
 from services.referrals.domain.agreement import NoConsent, NoConvention
 from services.referrals.domain.lifecycle import NotAllowed, NotGiven
-from services.referrals.store.acts import AlreadyOpen
+from services.referrals.store.acts import AlreadyOpen, Erased
 from services.referrals.work import InTheFuture, Stale
 
 
@@ -122,6 +122,15 @@ def _left(_error: Exception) -> Problem:
     )
 
 
+def _erased(_error: Exception) -> Problem:
+    return Problem(
+        409,
+        "person_erased",
+        "The person this was about has been erased: its state stays as it is.",
+        "Nothing more is done with it; erase what you keep of the person yourself.",
+    )
+
+
 def _in_the_future(_error: Exception) -> Problem:
     return invalid("happened_on", "an act's own date is today or earlier")
 
@@ -133,6 +142,7 @@ REFUSALS: dict[type[Exception], Callable[[Any], Problem]] = {
     NotGiven: _not_given,
     AlreadyOpen: _already_open,
     Left: _left,
+    Erased: _erased,
     InTheFuture: _in_the_future,
     Stale: _stale,
 }

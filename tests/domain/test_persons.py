@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import uuid
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -20,9 +20,11 @@ from services.referrals.domain.agreement import (
     disclosed_now,
     uncovered,
 )
+from services.referrals.domain.erasure import KEPT, due, kept_until
 from services.referrals.domain.lifecycle import NotAllowed, NotGiven, Transition
 from services.referrals.refusals import REFUSALS
 
+NOUNS = ("referral", "training", "placement")
 STATUSES = ("active", "paused", "left")
 
 
@@ -115,3 +117,30 @@ def test_who_is_covered_by_nothing_else_loses_what_an_agreement_let_through() ->
     both = consent("home-hotton", purposes=frozenset({"referral", "employer"}))
     assert uncovered([EMPLOYER], both, frozenset(), [], [], TODAY) == [EMPLOYER]
     assert uncovered([TRUSQUIN], consent("forem-marche"), frozenset(), [], [], TODAY) == [], "it was never its own"
+
+
+def test_what_stays_of_an_act_is_what_stood_in_clear_and_joins_nothing() -> None:
+    in_clear = {name for type_, kind in TYPES.items() if type_.split(".")[1] in NOUNS for name in kind.model_fields}
+    sealed = {
+        name
+        for type_, kind in TYPES.items()
+        if type_.split(".")[1] in NOUNS and kind.SEALED
+        for name in kind.SEALED.model_fields
+    }
+    assert set(KEPT) - {"sent_at"} <= in_clear
+    assert not set(KEPT) & (sealed | {"follows", "alternative_to", "answered_by_id", "parent"})
+
+
+@pytest.mark.parametrize(
+    ("left_on", "months", "last"),
+    [
+        (date(2026, 11, 24), 24, date(2028, 11, 24)),
+        (date(2024, 2, 29), 12, date(2025, 2, 28)),
+        (date(2026, 12, 31), 2, date(2027, 2, 28)),
+        (date(2026, 12, 1), 1, date(2027, 1, 1)),
+    ],
+)
+def test_a_record_is_kept_through_its_last_day(left_on: date, months: int, last: date) -> None:
+    assert kept_until(left_on, months) == last
+    assert not due(left_on, months, last)
+    assert due(left_on, months, last + timedelta(days=1))

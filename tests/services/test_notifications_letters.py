@@ -17,9 +17,10 @@ from services.notifications.letters import Letters, NoAddress, spoken
 from services.notifications.store import Delivery
 from tests.services.test_notifications_stage import NOW, SECRET, event, everything
 
+TOLD_TO = Told(SECRET, lambda _r, _p: new_id(), lambda _subject: None)
 WRITER = Letters("Intégra Plus", "jalons@integra.example", None)
 LINES = [(line.type, role) for line in TOLD for role in line.told]
-TO_HOLDERS = ["jalons.consent.withdrawn.v1", "jalons.consent.expired.v1"]
+TO_HOLDERS = ["jalons.consent.withdrawn.v1", "jalons.consent.expired.v1", "jalons.beneficiary.erased.v1"]
 
 
 def _partner(slug: str, **given) -> PartnerRecord:
@@ -46,7 +47,7 @@ def _delivery(type_: str, role: str | None = None, **data) -> Delivery:
         happened = event(type_.removeprefix("jalons.").removesuffix(".v1"), **data)
         actor = parties(happened).get(acted, acted)
         happened = event(type_.removeprefix("jalons.").removesuffix(".v1"), partner=actor, **data)
-        made = list(Told(SECRET, lambda _r, _p: new_id())._emails(happened))
+        made = list(TOLD_TO._emails(happened))
         for each in made:
             if role in {None, each.facts["role"]}:
                 return each
@@ -78,7 +79,7 @@ def test_every_letter_of_the_table_is_whole(type_, role):
 @pytest.mark.parametrize("type_", TO_HOLDERS)
 def test_who_holds_something_is_told_when_the_agreement_ends_and_an_employer_not_by_whom(type_, as_employer):
     holding = {"partner": "a", "contact": "b", "references": ["P-9D3H-6TV"], "as_employer": as_employer}
-    [made] = Told(SECRET, lambda _r, _p: new_id())._emails(event(type_[7:-3], partners=["a"], holdings=[holding]))
+    [made] = TOLD_TO._emails(event(type_[7:-3], partners=["a"], holdings=[holding]))
     message = _write(made, contact=_partner("b", kind="cpas"))
     said = everything(message)
     assert (made.recipient, made.contact, message["Subject"][-10:]) == ("a", "b", "P-9D3H-6TV")

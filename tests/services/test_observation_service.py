@@ -43,6 +43,7 @@ from services.observation.tail import Tail
 MORNING = datetime(2026, 3, 2, 8, tzinfo=UTC)
 SECRET = "a secret for tests only, of forty-some characters"
 REFERRALS = "/services/referrals"
+FORGOTTEN_KEYS: list[str] = []
 
 
 @pytest.fixture(scope="module")
@@ -124,7 +125,7 @@ class Person:
 
 
 def project() -> Project:
-    return Project(Outbox("observation"), named)
+    return Project(Outbox("observation"), named, FORGOTTEN_KEYS.append)
 
 
 def apply(engine: Engine, events: Sequence[Event]) -> None:
@@ -677,6 +678,28 @@ def test_the_way_hides_from_a_partner_whom_no_agreement_covers_any_more(engine: 
     assert known()
     apply(engine, [person.event("consent.expired", 13), person.event("referral.sent", 14, referral_id=uuid4())])
     assert known(), "a new referral needs an agreement"
+
+
+def test_an_erased_person_is_forgotten_and_the_counts_stay_whether_live_or_replayed(engine: Engine) -> None:
+    live, replayed, other = Person(), Person(), Person()
+    apply(engine, [*other.bilan(), *live.bilan()])
+    apply(engine, [live.event("beneficiary.erased", 20)])
+    apply(engine, [replace(e, sealed=None) for e in [*replayed.bilan(), replayed.event("beneficiary.erased", 20)]])
+    assert FORGOTTEN_KEYS[-2:] == [live.ref, replayed.ref]
+    with engine.begin() as conn:
+        for person in (live, replayed):
+            assert store.person_of(conn, UUID(person.ref), person.home) is None
+            assert store.person_of(conn, named(person.ref, "le-trusquin"), "le-trusquin") is None
+            for table in ("timeline", "steps", "aliases", "derivations"):
+                found = conn.execute(
+                    text(f"SELECT count(*) FROM {table} WHERE subject::text = :ref"), {"ref": person.ref}
+                )
+                assert found.scalar() == 0, table
+        assert store.person_of(conn, UUID(other.ref), other.home)
+        counted = conn.execute(text("SELECT sum(n) FROM counts WHERE measure = 'persons_new'")).scalar()
+        assert counted == 3, "raw totals stay"
+        assert conn.execute(text("SELECT count(*) FROM forgotten")).scalar() == 1, "one receipt in the example"
+    assert {event.subject for _, event in whole_stream(engine)} == {other.ref}
 
 
 def test_accueil_never_stalls_nor_what_is_done_or_only_announced(engine: Engine) -> None:

@@ -185,6 +185,8 @@ def _body(state: Act, partner: str, beneficiary: str, status: int) -> Answer:
         **{k: v for k, v in state.facts.items() if v is not None and k not in _KEPT_FOR_THE_HUB},
         "actions": open_to(state, partner),
     }
+    if state.facts.get("erased"):
+        body |= {"beneficiary": None, "actions": []}
     if isinstance(state, Referral | Training):
         body["moment"] = state.moment
     if isinstance(state, Referral) and state.offer:

@@ -1,4 +1,4 @@
-"""Whether a person is accompanied, how an agreement ended, and who was shown what."""
+"""Whether a person is accompanied, how an agreement ended, who was shown what, and what was erased."""
 
 from __future__ import annotations
 
@@ -39,6 +39,20 @@ INSERT INTO disclosures (referral_id, partner, fields, reference, ref, withheld,
         coalesce((SELECT string_agg(name, ' ' ORDER BY name) FROM jsonb_object_keys(facts->'disclosed') AS name), ''),
         reference, ref, '{}', 'sent', (facts->>'sent_at')::timestamptz
     FROM referrals;
+
+CREATE TABLE erasures (
+    receipt_id uuid        PRIMARY KEY,
+    home       text        NOT NULL,
+    at         timestamptz NOT NULL,
+    why        text        NOT NULL CHECK (why IN ('asked', 'retention')),
+    acts       int         NOT NULL,
+    holders    jsonb       NOT NULL
+);
+COMMENT ON TABLE erasures IS 'what was done, never to whom';
+CREATE INDEX idempotency_beneficiary ON idempotency ((answer->>'beneficiary'));
+
+ALTER TABLE conventions ADD COLUMN retention_months int NOT NULL DEFAULT 24;
+CREATE INDEX beneficiaries_left ON beneficiaries (left_on) WHERE status = 'left';
 """
 
 
