@@ -10,6 +10,7 @@ from jalons.cli.dead_letters import dead_letters
 from jalons.cli.demo import demo
 from jalons.cli.doctor import doctor
 from jalons.cli.republish import republish
+from jalons.cli.retention import retention
 from jalons.cli.tail import tail
 from jalons.cli.up import up
 
@@ -27,6 +28,7 @@ app.command()(demo)
 app.command()(tail)
 app.command()(doctor)
 app.command()(republish)
+app.command()(retention)
 app.add_typer(dead_letters, name="dead-letters")
 
 

@@ -18,7 +18,7 @@ from jalons.serve import Service
 from jalons.settings import Settings
 from jalons.wiring import database_answers, ground
 from schemas.envelope import Event
-from services.referrals.api import acts, directory, erasure, identity, persons
+from services.referrals.api import acts, directory, erasure, identity, persons, retention
 from services.referrals.api.edge import Edge
 from services.referrals.commands.reading import narrowed
 from services.referrals.keyring import PersonKeys, SigningKeys
@@ -52,6 +52,7 @@ def build(settings: Settings) -> Service:
     app.include_router(acts.routes(edge))  # first: paths are looked through in order, and these are the busiest
     app.include_router(persons.routes(edge))
     app.include_router(erasure.routes(edge, peers))
+    app.include_router(retention.routes(edge))
     app.include_router(directory.routes(edge))
     app.include_router(identity.routes(settings, edge, keys, signing))
     app.include_router(log_routes(base.engine, keys.cache, base.alias, _narrowed))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import uuid
 from collections.abc import Mapping
 from typing import Any
@@ -233,3 +235,32 @@ def _replayed(stack: Stack, events: list[Event]) -> Mapping[str, int]:
         conn.execute(f"DROP SCHEMA {name} CASCADE")
     pool.dispose()
     return counted
+
+
+def test_who_left_long_ago_is_erased_by_the_operator_who_learns_numbers_only(network: Network, stack: Stack) -> None:
+    home = network["cpas-hotton"]
+    made = [home.done("POST", "/beneficiaries", {"profile": PROFILE})["beneficiary"] for _ in range(3)]
+    old, back, recent = made
+    for ref, on in ((old, "2020-01-31"), (back, "2020-02-01"), (recent, "2026-11-02")):
+        home.done("POST", f"/beneficiaries/{ref}/leave", {"reason": "moved", "happened_on": on})
+    refused(home.call("GET", "/retention"), 403, "wrong_scope")
+    looked = _jalons(stack, "retention", "--dry-run")
+    assert [line.split() for line in looked.stdout.splitlines()][1:] == [["cpas-hotton", "2"]]
+    assert old not in looked.stdout
+    assert home.done("GET", f"/beneficiaries/{old}")["status"] == "left", "only looked at"
+
+    home.done("POST", f"/beneficiaries/{back}/resume")
+    assert "1 erased" in _jalons(stack, "retention").stdout
+    assert [home.call("GET", f"/beneficiaries/{ref}").status_code for ref in made] == [404, 200, 200]
+    eventually(lambda: _seen_by(network, "cpas-hotton", old) == 404)
+    assert "Nobody is due" in _jalons(stack, "retention").stdout
+
+
+def _jalons(stack: Stack, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "jalons", *arguments, "--data", str(stack.folder.path)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )

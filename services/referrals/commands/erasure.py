@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import date
 from uuid import UUID
+
+from sqlalchemy import Connection
 
 from jalons.clock import new_id
 from schemas.beneficiary import ErasedV1
@@ -29,6 +32,11 @@ def erase_leaver(work: Work, leaver: Leaver) -> bool:
         return False
     _erase(work, person, "retention")
     return True
+
+
+def due_now(conn: Connection, today: date) -> list[Leaver]:
+    """The persons whose time is over, who left first first."""
+    return [leaver for leaver in erasures.leavers(conn, today) if due(leaver.left_on, leaver.months, today)]
 
 
 def _erase(work: Work, person: Person, why: Why) -> UUID:

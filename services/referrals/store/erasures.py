@@ -91,14 +91,14 @@ class Leaver:
     months: int
 
 
-def leavers(conn: Connection) -> list[Leaver]:
-    """Everybody who left, who left first first."""
+def leavers(conn: Connection, today: date) -> list[Leaver]:
+    """Everybody who left so long ago that they may be due (a month taken as 28 days), who left first first."""
     rows = execute(
         conn,
         "SELECT b.ref, b.home, b.left_on, coalesce(m.months, %s) AS months FROM beneficiaries b LEFT JOIN"
         " (SELECT party, max(retention_months) AS months FROM conventions, unnest(parties) AS party"
         " WHERE status = 'signed' GROUP BY party) m ON m.party = b.home"
-        " WHERE b.status = 'left' ORDER BY b.left_on, b.ref",
-        (RETENTION_MONTHS,),
+        " WHERE b.status = 'left' AND b.left_on + 28 * coalesce(m.months, %s) < %s ORDER BY b.left_on, b.ref",
+        (RETENTION_MONTHS, RETENTION_MONTHS, today),
     )
     return [Leaver(*row) for row in rows]
