@@ -99,7 +99,8 @@ def _hidden(events: Sequence[Event]) -> dict[tuple[str, str], bool]:
             case consent.ConsentEnded() as ended:
                 found |= {(event.subject, each): True for each in ended.partners}
             case consent.GivenV1() as given:
-                found |= {(event.subject, each): False for each in (*given.partners, *given.restored)}
+                if not {"referral", "employer"}.isdisjoint(given.purposes):
+                    found |= {(event.subject, each): False for each in (*given.partners, *given.restored)}
             case referral.SentV1() | training.EnrolledV1() | placement.ProposedV1() as begun:
                 if event.partner == begun.home:
                     found |= {(event.subject, each): False for each in parties(event).values() if each != begun.home}

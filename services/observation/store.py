@@ -181,22 +181,27 @@ def steps_of(conn: Connection, person: UUID, as_of: datetime) -> list[Step]:
 
 def save_pauses(conn: Connection, paused: Mapping[str, bool]) -> None:
     """Who is paused now, and who is no more."""
-    for subject, rests in paused.items():
-        if rests:
-            execute(conn, "INSERT INTO paused (subject) VALUES (%s) ON CONFLICT DO NOTHING", (subject,))
-        else:
-            execute(conn, "DELETE FROM paused WHERE subject = %s", (subject,))
+    if paused:
+        source, values = given("uuid boolean", list(paused.items()))
+        _replace(conn, "paused", "subject", source, values)
 
 
 def save_hidden(conn: Connection, hidden: Mapping[tuple[str, str], bool]) -> None:
     """From which partners a person's way is hidden now, and from which no more; by (person, partner)."""
-    for (subject, partner), hides in hidden.items():
-        if hides:
-            execute(
-                conn, "INSERT INTO hidden (subject, partner) VALUES (%s, %s) ON CONFLICT DO NOTHING", (subject, partner)
-            )
-        else:
-            execute(conn, "DELETE FROM hidden WHERE subject = %s AND partner = %s", (subject, partner))
+    if hidden:
+        source, values = given("uuid text boolean", [(*whose, hides) for whose, hides in hidden.items()])
+        _replace(conn, "hidden", "subject, partner", source, values)
+
+
+def _replace(conn: Connection, table: str, key: str, source: str, values: list[Any]) -> None:
+    """These keys are in the table where it is said so, and are not in it otherwise."""
+    rows = f"{source} AS k({key}, stays)"
+    execute(conn, f"DELETE FROM {table} WHERE ({key}) IN (SELECT {key} FROM {rows} WHERE NOT stays)", values)  # noqa: S608 - own names
+    execute(
+        conn,
+        f"INSERT INTO {table} ({key}) SELECT {key} FROM {rows} WHERE stays ON CONFLICT DO NOTHING",  # noqa: S608 - own names
+        values,
+    )
 
 
 def forget(conn: Connection, subject: str, aliases: Sequence[UUID]) -> None:

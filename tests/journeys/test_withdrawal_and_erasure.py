@@ -243,6 +243,18 @@ def test_who_left_long_ago_is_erased_by_the_operator_who_learns_numbers_only(net
     old, back, recent = made
     for ref, on in ((old, "2020-01-31"), (back, "2020-02-01"), (recent, "2026-11-02")):
         home.done("POST", f"/beneficiaries/{ref}/leave", {"reason": "moved", "happened_on": on})
+    longer = {
+        "parties": ["cpas-erezee", "integra-plus"],
+        "valid_from": "2026-01-01",
+        "scope": [{"from": "cpas-erezee", "to": "integra-plus", "moments": ["projet"]}],
+        "shared_attributes": [],
+        "legal_basis": "6.1.e",
+        "retention_months": 60,
+    }
+    assert network.operator.done("POST", "/conventions", longer)["retention_months"] == 60
+    elsewhere = network["cpas-erezee"]
+    kept = elsewhere.done("POST", "/beneficiaries", {"profile": PROFILE})["beneficiary"]
+    elsewhere.done("POST", f"/beneficiaries/{kept}/leave", {"reason": "moved", "happened_on": "2023-11-01"})
     refused(home.call("GET", "/retention"), 403, "wrong_scope")
     looked = _jalons(stack, "retention", "--dry-run")
     assert [line.split() for line in looked.stdout.splitlines()][1:] == [["cpas-hotton", "2"]]

@@ -674,6 +674,8 @@ def test_the_way_hides_from_a_partner_whom_no_agreement_covers_any_more(engine: 
     assert not known()
     apply(engine, [person.event("training.enrolled", 11, partner="le-trusquin", referral_id=None)])
     assert not known(), "what the partner says itself shows nothing again"
+    apply(engine, [person.event("consent.given", 12, purposes=["pathway_view"])])
+    assert not known(), "an agreement to something else"
     apply(engine, [person.event("consent.given", 12)])
     assert known()
     apply(engine, [person.event("consent.expired", 13), person.event("referral.sent", 14, referral_id=uuid4())])

@@ -17,7 +17,7 @@ Row = dict[str, Any]
 
 _CONVENTION_COLUMNS = (
     "convention_id, parties, status, valid_from, valid_to, scope, shared_attributes, legal_basis,"
-    " reply_within_working_days, remind_on_working_days, expire_after_days, version"
+    " reply_within_working_days, remind_on_working_days, expire_after_days, retention_months, version"
 )
 
 
