@@ -16,7 +16,7 @@ from schemas.catalogue import PAYLOADS
 from schemas.envelope import Payload
 from schemas.topics import DEAD_LETTERS, DELIVERIES, DIRECTORY, PATHWAYS, TOPICS, Topic
 from services.notifications.domain.causes import CAUSES
-from services.referrals.domain import lifecycle
+from services.referrals.domain import accompaniment, lifecycle
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent
@@ -108,12 +108,13 @@ def _event(payload: type[Payload]) -> Iterator[str]:
 
 
 def transitions() -> str:
-    """The three life cycles, as the code runs them."""
+    """The life cycles, as the code runs them."""
     lines = [_TRANSITIONS]
-    for noun, born, table in (
-        ("Referral", "sent", lifecycle.REFERRAL),
-        ("Training", "enrolled", lifecycle.TRAINING),
-        ("Placement", "proposed", lifecycle.PLACEMENT),
+    for noun, path, born, table in (
+        ("Referral", "referrals", "sent", lifecycle.REFERRAL),
+        ("Training", "trainings", "enrolled", lifecycle.TRAINING),
+        ("Placement", "placements", "proposed", lifecycle.PLACEMENT),
+        ("Person", "beneficiaries", "active", accompaniment.PERSON),
     ):
         rows = [
             (
@@ -127,7 +128,7 @@ def transitions() -> str:
         ]
         lines += [
             f"## {noun}\n",
-            f"`POST /{noun.lower()}s` makes it `{born}`; `POST /{noun.lower()}s/{{id}}/ACTION` does the rest.\n",
+            f"`POST /{path}` makes it `{born}`; `POST /{path}/{{id}}/ACTION` does the rest.\n",
             _table(("Action", "From", "To", "By", "Must give"), rows),
             "",
         ]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Response
 from fastapi.responses import JSONResponse
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from jalons.clock import new_id, now
 from jalons.database import execute, transact, transaction
@@ -30,7 +31,13 @@ Actor = Annotated[str | None, Depends(actor)]
 Limit = Annotated[int, Query(ge=1, le=1000)]
 
 
-def log_routes(engine: Engine, keys: Keys, alias: Alias, audit: Audit | None) -> APIRouter:
+Narrow = Callable[[Connection, Sequence[Event], str], list[Event]]
+"""(connection, events, partner) → the events without what this partner may no longer have."""
+
+
+def log_routes(
+    engine: Engine, keys: Keys, alias: Alias, audit: Audit | None, narrow: Narrow | None = None
+) -> APIRouter:
     """`GET /events`: by position, cut to the reader; by subject, whole, for the hub. audit: None in a service whose
     events are about nobody."""
     routes = APIRouter(tags=["log"])
@@ -51,7 +58,11 @@ def log_routes(engine: Engine, keys: Keys, alias: Alias, audit: Audit | None) ->
         rows = _by_position(engine, after, limit)
         if caller.has("hub"):
             return _whole(rows, limit)
-        seen = [_seen(read(value), caller, keys, alias) for _, value in rows]
+        found = [_opened(read(value), keys) for _, value in rows]
+        if narrow and caller.partner:
+            with transaction(engine) as conn:
+                found = narrow(conn, found, caller.partner)
+        seen = [_seen(event, caller, alias) for event in found]
         lines = [line for shown, line in seen if shown is not None and line is not None]
         if audit is not None and lines:
             look = audits.Caller(caller, new_id(), now(), by)
@@ -78,9 +89,12 @@ def log_routes(engine: Engine, keys: Keys, alias: Alias, audit: Audit | None) ->
     return routes
 
 
-def _seen(known: Read, caller: Principal, keys: Keys, alias: Alias) -> tuple[dict[str, Any] | None, Line | None]:
+def _opened(known: Read, keys: Keys) -> Event:
+    return opened(known, keys.of([known.subject])[known.subject] if known.sealed else None)
+
+
+def _seen(event: Event, caller: Principal, alias: Alias) -> tuple[dict[str, Any] | None, Line | None]:
     """What the caller may see of an event, and the line that seeing it leaves."""
-    event: Event = opened(known, keys.of([known.subject])[known.subject] if known.sealed else None)
     line = audits.line_of(event.subject, event.data, audits.READ)
     if caller.has("coordinator"):
         return for_coordinator(event), line

@@ -27,14 +27,21 @@ schemas say as much."""
 def parties(event: Event) -> dict[str, str]:
     """Party field → partner, for the parties an event of a person names (`home` included)."""
     named = ("home", *type(event.data).SEEN_BY)
-    return {field: partner for field in named if (partner := getattr(event.data, field, None))}
+    return {field: partner for field in named if isinstance(partner := getattr(event.data, field, None), str)}
+
+
+def concerned(event: Event) -> frozenset[str]:
+    """The partners that are told because they hold something of the person, not as a party of an act."""
+    listed = getattr(event.data, "partners", ()) if "partners" in type(event.data).SEEN_BY else ()
+    return frozenset(listed)
 
 
 def cut(event: Event, reader: str, alias: Alias) -> dict[str, Any] | None:
     """The CloudEvent as a partner may see it, sealed fields in clear among the others; None if it may see nothing.
 
     The home partner sees all of it, under the ref. Another party sees its own fields under its own alias, and no
-    causation or numbering, which two partners could join. An employer does not even learn who acted or on whom.
+    causation or numbering, which two partners could join. An employer does not even learn who acted or on whom. A
+    partner that only holds something learns that it happened, and to whom.
     """
     topic = event.data.TOPIC
     if topic == DIRECTORY:
@@ -47,7 +54,7 @@ def cut(event: Event, reader: str, alias: Alias) -> dict[str, Any] | None:
     if "home" in roles:
         return _whole(event)
     if not roles:
-        return None
+        return _unsaid(event, alias(event.subject, reader)) if reader in concerned(event) else None
     seen = frozenset().union(*(type(event.data).SEEN_BY[role] for role in roles))
     if not seen:
         return None
@@ -94,6 +101,11 @@ def _told(event: Event) -> dict[str, Any]:
     """What became of a message, without the call it goes back to: two partners told of one act could join on that."""
     joining = ("correlationid", "causationid", "traceparent")
     return {name: value for name, value in _whole(event).items() if name not in joining}
+
+
+def _unsaid(event: Event, subject: UUID) -> dict[str, Any]:
+    """That it happened, to whom and when: not who acted, since for an employer that names a CPAS."""
+    return _partly(event, frozenset(), bare=True, subject="") | {"subject": str(subject)}
 
 
 def _partly(event: Event, seen: frozenset[str], *, bare: bool, subject: str) -> dict[str, Any]:

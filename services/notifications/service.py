@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from jalons import clock
 from jalons.database import direct
+from jalons.privacy.keys import Keys
 from jalons.serve import Service
 from jalons.settings import Settings
 from jalons.wiring import Ground, follower
@@ -30,8 +31,8 @@ def build(settings: Settings) -> Service:
     """The service, wired. Raises ValueError for a mail server's address that is none."""
     secret = settings.secret_key.get_secret_value()
 
-    def apply(ground: Ground) -> Told:
-        return Told(secret, ground.alias)
+    def apply(ground: Ground, keys: Keys) -> Told:
+        return Told(secret, ground.alias, keys.forget)
 
     service, ground, app, _ = follower(
         settings,

@@ -140,6 +140,18 @@ def suppress(conn: Connection, person: bytes, partners: Collection[str]) -> None
     )
 
 
+def forget(conn: Connection, person: bytes) -> None:
+    """Stop what is still pending about a person, for anybody, and destroy its content and every link to them. Of what
+    went the body and the link are gone already."""
+    execute(
+        conn,
+        "UPDATE deliveries SET body = NULL, facts = NULL, person = NULL,"
+        " cause = CASE WHEN status IN ('pending', 'waiting') THEN 'person_erased' ELSE cause END,"
+        " status = CASE WHEN status IN ('pending', 'waiting') THEN 'suppressed' ELSE status END WHERE person = %s",
+        (person,),
+    )
+
+
 def next_due(conn: Connection, channel: str, now: datetime, leased_until: datetime) -> Due | None:
     """Take the lane that was served longest ago and, of its messages, the one due first, in the order of what
     happened (event ids sort by time). The lane is the caller's

@@ -27,7 +27,7 @@ def build(settings: Settings) -> Service:
         PROMISE,
         topics=(PATHWAYS, DIRECTORY),
         follows=("referrals",),
-        apply=lambda ground: Project(ground.outbox, ground.alias),
+        apply=lambda ground, keys: Project(ground.outbox, ground.alias, keys.forget),
     )
     tail = Tail(base.engine, lambda: direct(settings.direct_url, "observation", "tail"))
     app.include_router(pathway_routes(base.engine, base.alias, base.audit))

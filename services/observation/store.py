@@ -13,7 +13,7 @@ from uuid import UUID
 import psycopg
 from sqlalchemy import Connection
 
-from jalons.database import FEW, execute, given, one
+from jalons.database import FEW, execute, given, one, pipelined
 from jalons.messaging.codec import opened, read
 from schemas.catalogue import TYPES
 from schemas.envelope import Event
@@ -43,6 +43,7 @@ _OF_PERSON = (
 _SILENT = (
     f"SELECT s.subject, {_COLUMNS} FROM steps s"  # noqa: S608
     " WHERE entered_at IS NOT NULL AND left_at IS NULL AND NOT stalled AND moment <> 'accueil' AND last_at < %s"
+    " AND NOT EXISTS (SELECT 1 FROM paused p WHERE p.subject = s.subject)"
 )
 _TIMELINE = "position, sequence, time, recorded, subject, id, correlation, causation, source, type, partner, data"
 _TIMELINE_TYPES = "bigint bigint timestamptz timestamptz uuid uuid uuid uuid text text text jsonb"
@@ -144,12 +145,14 @@ def add_aliases(conn: Connection, aliases: Mapping[UUID, tuple[str, str]]) -> No
 
 
 def person_of(conn: Connection, named: UUID, reader: str) -> UUID | None:
-    """The person that a reader means: by the ref if it is the home partner, else by its own alias; None: not known."""
+    """The person that a reader means: by the ref if it is the home partner, else by its own alias; None: not known, or
+    hidden since no agreement covers the reader any more."""
     row = execute(
         conn,
         "SELECT %(named)s::uuid AS subject WHERE %(reader)s = (SELECT data->>'home' FROM timeline"
         " WHERE subject = %(named)s ORDER BY sequence DESC LIMIT 1)"
-        " UNION ALL SELECT subject FROM aliases WHERE alias = %(named)s AND partner = %(reader)s LIMIT 1",
+        " UNION ALL SELECT subject FROM aliases a WHERE alias = %(named)s AND partner = %(reader)s AND NOT EXISTS"
+        " (SELECT 1 FROM hidden h WHERE h.subject = a.subject AND h.partner = a.partner) LIMIT 1",
         {"named": named, "reader": reader},
     ).fetchone()
     return row.subject if row else None
@@ -180,6 +183,39 @@ def steps_of(conn: Connection, person: UUID, as_of: datetime) -> list[Step]:
             step |= {"left_at": None, "left_recorded": None}
         steps.append(Step(**step))
     return steps
+
+
+def save_pauses(conn: Connection, paused: Mapping[str, bool]) -> None:
+    """Who is paused now, and who is no more."""
+    if paused:
+        source, values = given("uuid boolean", list(paused.items()))
+        _replace(conn, "paused", "subject", source, values)
+
+
+def save_hidden(conn: Connection, hidden: Mapping[tuple[str, str], bool]) -> None:
+    """From which partners a person's way is hidden now, and from which no more; by (person, partner)."""
+    if hidden:
+        source, values = given("uuid text boolean", [(*whose, hides) for whose, hides in hidden.items()])
+        _replace(conn, "hidden", "subject, partner", source, values)
+
+
+def _replace(conn: Connection, table: str, key: str, source: str, values: list[Any]) -> None:
+    """These keys are in the table where it is said so, and are not in it otherwise."""
+    rows = f"{source} AS k({key}, stays)"
+    execute(conn, f"DELETE FROM {table} WHERE ({key}) IN (SELECT {key} FROM {rows} WHERE NOT stays)", values)  # noqa: S608 - own names
+    execute(
+        conn,
+        f"INSERT INTO {table} ({key}) SELECT {key} FROM {rows} WHERE stays ON CONFLICT DO NOTHING",  # noqa: S608 - own names
+        values,
+    )
+
+
+def forget(conn: Connection, subject: str, aliases: Sequence[UUID]) -> None:
+    """Nothing is kept of a person: neither their way nor the names others ask by."""
+    with pipelined(conn):
+        for table in ("timeline", "steps", "paused", "hidden", "derivations"):
+            execute(conn, f"DELETE FROM {table} WHERE subject = %s", (subject,))  # noqa: S608 - our own names
+        execute(conn, "DELETE FROM aliases WHERE alias = ANY(%s)", (list(aliases),))
 
 
 def silent(conn: Connection, before: datetime, most: int) -> list[str]:

@@ -6,10 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 from jalons.problems import Problem
+from services.referrals.domain.accompaniment import Left
 from services.referrals.domain.agreement import NoConsent, NoConvention
 from services.referrals.domain.lifecycle import NotAllowed, NotGiven
 from services.referrals.domain.places import NoPlaceLeft
-from services.referrals.store.acts import AlreadyOpen
+from services.referrals.store.acts import AlreadyOpen, Erased
 from services.referrals.work import InTheFuture, Stale
 
 
@@ -138,6 +139,24 @@ def _no_place_left(error: NoPlaceLeft) -> Problem:
     )
 
 
+def _left(_error: Exception) -> Problem:
+    return Problem(
+        409,
+        "person_left",
+        "This person has left: nobody accompanies them now, so nothing new begins for them.",
+        "If they are accompanied again, their home partner says so first: POST /beneficiaries/{id}/resume.",
+    )
+
+
+def _erased(_error: Exception) -> Problem:
+    return Problem(
+        409,
+        "person_erased",
+        "The person this was about has been erased: its state stays as it is.",
+        "Nothing more is done with it; erase what you keep of the person yourself.",
+    )
+
+
 def _in_the_future(_error: Exception) -> Problem:
     return invalid("happened_on", "an act's own date is today or earlier")
 
@@ -149,6 +168,8 @@ REFUSALS: dict[type[Exception], Callable[[Any], Problem]] = {
     NotGiven: _not_given,
     AlreadyOpen: _already_open,
     NoPlaceLeft: _no_place_left,
+    Left: _left,
+    Erased: _erased,
     InTheFuture: _in_the_future,
     Stale: _stale,
 }

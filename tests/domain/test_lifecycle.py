@@ -297,7 +297,10 @@ PERSON = {name: f"a {name}" for name in PROFILE}
 def test_what_is_disclosed_is_in_the_convention_and_in_the_agreement(
     shared: frozenset[str], agreed_to: frozenset[str], secrecy: str
 ) -> None:
-    shown = disclosed(PERSON, shared, agreed_to, secrecy)
+    found = disclosed(PERSON, shared, agreed_to, secrecy)
+    shown = found.shown
+    assert shown.keys() | found.withheld.keys() == set(PROFILE), "each band is shown, or it is said why not"
+    assert not shown.keys() & found.withheld.keys()
     assert set(shown) == (set() if secrecy == "none" else shared & agreed_to & set(PROFILE))
     assert all(PERSON[name] == value for name, value in shown.items())
 

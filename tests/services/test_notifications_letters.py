@@ -17,8 +17,10 @@ from services.notifications.letters import Letters, NoAddress, spoken
 from services.notifications.store import Delivery
 from tests.services.test_notifications_stage import NOW, SECRET, event, everything
 
+TOLD_TO = Told(SECRET, lambda _r, _p: new_id(), lambda _subject: None)
 WRITER = Letters("Intégra Plus", "jalons@integra.example", None)
 LINES = [(line.type, role) for line in TOLD for role in line.told]
+TO_HOLDERS = ["jalons.consent.withdrawn.v1", "jalons.consent.expired.v1", "jalons.beneficiary.erased.v1"]
 
 
 def _partner(slug: str, **given) -> PartnerRecord:
@@ -45,7 +47,7 @@ def _delivery(type_: str, role: str | None = None, **data) -> Delivery:
         happened = event(type_.removeprefix("jalons.").removesuffix(".v1"), **data)
         actor = parties(happened).get(acted, acted)
         happened = event(type_.removeprefix("jalons.").removesuffix(".v1"), partner=actor, **data)
-        made = list(Told(SECRET, lambda _r, _p: new_id())._emails(happened))
+        made = list(TOLD_TO._emails(happened))
         for each in made:
             if role in {None, each.facts["role"]}:
                 return each
@@ -71,6 +73,18 @@ def test_every_letter_of_the_table_is_whole(type_, role):
     assert "{{" not in said
     assert "None" not in said
     assert [part.get_content_subtype() for part in message.iter_parts()] == ["plain", "html"]
+
+
+@pytest.mark.parametrize("as_employer", [False, True])
+@pytest.mark.parametrize("type_", TO_HOLDERS)
+def test_who_holds_something_is_told_when_the_agreement_ends_and_an_employer_not_by_whom(type_, as_employer):
+    holding = {"partner": "a", "contact": "b", "references": ["P-9D3H-6TV"], "as_employer": as_employer}
+    [made] = TOLD_TO._emails(event(type_[7:-3], partners=["a"], holdings=[holding]))
+    message = _write(made, contact=_partner("b", kind="cpas"))
+    said = everything(message)
+    assert (made.recipient, made.contact, message["Subject"][-10:]) == ("a", "b", "P-9D3H-6TV")
+    assert ("pour B," in said) is not as_employer
+    assert "{{" not in said and "None" not in said
 
 
 def test_a_referral_that_was_sent_says_who_until_when_and_what_otherwise():
@@ -105,7 +119,8 @@ def test_an_employer_is_told_which_other_partner_proposes():
 
 def test_no_letter_is_named_for_a_type_or_party_that_is_never_told():
     entries = {name for name in WRITER._catalogues["fr"] if "/" in name}
-    assert entries == {f"{type_}/{role}" for type_, role in LINES}
+    lines = [*LINES, *product(TO_HOLDERS, ("holder", "employer"))]
+    assert entries == {f"{type_}/{role}" for type_, role in lines}
     assert all(name.split("/")[0] in TYPES for name in entries)
 
 

@@ -95,10 +95,11 @@ class Stage:
     clock: Clock = field(default_factory=Clock)
     mailer: Mailer = field(default_factory=MemoryMailer)
     caller: Caller = field(default_factory=MemoryCaller)
+    forgotten: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         aliases = derive(SECRET, "aliases")
-        self.apply = Told(SECRET, lambda ref, partner: alias(aliases, ref, partner), self.clock)
+        self.apply = Told(SECRET, lambda ref, partner: alias(aliases, ref, partner), self.forgotten.append, self.clock)
 
     def hears(self, *events: Event) -> None:
         with self.engine.begin() as conn:

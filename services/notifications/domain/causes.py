@@ -58,6 +58,11 @@ _ALL = (
         "Nothing; do not ask the person again through the hub.",
     ),
     Cause(
+        "person_erased",
+        "The person it was about has been erased from the hub.",
+        "Nothing; erase what you keep of them, unless the law asks you to keep it.",
+    ),
+    Cause(
         "process_ended",
         "The hub ended while it was sending, so it is not known whether the message arrived.",
         "Nothing: it is sent again under the same id.",

@@ -100,7 +100,7 @@ def after(steps: Steps, done: Turn) -> list[Step]:
 
 def _named(event: Event) -> Named | None:
     match event.data:
-        case beneficiary.RegisteredV1() as b:
+        case beneficiary.RegisteredV1() | beneficiary.ResumedV1() | beneficiary.LeftV1() as b:
             return Named(event.id, event.id, "accueil", b.home, b.home)
         case referral.ReferralEvent() as r:
             return Named(r.referral_id, r.referral_id, r.moment, r.recipient, r.home)
@@ -137,6 +137,16 @@ def _ends(steps: Steps, event: Event, named: Named) -> Turn:
         left=tuple(_left(s, event) for s in held if s.open),
         noted=tuple(_left(s, event) for s in held if s.entered_at is None),
     )
+
+
+def _person_left(steps: Steps, event: Event, _named: Named) -> Turn:
+    """The welcome is over; what partners have under way ends when they say so."""
+    return Turn(left=tuple(_left(s, event) for s in steps if s.open and s.moment == "accueil"))
+
+
+def _person_resumed(steps: Steps, event: Event, _named: Named) -> Turn:
+    """The silence of a pause is nobody's: it is counted anew from here."""
+    return Turn(noted=tuple(_touched(s, event) for s in steps if s.open))
 
 
 def _referral_started(steps: Steps, event: Event, named: Named) -> Turn:
@@ -206,6 +216,8 @@ def _touched(step: Step, event: Event) -> Step:
 
 MOMENTS: Mapping[type[Payload], Row] = {
     beneficiary.RegisteredV1: _enters,
+    beneficiary.ResumedV1: _person_resumed,
+    beneficiary.LeftV1: _person_left,
     referral.SentV1: _announces,
     referral.DeclinedV1: _ends,
     referral.StartedV1: _referral_started,

@@ -14,6 +14,7 @@ from services.referrals.api import bodies
 from services.referrals.api.edge import Answer, Edge, call, partner_of
 from services.referrals.api.paging import Limit, paged
 from services.referrals.commands import acts as commands
+from services.referrals.commands.reading import as_seen
 from services.referrals.domain.acts import Act, Placement, Referral, Training, open_to
 from services.referrals.store.acts import PLACEMENTS, REFERRALS, TRAININGS, Acts
 from services.referrals.work import Call, Work
@@ -104,7 +105,7 @@ def _read_route(router: APIRouter, edge: Edge, noun: str, store: Acts[Any]) -> N
             state = store.find(conn, _named(id, noun))
             if state is None or not state.party(partner_of(caller.principal)):
                 raise refusals.not_found(noun.removesuffix("s"))
-            return _shown(state, caller.partner, edge)
+            return _shown(as_seen(conn, [state], caller.partner, caller.now)[0], caller.partner, edge)
 
         return edge.read(found, caller)
 
@@ -119,7 +120,7 @@ def _action_route(
 
         def stepped(work: Work) -> Answer:
             state = commands.step(work, store, _named(id, noun), action, given)
-            return _shown(state, caller.partner, edge)
+            return _shown(as_seen(work.conn, [state], caller.partner, caller.now)[0], caller.partner, edge)
 
         return edge(caller, stepped)
 
@@ -136,7 +137,7 @@ def _listed(
 
     def page(conn: Connection) -> Answer:
         found = store.page(conn, party, partner, status=status, before=cursor or _NEWEST, limit=limit)
-        rows = [_shown(state, partner, edge).body for state in found]
+        rows = [_shown(state, partner, edge).body for state in as_seen(conn, found, partner, caller.now)]
         return paged(rows, limit, lambda row: str(row[_ID[store.kind]]))
 
     return page
@@ -184,6 +185,8 @@ def _body(state: Act, partner: str, beneficiary: str, status: int) -> Answer:
         **{k: v for k, v in state.facts.items() if v is not None and k not in _KEPT_FOR_THE_HUB},
         "actions": open_to(state, partner),
     }
+    if state.facts.get("erased"):
+        body |= {"beneficiary": None, "actions": []}
     if isinstance(state, Referral | Training):
         body["moment"] = state.moment
     if isinstance(state, Referral) and state.offer:

@@ -109,6 +109,7 @@ class ConventionBody(Body):
     reply_within_working_days: int = Field(default=5, ge=1, le=60)
     remind_on_working_days: list[Days] = Field(default=[3, 5], max_length=5)
     expire_after_days: Days = 30
+    retention_months: int = Field(default=24, ge=1, le=120)
 
 
 class OfferBody(Body):
@@ -155,8 +156,23 @@ class ProfileChange(Dated):
     profile: ProfileBody
 
 
+class PauseBody(Dated):
+    """`POST /beneficiaries/{beneficiary}/pause`."""
+
+
+class ResumeBody(Dated):
+    """`POST /beneficiaries/{beneficiary}/resume`."""
+
+
+class LeaveBody(Dated):
+    """`POST /beneficiaries/{beneficiary}/leave`."""
+
+    reason: codes.EndReason | None = None
+
+
 class ConsentBody(Dated):
-    """`POST /beneficiaries/{beneficiary}/consents`. Without `attributes` no band of the profile is shared."""
+    """`POST /beneficiaries/{beneficiary}/consents`. Without `attributes` no band of the profile is shared.
+    `replaces`: an agreement that this one stands in for, as when the person narrows it."""
 
     partners: list[codes.Slug] = []
     convention_id: UUID | None = None
@@ -165,6 +181,7 @@ class ConsentBody(Dated):
     channel: codes.ConsentChannel
     evidence_ref: LocalRef | None = None
     expires_on: Day | None = None
+    replaces: UUID | None = None
 
     @model_validator(mode="after")
     def _for_somebody(self) -> Self:

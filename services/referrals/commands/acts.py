@@ -12,12 +12,14 @@ from jalons.privacy.references import new_reference
 from services.referrals import refusals
 from services.referrals.commands.persons import active_partners, check_active, give_consent, own, registered_or_known
 from services.referrals.domain import acts, agreement
+from services.referrals.domain.accompaniment import check_accompanied
 from services.referrals.domain.acts import MOMENT_OF_KIND, Act, Decided, Placement, Referral, Training
 from services.referrals.domain.agreement import Consent
 from services.referrals.domain.validity import valid
 from services.referrals.domain.working_days import after_working_days
-from services.referrals.store import directory, persons
+from services.referrals.store import directory, disclosures, persons
 from services.referrals.store.acts import PLACEMENTS, REFERRALS, TRAININGS, Acts
+from services.referrals.store.disclosures import Disclosure
 from services.referrals.store.persons import Person
 from services.referrals.work import Work
 
@@ -42,11 +44,15 @@ def send_referral(work: Work, given: Given) -> Referral:
     if offer and offer["moment"] != moment:
         raise refusals.invalid("moment", "not the moment of this offer")
     person = _person(work, given)
+    check_accompanied(person.status)
     purpose = "employer" if rows[recipient]["kind"] == "employer" else "referral"
     if given.get("agreement"):
         _agree(work, person, recipient, purpose, given["agreement"], given.get("happened_on"))
     consents = persons.consents(work.conn, person.ref)
     attributes = agreement.agreed(consents, conventions, recipient, purpose, work.call.today)
+    shown = agreement.disclosed(
+        person.profile, convention.shared_attributes, attributes, rows[recipient]["secrecy_class"]
+    )
     referral = Referral(
         id=new_id(),
         reference=new_reference("R"),
@@ -63,9 +69,7 @@ def send_referral(work: Work, given: Given) -> Referral:
             "recipient_kind": rows[recipient]["kind"],
             "offer_type": offer["type"] if offer else None,
             "reply_by": after_working_days(work.call.today, convention.reply_within_working_days).isoformat(),
-            "disclosed": agreement.disclosed(
-                person.profile, convention.shared_attributes, attributes, rows[recipient]["secrecy_class"]
-            ),
+            "disclosed": shown.shown,
             "follows": _earlier(work, given.get("follows"), person, "follows"),
             "alternative_to": _earlier(work, given.get("alternative_to"), person, "alternative_to"),
             "sent_at": work.call.now.isoformat(),
@@ -73,6 +77,8 @@ def send_referral(work: Work, given: Given) -> Referral:
         },
     )
     work.introduce(person.ref, person.home, [referrer, recipient])
+    sent = Disclosure(referral.id, referral.reference, person.ref, recipient, shown)
+    disclosures.record(work.conn, [sent], "sent", work.call.now)
     return _new(work, REFERRALS, acts.sent(referral), given.get("happened_on"))
 
 
@@ -198,10 +204,11 @@ def _person(work: Work, given: Given) -> Person:
 
 
 def _known(work: Work, named: UUID) -> Person:
-    """A person the caller knows, by ref or alias, locked. Raises Problem 404."""
+    """A person the caller knows, by ref or alias, locked. Raises Left and Problem 404."""
     person = persons.find(work.conn, named, work.call.partner, lock=True)
     if person is None:
         raise refusals.not_found("beneficiary")
+    check_accompanied(person.status)
     return work.meet(person)
 
 

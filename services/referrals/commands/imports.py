@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import hmac
 import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -42,7 +43,7 @@ def key_of(secret: str) -> bytes:
 
 def waiting(key: bytes, new: Import, number: int, said: bytes) -> Waiting:
     """A row as it is kept until it is worked off: sealed, and known again whatever file it comes in."""
-    mark = hashlib.sha256(b"\n".join((new.partner.encode(), said))).digest()
+    mark = hmac.digest(key, b"\n".join((new.partner.encode(), said)), hashlib.sha256)
     return Waiting(number, mark, seal(key, said, f"{new.id} {number}"))
 
 

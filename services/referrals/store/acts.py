@@ -21,6 +21,10 @@ class AlreadyOpen(Exception):
     """The person has an open referral to the same offer."""
 
 
+class Erased(Exception):
+    """The person it was about has been erased: its state stays, and nothing more happens to it."""
+
+
 @dataclass(frozen=True)
 class Acts(Generic[S]):
     """One of the three tables. columns: beside id, reference, ref, home, status, version and facts."""
@@ -56,21 +60,27 @@ class Acts(Generic[S]):
         )
 
     def find(self, conn: Connection, named: UUID | str, *, lock: bool = False) -> S | None:
-        """By id or spoken reference. lock: the person's row first, then its own, as every writer does."""
+        """By id or spoken reference. lock: the person's row first, then its own, as every writer does.
+
+        Raises Erased where a lock is asked for and there is no person any more.
+        """
         column = "id" if isinstance(named, UUID) else "reference"
         chosen = ", ".join(f"t.{name}" for name in self._all)
+        person = None
         if lock:
-            execute(
+            person = execute(
                 conn,
                 "SELECT 1 FROM beneficiaries WHERE ref ="
                 f" (SELECT ref FROM {self.table} WHERE {column} = %s) FOR UPDATE",
                 (named,),
-            )
+            ).fetchone()
         row = execute(
             conn,
             f"SELECT {chosen} FROM {self.table} t WHERE t.{column} = %s" + (" FOR UPDATE" if lock else ""),
             (named,),
         ).fetchone()
+        if row and lock and person is None:
+            raise Erased
         return self._read(conn, row) if row else None
 
     def page(
