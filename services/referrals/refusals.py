@@ -6,8 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 from jalons.problems import Problem
+from services.referrals.domain.acts import AlreadyRecorded, TooLate
 from services.referrals.domain.agreement import NoConsent, NoConvention
 from services.referrals.domain.lifecycle import NotAllowed, NotGiven
+from services.referrals.domain.rerouting import MOST_LINKS, ChainTooLong, ComesBack, Followed
 from services.referrals.store.acts import AlreadyOpen
 from services.referrals.work import InTheFuture, Stale
 
@@ -112,6 +114,51 @@ def _already_open(_error: Exception) -> Problem:
     )
 
 
+def _too_late(_error: Exception) -> Problem:
+    return Problem(
+        409,
+        "too_late",
+        "It was done more than two working days ago.",
+        "Ask the coordinator, who may still reopen it.",
+    )
+
+
+def _followed(_error: Exception) -> Problem:
+    return Problem(
+        409,
+        "followed",
+        "Something was built on this end: another referral follows from it, or an alternative was taken up.",
+        "Send a new referral, or ask the coordinator, who may still reopen this one.",
+    )
+
+
+def _already_recorded(_error: Exception) -> Problem:
+    return Problem(
+        409,
+        "already_recorded",
+        "A follow-up for these months is on record; each is said once.",
+        "Read the placement; record the next one when its months have passed.",
+    )
+
+
+def _comes_back(_error: Exception) -> Problem:
+    return Problem(
+        409,
+        "comes_back",
+        "This referral was with that partner before.",
+        "Choose a partner it has not been to.",
+    )
+
+
+def _chain_too_long(_error: Exception) -> Problem:
+    return Problem(
+        409,
+        "chain_too_long",
+        f"This referral was redirected {MOST_LINKS} times.",
+        "Talk to the person and the partners, then send a new referral.",
+    )
+
+
 def _in_the_future(_error: Exception) -> Problem:
     return invalid("happened_on", "an act's own date is today or earlier")
 
@@ -122,6 +169,11 @@ REFUSALS: dict[type[Exception], Callable[[Any], Problem]] = {
     NotAllowed: _not_allowed,
     NotGiven: _not_given,
     AlreadyOpen: _already_open,
+    TooLate: _too_late,
+    Followed: _followed,
+    AlreadyRecorded: _already_recorded,
+    ComesBack: _comes_back,
+    ChainTooLong: _chain_too_long,
     InTheFuture: _in_the_future,
     Stale: _stale,
 }

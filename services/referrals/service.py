@@ -12,7 +12,7 @@ from jalons.peers import Peers
 from jalons.serve import Service
 from jalons.settings import Settings
 from jalons.wiring import database_answers, ground
-from services.referrals.api import acts, directory, identity, persons
+from services.referrals.api import acts, code_lists, directory, identity, persons
 from services.referrals.api.edge import Edge
 from services.referrals.keyring import PersonKeys, SigningKeys
 
@@ -40,6 +40,7 @@ def build(settings: Settings) -> Service:
     app.include_router(acts.routes(edge))  # first: paths are looked through in order, and these are the busiest
     app.include_router(persons.routes(edge))
     app.include_router(directory.routes(edge))
+    app.include_router(code_lists.routes())
     app.include_router(identity.routes(settings, edge, keys, signing))
     app.include_router(log_routes(base.engine, keys.cache, base.alias))
     app.include_router(dead_letter_routes(base.engine, None))

@@ -75,6 +75,25 @@ def offers(conn: Connection, filters: Mapping[str, str], after: str, limit: int)
     return [row._asdict() for row in rows]
 
 
+def fitting(
+    conn: Connection, referrer: str, moment: str, commune_nis: str | None, excluding: Collection[str], today: date
+) -> list[Row]:
+    """Published offers of a moment by partners the referrer may send to today, but for those excluded; what is in the
+    person's commune first, then what helps with the way. At most 20."""
+    rows = execute(
+        conn,
+        "SELECT o.* FROM offers o JOIN partners p ON p.slug = o.partner"
+        " WHERE o.moment = %s AND o.status = 'published' AND p.status = 'active' AND o.partner <> ALL(%s)"
+        " AND p.trial = (SELECT trial FROM partners WHERE slug = %s)"
+        " AND EXISTS (SELECT 1 FROM conventions c, jsonb_array_elements(c.scope) s WHERE c.status = 'signed'"
+        " AND c.valid_from <= %s AND (c.valid_to IS NULL OR %s <= c.valid_to)"
+        " AND s->>'from' = %s AND s->>'to' = o.partner AND s->'moments' ? %s)"
+        " ORDER BY (o.commune_nis = %s) DESC NULLS LAST, o.transport_help DESC, o.offer LIMIT 20",
+        (moment, sorted(excluding), referrer, today, today, referrer, moment, commune_nis),
+    )
+    return [row._asdict() for row in rows]
+
+
 def convention(conn: Connection, convention_id: UUID) -> Row | None:
     """One convention."""
     row = execute(
