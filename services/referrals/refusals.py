@@ -52,6 +52,16 @@ def trial_only() -> Problem:
     )
 
 
+def referral_not_open(status: str) -> Problem:
+    """What answers a referral cannot begin when that is over, or was never accepted."""
+    return Problem(
+        409,
+        "referral_not_open",
+        f"The referral that this answers is `{status}`.",
+        "Cancel this one; what begins all the same is planned anew, without `referral_id`.",
+    )
+
+
 def invalid(at: str, problem: str) -> Problem:
     """A value that the form allows but the rule does not."""
     return Problem(

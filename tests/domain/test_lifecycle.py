@@ -20,12 +20,10 @@ from services.referrals.domain.acts import (
     MOMENT_OF_KIND,
     Act,
     AlreadyRecorded,
-    Office,
     Placement,
     Referral,
     TooLate,
     Training,
-    Who,
     act,
     open_to,
 )
@@ -40,7 +38,7 @@ from services.referrals.domain.agreement import (
     disclosed,
 )
 from services.referrals.domain.communes import nis
-from services.referrals.domain.lifecycle import BEFORE, STAYS, NotAllowed, NotGiven, Table, Transition
+from services.referrals.domain.lifecycle import BEFORE, STAYS, NotAllowed, NotGiven, Office, Table, Transition
 from services.referrals.domain.rerouting import ChainTooLong, ComesBack, Followed
 from services.referrals.domain.working_days import after_working_days, is_working_day
 from services.referrals.refusals import REFUSALS
@@ -52,7 +50,7 @@ TABLES: dict[type[Act], Table] = {
 }
 FIRST = {Referral: "sent", Training: "enrolled", Placement: "proposed"}
 TODAY = date(2026, 11, 24)
-PARTY: dict[str, Who] = {
+PARTY: dict[str, str] = {
     "referrer": "cpas-hotton",
     "recipient": "le-trusquin",
     "home": "cpas-hotton",
@@ -251,7 +249,7 @@ MAKES = {
 
 @given(st.sampled_from(list(TABLES)), st.lists(tries, max_size=15))
 def test_whatever_anybody_tries_the_state_is_one_the_table_allows_and_the_events_say_it(
-    kind: type[Act], tried: list[tuple[str, Who, set[str], bool, int, int]]
+    kind: type[Act], tried: list[tuple[str, str, set[str], bool, int, int]]
 ) -> None:
     state, today = new(kind), TODAY
     path, events, followed_up = [state.status], [], []

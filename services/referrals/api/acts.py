@@ -19,7 +19,7 @@ from services.referrals.api.sheets import ID, is_employer, sheet
 from services.referrals.commands import acts as commands
 from services.referrals.commands import rerouting
 from services.referrals.domain.acts import Act, Referral
-from services.referrals.domain.lifecycle import REFERRAL
+from services.referrals.domain.lifecycle import REFERRAL, Office
 from services.referrals.store.acts import PLACEMENTS, REFERRALS, TRAININGS, Acts
 from services.referrals.work import Call, Work
 
@@ -28,8 +28,7 @@ Reader = Annotated[Call, Depends(call("partner", "coordinator"))]
 PartnerCreates = Annotated[Call, Depends(call("partner", keyed=True))]
 Named = Annotated[str, Path(max_length=64, description="the id or the spoken reference")]
 _NEWEST = UUID(int=2**128 - 1)
-_ENDED_ELSEWHERE = ("declined", "expired")
-"""Where the referrer looks for somebody else."""
+_CAME_TO_NOTHING = ("declined", "expired")
 
 
 ACTIONS: Mapping[str, Mapping[str, type[Dated]]] = {
@@ -112,7 +111,7 @@ def routes(edge: Edge) -> APIRouter:
     @router.get("/placements", summary="Your placements, newest first", tags=["placements"])
     def list_placements(
         caller: Partner,
-        box: Literal["proposer", "employer"] = "employer",
+        box: Literal["proposer", "employer", "home"] = "employer",
         status: Annotated[str | None, Query(max_length=20)] = None,
         cursor: UUID | None = None,
         limit: Limit = 50,
@@ -134,8 +133,7 @@ def _read_route(router: APIRouter, edge: Edge, noun: str, store: Acts[Any]) -> N
             if state is None or commands.acting(caller, state) is None:
                 raise refusals.not_found(noun.removesuffix("s"))
             answer = _shown(state, caller, edge)
-            if isinstance(state, Referral) and state.status in _ENDED_ELSEWHERE and caller.partner == state.referrer:
-                answer.body["alternatives"] = rerouting.fitting(conn, state, caller.partner, caller.today)
+            answer.body.update(_instead(conn, state, caller))
             return answer
 
         return edge.read(found)
@@ -156,12 +154,7 @@ def _action_route(router: APIRouter, edge: Edge, noun: str, store: Acts[Any], ac
             else:
                 state = commands.step(work, store, _named(id, noun), action, given)
             answer = _made(work, state) if creates else _shown(state, caller, edge)
-            if (
-                action == "decline"
-                and isinstance(state, Referral)
-                and not is_employer(state, state.party(work.call.partner))
-            ):
-                answer.body["alternatives"] = rerouting.fitting(work.conn, state, caller.partner, caller.today)
+            answer.body.update(_instead(work.conn, state, caller))
             return answer
 
         return edge(caller, stepped)
@@ -175,6 +168,16 @@ def _action_route(router: APIRouter, edge: Edge, noun: str, store: Acts[Any], ac
         summary=f"{action.capitalize().replace('-', ' ')} it",
         tags=[noun],
     )
+
+
+def _instead(conn: Connection, state: Act, caller: Call) -> dict[str, Any]:
+    """With a referral that came to nothing, the offers that fit instead; to an employer they would say who refers."""
+    reader = commands.acting(caller, state)
+    if not isinstance(state, Referral) or state.status not in _CAME_TO_NOTHING or isinstance(reader, Office):
+        return {}
+    if is_employer(state, state.party(caller.partner)):
+        return {}
+    return {"alternatives": rerouting.fitting(conn, state, caller.partner, caller.today)}
 
 
 def _listed(

@@ -6,7 +6,8 @@ from datetime import date
 from typing import Any
 from uuid import UUID
 
-from services.referrals.domain.acts import Act, Office, Placement, Referral, Training, Who, open_to
+from services.referrals.domain.acts import Act, Placement, Referral, Training, open_to
+from services.referrals.domain.lifecycle import Office
 
 ID: dict[type[Act], str] = {Referral: "referral_id", Training: "training_id", Placement: "placement_id"}
 
@@ -27,8 +28,8 @@ _COORDINATOR_SEES = ("ref", "status", "version", "referrer", "recipient", "momen
 """As the stream: spoken reference, from, to, moment; no person-bound id, no reason, no profile."""
 
 
-def sheet(state: Act, reader: Who, beneficiary: UUID, today: date) -> dict[str, Any]:
-    """What a reader sees. beneficiary: that reader's own name for the person."""
+def sheet(state: Act, reader: str, beneficiary: UUID, today: date) -> dict[str, Any]:
+    """What a partner or the coordinator sees. beneficiary: that reader's own name for the person."""
     body: dict[str, Any] = {
         ID[type(state)]: state.id,
         "ref": state.reference,
@@ -47,7 +48,7 @@ def sheet(state: Act, reader: Who, beneficiary: UUID, today: date) -> dict[str, 
         body["referral_id"] = state.referral_id
     if reader is Office.COORDINATOR:
         return {name: body[name] for name in _COORDINATOR_SEES if name in body}
-    roles = state.party(str(reader))
+    roles = state.party(reader)
     if is_employer(state, roles):
         body = _without(body, _HIDDEN_FROM_EMPLOYER[type(state)])
     if roles == {"recipient"}:

@@ -12,8 +12,9 @@ from jalons.privacy.references import new_reference
 from services.referrals import refusals
 from services.referrals.commands.persons import active_partners, check_active, give_consent, own, registered_or_known
 from services.referrals.domain import acts, agreement, lifecycle
-from services.referrals.domain.acts import MOMENT_OF_KIND, Act, Decided, Office, Placement, Referral, Training, Who
+from services.referrals.domain.acts import MOMENT_OF_KIND, Act, Decided, Placement, Referral, Training
 from services.referrals.domain.agreement import Consent
+from services.referrals.domain.lifecycle import HUB, Office
 from services.referrals.domain.rerouting import chained, check_nothing_followed, lapsing
 from services.referrals.domain.working_days import after_working_days
 from services.referrals.store import directory, persons
@@ -180,7 +181,7 @@ def step(work: Work, store: Acts[S], named: UUID | str, action: str, given: Give
     return decided.state
 
 
-def held(work: Work, store: Acts[S], named: UUID | str, action: str) -> tuple[S, Who]:
+def held(work: Work, store: Acts[S], named: UUID | str, action: str) -> tuple[S, str]:
     """What is acted on, locked, and as whom the caller acts. Raises Stale and Problem 404."""
     state = store.find(work.conn, named, lock=True)
     by = acting(work.call, state, action) if state else None
@@ -190,7 +191,7 @@ def held(work: Work, store: Acts[S], named: UUID | str, action: str) -> tuple[S,
     return state, by
 
 
-def acting(call: Call, state: Act, action: str = "") -> Who | None:
+def acting(call: Call, state: Act, action: str = "") -> str | None:
     """As whom a caller meets it: a party, or the coordinator of a referral; None for a stranger. Who is both acts as
     the party wherever the party may."""
     principal = call.principal
@@ -212,7 +213,7 @@ def _started(work: Work, state: Act, said: Given, on: date | None) -> None:
         _start_referral(work, state, said, on)
         return
     for other in lapsing(state.id, REFERRALS.of_person(work.conn, state.ref)):
-        keep(work, REFERRALS, acts.act(other, "lapse", Office.HUB, {}, work.call.today), on, by=Office.HUB.value)
+        keep(work, REFERRALS, acts.act(other, "lapse", HUB, {}, work.call.today), on, by=HUB)
 
 
 def _start_referral(work: Work, answer: Training | Placement, said: Given, on: date | None) -> None:
@@ -220,6 +221,8 @@ def _start_referral(work: Work, answer: Training | Placement, said: Given, on: d
     referral = REFERRALS.find(work.conn, answer.referral_id, lock=True) if answer.referral_id else None
     if referral is None or referral.status == "started":
         return
+    if referral.status != "accepted":
+        raise refusals.referral_not_open(referral.status)
     kind = "training" if isinstance(answer, Training) else "placement"
     given = {"started_on": said["started_on"], "answered_by": kind, "answered_by_id": str(answer.id)}
     decided = acts.act(referral, "start", referral.recipient, given, work.call.today)

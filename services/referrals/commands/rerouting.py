@@ -19,7 +19,8 @@ from services.referrals.store.acts import REFERRALS
 from services.referrals.work import Work
 
 _SHOWN = ("offer", "partner", "title", "moment", "type", "commune_nis", "transport_help", "childcare")
-_INHERITED = ("reason", "goal", "chosen_by", "contact", "follows", "alternative_to")
+_INHERITED = ("reason", "goal", "chosen_by", "contact")
+_JOINED = ("follows", "alternative_to")
 
 
 def redirect(work: Work, named: UUID | str, given: Mapping[str, Any]) -> Referral:
@@ -30,7 +31,8 @@ def redirect(work: Work, named: UUID | str, given: Mapping[str, Any]) -> Referra
     old, by = commands.held(work, REFERRALS, named, "redirect")
     said = {name: value for name, value in given.items() if value is not None}
     acts.check(old, "redirect", by, said, work.call.today)
-    sense = {name: old.facts[name] for name in _INHERITED if old.facts.get(name) is not None}
+    sense: dict[str, Any] = {name: old.facts[name] for name in _INHERITED}
+    sense |= {name: UUID(old.facts[name]) for name in _JOINED if old.facts.get(name)}
     new = commands.draft(work, {**sense, **said, "moment": old.moment}, old)
     to = {"recipient": new.recipient, "redirected_to": str(new.id), "redirected_reference": new.reference}
     on = given.get("happened_on")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import date
-from enum import Enum
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
@@ -13,7 +12,7 @@ from schemas import referral as referrals
 from schemas import training as trainings
 from schemas.envelope import Payload, SealedPart
 from services.referrals.domain import lifecycle, sayings
-from services.referrals.domain.lifecycle import AUTHOR, BEFORE, STAYS, Table, Transition
+from services.referrals.domain.lifecycle import AUTHOR, BEFORE, STAYS, Office, Table, Transition
 from services.referrals.domain.sayings import Facts, Makers, planned
 from services.referrals.domain.working_days import after_working_days
 
@@ -33,17 +32,6 @@ MOMENT_OF_KIND = {
     "accompagnement_creation": "preparation_emploi",
 }
 """A training's moment follows from its kind (domain.md, section 4)."""
-
-
-class Office(Enum):
-    """Who acts without being a party."""
-
-    HUB = "hub"
-    COORDINATOR = "coordinator"
-
-
-Who = str | Office
-"""A partner, or one of the two offices."""
 
 
 class TooLate(Exception):
@@ -219,10 +207,11 @@ def proposed(placement: Placement) -> Decided[Placement]:
     return Decided(placement, event, placement.work())
 
 
-def act(state: S, action: str, by: Who, given: Facts, today: date) -> Decided[S]:
-    """The step an action makes. given: what the caller says, JSON values and dates in ISO form. today: in Brussels.
+def act(state: S, action: str, by: str, given: Facts, today: date) -> Decided[S]:
+    """The step an action makes. by: a partner or an Office. given: what the caller says, JSON values and dates in ISO
+    form. today: in Brussels.
 
-    Deadlines call it as `act(referral, "expire", Office.HUB, {}, today)`; its event is said as the hub's own.
+    Deadlines call it as `act(referral, "expire", HUB, {}, today)`, and say its event as the hub's.
 
     Raises NotAllowed, NotGiven, TooLate and AlreadyRecorded.
     """
@@ -244,7 +233,7 @@ def act(state: S, action: str, by: Who, given: Facts, today: date) -> Decided[S]
     return Decided(moved, event, sealed)
 
 
-def check(state: Act, action: str, by: Who, given: Facts, today: date) -> Transition:
+def check(state: Act, action: str, by: str, given: Facts, today: date) -> Transition:
     """The row of the table by which somebody may act now. Raises NotAllowed, NotGiven and TooLate."""
     spared = "first_contact_on" if state.facts.get("contact") == "receiver_calls_referrer" else None
     roles = _roles(state, by)
@@ -254,16 +243,16 @@ def check(state: Act, action: str, by: Who, given: Facts, today: date) -> Transi
     return row
 
 
-def open_to(state: Act, by: Who, today: date) -> list[str]:
-    """What somebody may do with it now, by their own right."""
+def open_to(state: Act, by: str, today: date) -> list[str]:
+    """What a partner or an Office may do with it now, by their own right."""
     roles = _roles(state, by)
     rows = (row for row in _LIFE[type(state)][0] if row.open_to(state.status, roles))
     return [row.action for row in rows if not _too_late(row, state, roles, today)]
 
 
-def _roles(state: Act, by: Who) -> frozenset[str]:
+def _roles(state: Act, by: str) -> frozenset[str]:
     if isinstance(by, Office):
-        return frozenset({by.value})
+        return frozenset({by})
     party, last = state.party(by), state.last
     wrote = last.get("by") == by or (last.get("reported") and "recipient" in party)
     return party | {AUTHOR} if wrote else party

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any, get_args
 
 from schemas.codes import ReferralStatus
@@ -12,6 +13,17 @@ STAYS = "stays"
 """The target of an act that changes no status."""
 BEFORE = "before"
 """The target of an act that takes the last one back: the status that one left."""
+
+
+class Office(StrEnum):
+    """Who acts without being a party; the value is the role in the tables. No partner can be taken for one: they are
+    told by type."""
+
+    HUB = "hub"
+    COORDINATOR = "coordinator"
+
+
+HUB = Office.HUB
 AUTHOR = "author"
 """The role of whoever did the last act; the receiver's too when the referrer recorded it in the receiver's place."""
 
