@@ -15,7 +15,7 @@ from services.referrals.domain import lifecycle
 from services.referrals.domain.lifecycle import BEFORE, STAYS, Table, Transition
 from tests.support.calls import newest, refused, sheet
 from tests.support.network import Network, Partner, eventually
-from tests.support.rerouting import SECOND, SECOND_OFFER, agree, joins, second_operator
+from tests.support.rerouting import SECOND, SECOND_OFFER, agree, joins, offers, second_operator
 
 TODAY = local_date(now()).isoformat()
 TABLES: dict[str, Table] = {
@@ -329,6 +329,27 @@ def test_an_offer_is_enough_to_know_the_recipient(network: Network) -> None:
     assert sent["recipient"] == TRUSQUIN
     problem = refused(home.call("POST", "/referrals", sheet(recipient=None)), 422, "missing")
     assert [each["at"] for each in problem["fields"]] == ["recipient or offer"]
+
+
+def test_offers_that_fit_lie_near_only_for_whoever_was_told_the_commune(network: Network) -> None:
+    home, receiver = network[HOTTON], network[TRUSQUIN]
+    second_operator(network)
+    offers(network, "aa-au-loin", SECOND, commune_nis="83034")
+    reference = born(network, "referrals")
+    told = receiver.done("POST", f"/referrals/{reference}/decline", GIVEN["decline"])
+    assert [each["offer"] for each in told["alternatives"]] == ["aa-au-loin", SECOND_OFFER], "by name"
+    known = home.done("GET", f"/referrals/{reference}")["alternatives"]
+    assert [each["offer"] for each in known] == [SECOND_OFFER, "aa-au-loin"], "the person lives at Hotton"
+    assert all(each["partner"] == SECOND for each in known), "not the one who declined"
+
+
+def test_an_employer_that_declines_learns_nothing_more(network: Network) -> None:
+    job = {"recipient": EMPLOYER, "moment": "experience", "reason": "work_experience"}
+    reference = network[HOTTON].refer(EMPLOYER, **job)["ref"]
+    told = network[EMPLOYER].done("POST", f"/referrals/{reference}/decline", GIVEN["decline"])
+    hidden = {"alternatives", "referrer", "home", "reason", "goal", "chosen_by", "disclosed", "decline_reason"}
+    assert not hidden & told.keys()
+    assert "alternatives" in network[HOTTON].done("GET", f"/referrals/{reference}")
 
 
 def test_a_follow_up_is_recorded_once_and_the_employer_does_not_see_it(network: Network) -> None:
