@@ -48,7 +48,7 @@ def draft(work: Work, given: Given, parent: Referral | None = None) -> Referral:
     referrer, recipient, moment = work.call.partner, recipient_of(work, given), given["moment"]
     if referrer == recipient:
         raise refusals.invalid("recipient", "a partner does not refer to itself")
-    known, conventions = directory.exchange(work.conn, referrer, recipient)
+    known, conventions = work.look(directory.exchange, referrer, recipient)
     rows = check_active({"partner": referrer, "recipient": recipient}, known)
     trial = _trial(rows[referrer], rows[recipient])
     convention = agreement.covering(conventions, referrer, recipient, moment, work.call.today)
