@@ -19,7 +19,7 @@ from jalons.serve import Service
 from jalons.settings import Settings
 from jalons.wiring import database_answers, ground
 from schemas.envelope import Event
-from services.referrals.api import acts, directory, erasure, identity, imports, offers, persons, retention
+from services.referrals.api import acts, code_lists, directory, erasure, identity, imports, offers, persons, retention
 from services.referrals.api.edge import Edge
 from services.referrals.commands.imports import Importer, key_of
 from services.referrals.commands.reading import narrowed
@@ -58,6 +58,7 @@ def build(settings: Settings) -> Service:
     app.include_router(erasure.routes(edge, peers))
     app.include_router(retention.routes(edge))
     app.include_router(directory.routes(edge))
+    app.include_router(code_lists.routes())
     importer = Importer(base, keys, key_of(secret), imports.form)
     app.include_router(imports.routes(edge, importer, key_of(secret)))
     app.include_router(offers.routes(edge))

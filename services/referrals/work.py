@@ -86,14 +86,20 @@ class Work:
     offers: dict[str, bool] = field(default_factory=dict)
 
     def say(
-        self, subject: object, data: Payload, sealed: SealedPart | None = None, happened_on: date | None = None
+        self,
+        subject: object,
+        data: Payload,
+        sealed: SealedPart | None = None,
+        happened_on: date | None = None,
+        *,
+        by: str | None = None,
     ) -> None:
-        """An event follows from this call. Raises InTheFuture."""
+        """An event follows from this call. by: who acted, if not the caller. Raises InTheFuture."""
         if happened_on is not None and happened_on > self.call.today:
             raise InTheFuture
         cause = Cause(self.call.id, self.call.id, self.call.traceparent)
         time = happened(happened_on, self.call.now)
-        self.said.append(Draft(str(subject), data, time, self.call.partner, cause, sealed))
+        self.said.append(Draft(str(subject), data, time, by or self.call.partner, cause, sealed))
 
     def look(self, find: Callable[..., T], *asked: Hashable) -> T:
         """What the directory says, looked up once in this transaction. find: a store's, but for the connection."""

@@ -207,12 +207,12 @@ class PersonBody(Body):
 
 
 class ReferralBody(Dated):
-    """`POST /referrals`, for a person who is known or given with it."""
+    """`POST /referrals`, for a person who is known or given with it, to a recipient or the one whose offer it is."""
 
     beneficiary: UUID | None = None
     person: PersonBody | None = None
     agreement: AgreementBody | None = None
-    recipient: codes.Slug
+    recipient: codes.Slug | None = None
     offer: codes.Slug | None = None
     moment: codes.Moment
     reason: codes.ReferralReason
@@ -229,36 +229,6 @@ class ReferralBody(Dated):
         return self
 
 
-class ReceiveBody(Dated):
-    """`POST /referrals/{id}/receive`."""
-
-
-class AcceptBody(Dated):
-    """`POST /referrals/{id}/accept`; the place is an address of the receiver's."""
-
-    first_contact_on: Day | None = None
-    place: Text | None = None
-
-
-class DeclineBody(Dated):
-    """`POST /referrals/{id}/decline`."""
-
-    reason: codes.DeclineReason | None = None
-    declined_by: codes.DeclinedBy | None = None
-
-
-class StartBody(Dated):
-    """`POST /…/{id}/start`."""
-
-    started_on: Day | None = None
-
-
-class CompleteReferralBody(Dated):
-    """`POST /referrals/{id}/complete`."""
-
-    outcome: codes.ReferralOutcome | None = None
-
-
 class TrainingBody(Dated):
     """`POST /trainings`."""
 
@@ -271,13 +241,6 @@ class TrainingBody(Dated):
     chosen_by: codes.ChosenBy
     planned_start: Day
     planned_end: Day | None = None
-
-
-class CompleteTrainingBody(Dated):
-    """`POST /trainings/{id}/complete`."""
-
-    outcome: codes.TrainingOutcome | None = None
-    hours_done: int | None = Field(default=None, ge=0, le=10_000)
 
 
 class PlacementBody(Dated):
@@ -294,14 +257,3 @@ class PlacementBody(Dated):
     chosen_by: codes.ChosenBy
     planned_start: Day
     planned_end: Day | None = None
-
-
-class ConfirmBody(Dated):
-    """`POST /placements/{id}/confirm`."""
-
-
-class EndBody(Dated):
-    """`POST /placements/{id}/end`."""
-
-    ended_on: Day | None = None
-    reason: codes.EndReason | None = None

@@ -13,8 +13,9 @@ from sqlalchemy import Connection
 from jalons.clock import local_date
 from schemas.envelope import Event
 from schemas.referral import DisclosedProfile, SentSealed, SentV1
-from services.referrals.domain.acts import Act, Facts, Referral
+from services.referrals.domain.acts import LEFT, Act, Referral
 from services.referrals.domain.agreement import Consent, Convention, Disclosed, Receiver, disclosed_now
+from services.referrals.domain.sayings import Facts
 from services.referrals.store import agreements, directory
 from services.referrals.store.disclosures import Disclosure, record
 
@@ -38,7 +39,11 @@ class _Grounds:
 
 def as_seen(conn: Connection, states: Sequence[S], partner: str, now: datetime) -> list[S]:
     """Acts as one of their parties may see them now: a referral's receiver the bands that it still may have."""
-    received = [s for s in states if isinstance(s, Referral) and _receives(s, partner) and s.facts.get("disclosed")]
+    received = [
+        s
+        for s in states
+        if isinstance(s, Referral) and s.status not in LEFT and _receives(s, partner) and s.facts.get("disclosed")
+    ]
     if not received:
         return list(states)
     grounds = _grounds(conn, partner, {each.ref for each in received}, local_date(now))
@@ -76,6 +81,10 @@ def _narrowed(event: Event, grounds: _Grounds) -> Event:
     profile = sealed.disclosed.model_dump(exclude_none=True)
     found = grounds.shown(UUID(event.subject), data.referrer, data.moment, profile, data.recipient_kind)
     return replace(event, sealed=sealed.model_copy(update={"disclosed": DisclosedProfile(**found.shown)}))
+
+
+def _shows_a_profile(referral: Referral, partner: str) -> bool:
+    return referral.status not in LEFT and _receives(referral, partner) and bool(referral.facts.get("disclosed"))
 
 
 def _receives(referral: Referral, partner: str) -> bool:

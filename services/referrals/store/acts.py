@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 from uuid import UUID
@@ -40,24 +42,21 @@ class Acts(Generic[S]):
     def add(self, conn: Connection, state: S) -> None:
         """Insert a new one. Raises AlreadyOpen."""
         slots = ", ".join(["%s"] * len(self._all))
-        try:
+        with _one_open():
             execute(
                 conn,
                 f"INSERT INTO {self.table} ({', '.join(self._all)}) VALUES ({slots})",
                 self._values(state),
             )
-        except UniqueViolation as error:
-            if error.diag.constraint_name == "referrals_one_open":
-                raise AlreadyOpen from None
-            raise
 
     def save(self, conn: Connection, state: S) -> None:
-        """Write a state back."""
-        execute(
-            conn,
-            f"UPDATE {self.table} SET status = %s, version = %s, facts = %s WHERE id = %s",
-            (state.status, state.version, Jsonb(dict(state.facts)), state.id),
-        )
+        """Write a state back. Raises AlreadyOpen."""
+        with _one_open():
+            execute(
+                conn,
+                f"UPDATE {self.table} SET status = %s, version = %s, facts = %s WHERE id = %s",
+                (state.status, state.version, Jsonb(dict(state.facts)), state.id),
+            )
 
     def find(self, conn: Connection, named: UUID | str, *, lock: bool = False) -> S | None:
         """By id or spoken reference. lock: the person's row first, then its own, as every writer does.
@@ -83,6 +82,12 @@ class Acts(Generic[S]):
             raise Erased
         return self._read(conn, row) if row else None
 
+    def of_person(self, conn: Connection, ref: UUID) -> list[S]:
+        """All of a person, locked, oldest first; the caller holds the person."""
+        chosen = ", ".join(self._all)
+        rows = execute(conn, f"SELECT {chosen} FROM {self.table} WHERE ref = %s ORDER BY id FOR UPDATE", (ref,))
+        return [self._read(conn, row) for row in rows]
+
     def page(
         self, conn: Connection, party: str, partner: str, *, status: str | None, before: UUID, limit: int
     ) -> list[S]:
@@ -105,6 +110,16 @@ class Acts(Generic[S]):
     def _values(self, state: S) -> tuple[Any, ...]:
         values = {name: getattr(state, name) for name in self._all}
         return tuple(Jsonb(dict(value)) if name == "facts" else value for name, value in values.items())
+
+
+@contextmanager
+def _one_open() -> Iterator[None]:
+    try:
+        yield
+    except UniqueViolation as error:
+        if error.diag.constraint_name == "referrals_one_open":
+            raise AlreadyOpen from None
+        raise
 
 
 REFERRALS = Acts("referrals", Referral, ("referrer", "recipient", "moment", "offer"))

@@ -26,7 +26,8 @@ _CONVENTION_COLUMNS = (
 
 _TAKEN = f"""
     SELECT count(*)::int FROM (
-        SELECT r.ref FROM referrals r WHERE r.offer = o.offer AND r.status IN {REFERRAL_HOLDS} AND NOT r.facts ? 'erased'
+        SELECT r.ref FROM referrals r WHERE r.offer = o.offer AND r.status IN {REFERRAL_HOLDS}
+        AND NOT r.facts ? 'erased'
         UNION
         SELECT p.ref FROM placements p
         WHERE p.facts->>'offer' = o.offer AND p.status IN {PLACEMENT_HOLDS} AND o.type = 'emploi'
