@@ -39,7 +39,7 @@ def send_referral(work: Work, given: Given) -> Referral:
     offer = _offer(work, given.get("offer"), recipient)
     if offer and offer["moment"] != moment:
         raise refusals.invalid("moment", "not the moment of this offer")
-    person = _person(work, given)
+    person = _person(work, given, trial=trial)
     purpose = "employer" if rows[recipient]["kind"] == "employer" else "referral"
     if given.get("agreement"):
         _agree(work, person, recipient, purpose, given["agreement"], given.get("happened_on"))
@@ -182,11 +182,11 @@ def _new(work: Work, store: Acts[S], decided: Decided[S], on: date | None) -> S:
     return decided.state
 
 
-def _person(work: Work, given: Given) -> Person:
+def _person(work: Work, given: Given, *, trial: bool) -> Person:
     """The person a referral is for: known already, or given with it."""
     if given.get("person"):
         profile, local_ref = given["person"]["profile"], given["person"].get("local_ref")
-        return registered_or_known(work, profile, local_ref, given.get("happened_on"))
+        return registered_or_known(work, profile, local_ref, given.get("happened_on"), trial=trial)
     return own(work, given["beneficiary"])
 
 
