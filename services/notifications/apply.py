@@ -15,28 +15,44 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from jalons import clock
+from jalons.messaging.outbox import Outbox
 from jalons.privacy.disclosure import Alias, cut, parties
 from jalons.privacy.sealing import derive, seal
 from schemas import consent, partner
 from schemas.envelope import Event
 from schemas.topics import PATHWAYS
-from services.notifications import store, subscriptions
-from services.notifications.domain.gate import PartnerRecord
-from services.notifications.domain.told import letters, wanted
+from services.notifications import ending, store, subscriptions
+from services.notifications.domain.gate import PartnerRecord, is_news
+from services.notifications.domain.told import COORDINATOR, letters, wanted
 from services.notifications.store import Delivery
 from services.notifications.subscriptions import Subscription
 
-FACTS = ("reply_by", "contact", "first_contact_on", "started_on", "planned_start", "ended_on")
-"""The open facts that a mail may say: dates, and who calls whom. Nothing else of an event reaches a mail."""
+FACTS = (
+    *("reply_by", "first_contact_on", "expected_on", "started_on", "planned_start", "planned_end", "ended_on", "since"),
+    *("contact", "number", "about", "months", "reported_by"),
+)
+"""The open facts that a mail may say: dates, who calls whom, which reminder it is, what is asked for, and who
+recorded it. Nothing else of an event reaches a mail."""
 
 _PATHS = {"referral": "referrals", "training": "trainings", "placement": "placements"}
 
 
 class Told:
-    """The service's apply. secret: the hub's secret key; alias: a partner's alias of a person."""
+    """The service's apply. secret: the hub's secret key; alias: a partner's alias of a person; coordinator: whether
+    there is a mailbox for her."""
 
-    def __init__(self, secret: str, alias: Alias, now: Callable[[], datetime] = clock.now) -> None:
+    def __init__(
+        self,
+        secret: str,
+        alias: Alias,
+        outbox: Outbox,
+        now: Callable[[], datetime] = clock.now,
+        *,
+        coordinator: bool = False,
+    ) -> None:
         self._alias = alias
+        self._outbox = outbox
+        self._also = {COORDINATOR: COORDINATOR} if coordinator else {}
         self._bodies = derive(secret, "webhook-bodies")
         self._persons = derive(secret, "deliveries")
         self._now = now
@@ -51,14 +67,18 @@ class Told:
         if not publish:
             return
         asked = subscriptions.live(conn)
-        store.add(conn, [each for event in events for each in self._deliveries(event, asked)], now)
+        going = [each for event in events for each in self._webhooks(event, asked)]
+        late: list[Delivery] = []
+        for event in events:
+            (going if is_news(event.recorded, now) else late).extend(self._emails(event))
+        store.add(conn, going, now)
+        ends = store.add_suppressed(conn, late, "too_old", now)
         for event in events:
             if isinstance(event.data, consent.WithdrawnV1):
-                store.suppress(conn, self._person(event.subject), event.data.partners)
+                ends += store.suppress(conn, self._person(event.subject), event.data.partners)
+        ending.say(conn, self._outbox, ends, now)
 
-    def _deliveries(self, event: Event, asked: Sequence[Subscription]) -> Iterator[Delivery]:
-        if event.data.TOPIC == PATHWAYS:
-            yield from self._emails(event)
+    def _webhooks(self, event: Event, asked: Sequence[Subscription]) -> Iterator[Delivery]:
         for subscription in asked:
             if wanted(subscription.types, event.type):
                 seen = cut(event, subscription.partner, self._alias)
@@ -66,9 +86,9 @@ class Told:
                     yield self._webhook(event, subscription, seen)
 
     def _emails(self, event: Event) -> Iterator[Delivery]:
-        if getattr(event.data, "answered_by", None):
+        if event.data.TOPIC != PATHWAYS or getattr(event.data, "answered_by", None):
             return  # the training or placement that starts in the same commit tells it: nothing is said twice
-        for letter in letters(event.type, parties(event), event.partner):
+        for letter in letters(event.type, parties(event) | self._also, event.partner):
             yield Delivery(
                 delivery_id=delivery_id(event.id, "email", letter.recipient),
                 event_id=event.id,

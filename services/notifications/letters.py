@@ -57,8 +57,8 @@ class Letters:
         facts = delivery.facts or {}
         named = not (facts["role"] == "employer" and contact.kind in _CPAS)
         context = self._context(catalogue, delivery, facts, recipient, contact, named=named)
-        texts = self._texts(catalogue, f"{delivery.about_type}/{facts['role']}", context)
         frame = self._texts(catalogue, "frame", context)
+        texts = self._texts(catalogue, f"{delivery.about_type}/{facts['role']}", context | {"frame": frame})
         message = EmailMessage()
         message["Subject"] = f"{frame['mark']} {texts['subject']}" if delivery.trial else texts["subject"]
         message["From"] = Address(self._network, addr_spec=self._from)
@@ -96,6 +96,11 @@ class Letters:
             "phone": _one_line(contact.phone),
             "phone_hours": _one_line(contact.phone_hours or ""),
             "first_contact": facts.get("contact"),
+            "role": facts["role"],
+            "number": facts.get("number"),
+            "about": facts.get("about"),
+            "months": facts.get("months"),
+            "reported": facts.get("reported_by") == "referrer",
             "link": f"{self._public_url}{facts['path']}" if self._public_url else None,
             "dates": {name: spoken(day, catalogue["dates"]) for name, day in dates.items()},
         }
@@ -114,7 +119,10 @@ class Letters:
         return self._templates.get_template(template).render(context)
 
 
-_DATES = ("reply_by", "first_contact_on", "started_on", "planned_start", "ended_on")
+_DATES = (
+    *("reply_by", "first_contact_on", "expected_on", "started_on"),
+    *("planned_start", "planned_end", "ended_on", "since"),
+)
 
 
 def spoken(day: date, words: Mapping[str, Any]) -> str:
