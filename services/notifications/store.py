@@ -158,7 +158,8 @@ def add_suppressed(conn: Connection, deliveries: Sequence[Delivery], cause: str,
     """Keep that these messages never go, each once and without its content; the ends of those that are new."""
     if not deliveries:
         return []
-    empty = [replace(each, body=None, facts=None, person=None) for each in deliveries]
+    ordered = sorted(deliveries, key=lambda each: each.delivery_id)
+    empty = [replace(each, body=None, facts=None, person=None) for each in ordered]
     rows = [(*(getattr(each, name) for name in _KEPT), "suppressed", cause, now, now, now) for each in empty]
     source, values = given(f"{' '.join(_KEPT.values())} text text timestamptz timestamptz timestamptz", rows)
     kept = execute(
