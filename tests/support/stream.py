@@ -140,7 +140,7 @@ def check(network: Network, stream: Stream, secret: str, seconds: float = 60) ->
     persons = {answered.beneficiary for answered in stream.answered}
 
     def converged() -> bool:
-        return _all_sent(network) and _counts(network) == _recount(log_of(network, headers))
+        return _all_sent(network) and _counts(network) == recount(log_of(network, headers))
 
     eventually(converged, seconds)
     by_person: dict[str, list[dict[str, Any]]] = {person: [] for person in persons}
@@ -171,15 +171,15 @@ def _counts(network: Network) -> dict[str, int]:
     return found
 
 
-def _recount(log: list[dict[str, Any]]) -> dict[str, int]:
+def recount(log: list[dict[str, Any]]) -> dict[str, int]:
     """Each measure, counted anew from the log: act by act, since what is taken back is so within one act."""
     acts: dict[str, list[Event]] = {}
     for wire in log:
         event = opened(read(json.dumps(wire).encode()), GONE)
         act = str(event.data.referral_id) if isinstance(event.data, ReferralEvent) else str(event.id)
         acts.setdefault(act, []).append(event)
-    recount: Counter[str] = Counter()
+    total: Counter[str] = Counter()
     for events in acts.values():
         for cell, n in net(events).items():
-            recount[cell.measure] += n
-    return {measure: recount[measure] for measure in COUNTED}
+            total[cell.measure] += n
+    return {measure: total[measure] for measure in COUNTED}
