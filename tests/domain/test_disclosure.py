@@ -130,6 +130,22 @@ def test_the_coordinator_gets_spoken_references_and_nothing_bound_to_a_person(ty
     assert not set(sealed) & seen["data"].keys()
 
 
+@pytest.mark.parametrize(
+    ("type_", "shown"),
+    [
+        ("jalons.referral.reminder_due.v1", {"number": 1, "reply_by": "2026-12-01"}),
+        ("jalons.referral.escalated.v1", {"reply_by": "2026-12-01", "recipient": "le-trusquin"}),
+        ("jalons.referral.news_due.v1", {"about": "first_contact", "since": "2026-12-03"}),
+        ("jalons.referral.redirected.v1", {"redirected_reference": "R-4M2P-8XK", "new_recipient": "lire-et-ecrire"}),
+        ("jalons.referral.suggested.v1", {"suggested_partner": "lire-et-ecrire"}),
+    ],
+)
+def test_the_coordinator_sees_what_waits_for_whom_and_since_when(type_: str, shown: dict[str, Any]) -> None:
+    seen = for_coordinator(event_of(type_))
+    assert seen is not None
+    assert shown.items() <= seen["data"].items()
+
+
 @pytest.mark.parametrize("type_", sorted(type_ for type_, payload in TYPES.items() if payload.TOPIC == DIRECTORY))
 def test_the_directory_is_everybodys(type_: str) -> None:
     event = event_of(type_)

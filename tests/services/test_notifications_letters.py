@@ -152,13 +152,14 @@ def test_a_referral_says_who_reaches_whom(contact):
     assert (said[contact] == said["person_comes"]) is (contact == "person_comes")
 
 
-@pytest.mark.parametrize(("type_", "role"), [line for line in LINES if line[1] == "employer"])
+@pytest.mark.parametrize(("type_", "role"), [line for line in LINES if line[1] in {"employer", "recipient"}])
 @pytest.mark.parametrize("kind", ["cpas", "association_chapitre_xii"])
 def test_an_employer_is_not_told_that_a_cpas_knows_the_person(type_, role, kind):
     delivery = _delivery(type_, role, proposer="cpas-hotton", home="cpas-hotton")
     contact = _partner("cpas-hotton", name="CPAS de Hotton", kind=kind, mailbox="emploi@bureau.example")
-    message = _write(delivery, contact=contact)
+    message = _write(delivery, contact=contact, kind="employer")
     assert "cpas" not in everything(message).lower()
+    assert "None" not in everything(message)
     assert message["Reply-To"] == "emploi@bureau.example"
     assert contact.phone in everything(message)
 
