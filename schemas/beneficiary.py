@@ -44,9 +44,11 @@ class BeneficiaryEvent(Payload):
 
 
 class RegisteredV1(BeneficiaryEvent):
-    """A person is accompanied by a home partner from now on."""
+    """A person is accompanied by a home partner from now on. trial: the home is a trial partner."""
 
     TYPE: ClassVar[str] = "jalons.beneficiary.registered.v1"
+
+    trial: bool = False
 
 
 class ProfileUpdatedV1(BeneficiaryEvent):

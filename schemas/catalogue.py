@@ -79,6 +79,7 @@ PAYLOADS: tuple[type[Payload], ...] = (
     pathway.StalledV1,
     notification.SentV1,
     notification.FailedV1,
+    notification.SuppressedV1,
     dead_letter.SetAsideV1,
     dead_letter.ParkedV1,
 )

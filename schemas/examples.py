@@ -194,6 +194,7 @@ DATA: dict[str, dict[str, Any]] = {
     "jalons.pathway.stalled.v1": _STEP,
     "jalons.notification.sent.v1": _MESSAGE,
     "jalons.notification.failed.v1": _MESSAGE | {"attempts": 8, "cause": "mailbox_refused"},
+    "jalons.notification.suppressed.v1": _MESSAGE | {"attempts": 0, "cause": "trial_only"},
     "jalons.dead_letter.set_aside.v1": _DEAD,
     "jalons.dead_letter.parked.v1": _DEAD
     | {"reason": "the handler failed: ValueError at services/observation/project.py:41"},

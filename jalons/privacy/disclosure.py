@@ -12,10 +12,13 @@ from schemas.topics import DELIVERIES, DIRECTORY, PATHWAYS
 Alias = Callable[[str, str], UUID]
 """(ref, partner) → the partner's alias of the person."""
 
-COORDINATOR_SEES = frozenset(
-    {"reference", "referrer", "recipient", "operator", "proposer", "employer", "moment", "reply_by", "at"}
+COORDINATOR_SEES = (
+    frozenset({"reference", "referrer", "recipient", "operator", "proposer", "employer", "moment", "reply_by", "at"})
+    | {"redirected_reference", "new_recipient", "suggested_partner"}
+    | {"number", "about", "since", "months"}
 )
-"""The stream: spoken reference, from, to, moment; never a person-bound id, a profile or a reason."""
+"""The stream: spoken references, from, to, moment, and how long something waits (which reminder, what is due since
+when); never a person-bound id, a profile, a reason or an outcome."""
 
 EMPLOYER_NEVER_SEES = frozenset({"referrer"}) | {
     f"sealed.{name}" for name in ("reason", "declined_by", "goal", "chosen_by", "disclosed", "outcome")
@@ -44,24 +47,11 @@ def cut(event: Event, reader: str, alias: Alias) -> dict[str, Any] | None:
     partner that only holds something learns that it happened, and to whom.
     """
     topic = event.data.TOPIC
+    if topic == PATHWAYS:
+        return _of_a_person(event, reader, alias)
     if topic == DIRECTORY:
         return _whole(event)
-    if topic == DELIVERIES:
-        return _told(event) if getattr(event.data, "recipient", None) == reader else None
-    if topic != PATHWAYS:
-        return None
-    roles = [field for field, partner in parties(event).items() if partner == reader]
-    if "home" in roles:
-        return _whole(event)
-    if not roles:
-        return _unsaid(event, alias(event.subject, reader)) if reader in concerned(event) else None
-    seen = frozenset().union(*(type(event.data).SEEN_BY[role] for role in roles))
-    if not seen:
-        return None
-    bare = roles == ["employer"] or (roles == ["recipient"] and getattr(event.data, "recipient_kind", "") == "employer")
-    return _partly(
-        event, seen - EMPLOYER_NEVER_SEES if bare else seen, bare=bare, subject=str(alias(event.subject, reader))
-    )
+    return _told(event) if topic == DELIVERIES and getattr(event.data, "recipient", None) == reader else None
 
 
 def for_coordinator(event: Event) -> dict[str, Any] | None:
@@ -95,6 +85,21 @@ def _fields(event: Event) -> dict[str, Any]:
 def _whole(event: Event) -> dict[str, Any]:
     data = {name.removeprefix("sealed."): value for name, value in _fields(event).items()}
     return attributes(event) | {"data": data}
+
+
+def _of_a_person(event: Event, reader: str, alias: Alias) -> dict[str, Any] | None:
+    roles = [field for field, partner in parties(event).items() if partner == reader]
+    if "home" in roles:
+        return _whole(event)
+    if reader in concerned(event):
+        return _unsaid(event, alias(event.subject, reader))
+    seen = frozenset[str]().union(*(type(event.data).SEEN_BY[role] for role in roles))
+    if not seen:
+        return None
+    bare = roles == ["employer"] or (roles == ["recipient"] and getattr(event.data, "recipient_kind", "") == "employer")
+    return _partly(
+        event, seen - EMPLOYER_NEVER_SEES if bare else seen, bare=bare, subject=str(alias(event.subject, reader))
+    )
 
 
 def _told(event: Event) -> dict[str, Any]:

@@ -32,7 +32,8 @@ def build(settings: Settings) -> Service:
     secret = settings.secret_key.get_secret_value()
 
     def apply(ground: Ground, keys: Keys) -> Told:
-        return Told(secret, ground.alias, keys.forget)
+        coordinator = bool(settings.coordinator_mailbox)
+        return Told(secret, ground.alias, ground.outbox, keys.forget, coordinator=coordinator)
 
     service, ground, app, _ = follower(
         settings,
@@ -50,7 +51,10 @@ def build(settings: Settings) -> Service:
     dispatcher = Dispatcher(
         ground.engine,
         ground.outbox,
-        {Emails(letters, mailer): EMAIL_THREADS, Webhooks(secret, caller): WEBHOOK_THREADS},
+        {
+            Emails(letters, mailer, settings.coordinator_mailbox): EMAIL_THREADS,
+            Webhooks(secret, caller): WEBHOOK_THREADS,
+        },
         listen=lambda: direct(settings.direct_url, "notifications", "deliveries"),
     )
     app.include_router(subscription_routes(ground.engine, secret, caller, clock.now))

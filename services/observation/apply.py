@@ -19,10 +19,11 @@ from jalons.privacy.disclosure import Alias, parties
 from schemas import beneficiary, consent, placement, referral, training
 from schemas.envelope import Event
 from schemas.pathway import MomentEnteredV1, MomentLeftV1, PathwayEvent
+from schemas.referral import ReferralEvent
 from schemas.topics import PATHWAYS
 from services.observation import store
-from services.observation.domain.counting import counted
-from services.observation.domain.moments import RULE, Step, Turn, after, turn
+from services.observation.domain.counting import TAKES_OFF, Cell, change
+from services.observation.domain.moments import RULE, TAKES_BACK, Step, Turn, after, turn
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,8 @@ class Project:
         told = [event for event in events if event.data.TOPIC == PATHWAYS]
         if not told:
             return
-        turns, changed = _walk(store.open_steps(conn, {event.subject for event in told}), told)
+        turns, changed = _walk(_known(conn, told), told)
+        counts = _counts(conn, told)
         drafts = [list(_drafts(event, done)) if publish else [] for event, done in zip(told, turns, strict=True)]
         derived = iter(self.outbox.append(conn, [draft for each in drafts for draft in each], self.now()))
 
@@ -56,7 +58,7 @@ class Project:
         with pipelined(conn):
             store.add_derivations(conn, own)
             store.save_steps(conn, changed)
-            store.add_counts(conn, Counter(cell for event in told if (cell := counted(event))))
+            store.add_counts(conn, counts)
             store.add_aliases(conn, self._aliases(told))
             store.save_pauses(conn, _pauses(told))
             store.save_hidden(conn, _hidden(told))
@@ -105,6 +107,29 @@ def _hidden(events: Sequence[Event]) -> dict[tuple[str, str], bool]:
                 if event.partner == begun.home:
                     found |= {(event.subject, each): False for each in parties(event).values() if each != begun.home}
     return found
+
+
+def _known(conn: Connection, events: Sequence[Event]) -> dict[str, list[Step]]:
+    """The steps that a batch may change, by person."""
+    looking_back = {event.subject for event in events if type(event.data) in TAKES_BACK}
+    return store.known_steps(conn, {event.subject for event in events}, looking_back)
+
+
+def _counts(conn: Connection, events: Sequence[Event]) -> dict[Cell, int]:
+    """What a batch changes in the counts, before it is in the timeline; cells it leaves as they are, left out."""
+    back = {
+        event.data.referral_id: event.subject
+        for event in events
+        if isinstance(event.data, ReferralEvent) and type(event.data) in TAKES_OFF
+    }
+    so_far = store.of_referrals(conn, back) if back else {}
+    total: Counter[Cell] = Counter()
+    for event in events:
+        its = so_far.get(event.data.referral_id) if isinstance(event.data, ReferralEvent) else None
+        total.update(change(event, its or ()))
+        if its is not None:
+            its.append(event)
+    return {cell: n for cell, n in total.items() if n}
 
 
 def _walk(ways: Mapping[str, list[Step]], events: Sequence[Event]) -> tuple[list[Turn], dict[tuple[str, UUID], Step]]:

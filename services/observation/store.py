@@ -35,15 +35,18 @@ _values = attrgetter(*_FIELDS)  # `astuple` copies every value deeply: a third o
 _COLUMNS = ", ".join(f'"{name}"' for name in _FIELDS)
 _STEP_TYPES = " ".join(["uuid", *(_TYPES.get(str(field.type), "text") for field in fields(Step))])
 _CHANGES = ", ".join(f'"{name}" = excluded."{name}"' for name in _FIELDS if name != "first")
-_OPEN = f"SELECT subject, {_COLUMNS} FROM steps WHERE subject = ANY(%s::uuid[]) AND left_at IS NULL ORDER BY first"  # noqa: S608
+_KNOWN = (
+    f"SELECT subject, {_COLUMNS} FROM steps WHERE subject = ANY(%s::uuid[]) AND undone IS NULL"  # noqa: S608
+    " AND (left_at IS NULL OR subject = ANY(%s::uuid[])) ORDER BY first"
+)
 _OF_PERSON = (
-    f"SELECT {_COLUMNS} FROM steps WHERE subject = %s AND entered_recorded <= %s"  # noqa: S608
-    " ORDER BY entered_at, entered_recorded, first"
+    f"SELECT {_COLUMNS} FROM steps WHERE subject = %(person)s AND entered_recorded <= %(as_of)s"  # noqa: S608
+    " AND (undone IS NULL OR undone > %(as_of)s) ORDER BY entered_at, entered_recorded, first"
 )
 _SILENT = (
     f"SELECT s.subject, {_COLUMNS} FROM steps s"  # noqa: S608
-    " WHERE entered_at IS NOT NULL AND left_at IS NULL AND NOT stalled AND moment <> 'accueil' AND last_at < %s"
-    " AND NOT EXISTS (SELECT 1 FROM paused p WHERE p.subject = s.subject)"
+    " WHERE entered_at IS NOT NULL AND left_at IS NULL AND NOT stalled AND NOT resting AND moment <> 'accueil'"
+    " AND last_at < %s AND NOT EXISTS (SELECT 1 FROM paused p WHERE p.subject = s.subject)"
 )
 _TIMELINE = "position, sequence, time, recorded, subject, id, correlation, causation, source, type, partner, data"
 _TIMELINE_TYPES = "bigint bigint timestamptz timestamptz uuid uuid uuid uuid text text text jsonb"
@@ -57,10 +60,10 @@ _PAGE = (
 )
 
 
-def open_steps(conn: Connection, subjects: Collection[str]) -> dict[str, list[Step]]:
-    """The announced and open steps of these persons."""
+def known_steps(conn: Connection, subjects: Collection[str], whole: Collection[str]) -> dict[str, list[Step]]:
+    """The announced and open steps of these persons; of those in `whole` also the steps that are over."""
     found: dict[str, list[Step]] = defaultdict(list)
-    for subject, *step in execute(conn, _OPEN, (sorted(subjects),)):
+    for subject, *step in execute(conn, _KNOWN, (sorted(subjects), sorted(whole))):
         found[str(subject)].append(Step(*step))
     return found
 
@@ -122,7 +125,7 @@ def add_derivations(conn: Connection, derived: Sequence[tuple[int, Event]]) -> N
 
 
 def add_counts(conn: Connection, added: Mapping[Cell, int]) -> None:
-    """Add to the counts, by key in one order."""
+    """Add to the counts, by key in one order; a number below 0 takes off."""
     if added:
         source, values = given("text text text text text bigint", [(*cell, added[cell]) for cell in sorted(added)])
         execute(
@@ -164,6 +167,20 @@ def home_ref(conn: Connection, named: UUID, partner: str) -> UUID | None:
     return person if person == named else None
 
 
+def of_referrals(conn: Connection, referrals: Mapping[UUID, str]) -> dict[UUID, list[Event]]:
+    """What happened to these referrals (id → person) so far, in order, without sealed parts."""
+    found: dict[UUID, list[Event]] = {referral: [] for referral in referrals}
+    rows = execute(
+        conn,
+        f"SELECT {_TIMELINE} FROM timeline WHERE subject = ANY(%s::uuid[])"  # noqa: S608
+        " AND data->>'referral_id' = ANY(%s) AND type LIKE 'jalons.referral.%%' ORDER BY subject, sequence",
+        (sorted(set(referrals.values())), [str(each) for each in referrals]),
+    )
+    for row in rows:
+        found[UUID(row.data["referral_id"])].append(_event(row))
+    return found
+
+
 def events_of(conn: Connection, person: UUID, as_of: datetime) -> list[Event]:
     """What was recorded of a person by then, in its order, without sealed parts."""
     rows = execute(
@@ -175,9 +192,10 @@ def events_of(conn: Connection, person: UUID, as_of: datetime) -> list[Event]:
 
 
 def steps_of(conn: Connection, person: UUID, as_of: datetime) -> list[Step]:
-    """The steps entered as the hub knew them then, by when they began; one left unknown to it then is still open."""
+    """The steps entered as the hub knew them then, by when they began; what it did not know yet has not happened: one
+    left later is still open, one voided later is still there."""
     steps = []
-    for row in execute(conn, _OF_PERSON, (person, as_of)):
+    for row in execute(conn, _OF_PERSON, {"person": person, "as_of": as_of}):
         step = dict(zip(_FIELDS, row, strict=True))
         if step["left_recorded"] is not None and step["left_recorded"] > as_of:
             step |= {"left_at": None, "left_recorded": None}

@@ -93,7 +93,7 @@ class Apps:
         """What referrals said since the last time reaches observation, as its delivery applies it; each event gets its
         position, as from a relay."""
         named = derive(SECRET, "aliases")
-        project = Project(Outbox("observation"), lambda ref, partner: alias(named, ref, partner))
+        project = Project(Outbox("observation"), lambda ref, partner: alias(named, ref, partner), lambda _subject: None)
         rows = self.rows("referrals", "SELECT appended, value FROM events WHERE appended > %s ORDER BY 1", self.told)
         said = [read(bytes(row.value)) for row in rows]
         keys = PersonKeys(self.engines["referrals"], SECRET).resolve({each.subject for each in said})

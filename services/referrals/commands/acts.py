@@ -59,7 +59,7 @@ def draft(work: Work, given: Given, parent: Referral | None = None) -> Referral:
     _check_valid(work, offer)
     if offer and offer["moment"] != moment:
         raise refusals.invalid("moment", "not the moment of this offer")
-    person = own(work, parent.ref) if parent else _person(work, given)
+    person = own(work, parent.ref) if parent else _person(work, given, trial=trial)
     check_accompanied(person.status)
     purpose = "employer" if rows[recipient]["kind"] == "employer" else "referral"
     if given.get("agreement"):
@@ -250,11 +250,11 @@ def _new(work: Work, store: Acts[S], decided: Decided[S], on: date | None) -> S:
     return decided.state
 
 
-def _person(work: Work, given: Given) -> Person:
+def _person(work: Work, given: Given, *, trial: bool) -> Person:
     """The person a referral is for: known already, or given with it."""
     if given.get("person"):
         profile, local_ref = given["person"]["profile"], given["person"].get("local_ref")
-        return registered_or_known(work, profile, local_ref, given.get("happened_on"))
+        return registered_or_known(work, profile, local_ref, given.get("happened_on"), trial=trial)
     return own(work, given["beneficiary"])
 
 

@@ -22,12 +22,12 @@ from services.referrals.work import Work
 
 def register(work: Work, profile: Mapping[str, Any], local_ref: str | None, on: date | None = None) -> Person:
     """A person is accompanied by the caller from now on. Raises Problem 409 if the dossier number is taken."""
-    active_partners(work, {"partner": work.call.partner})
-    return add(work, profile, local_ref, on)
+    home = active_partners(work, {"partner": work.call.partner})[work.call.partner]
+    return add(work, profile, local_ref, on, trial=home["trial"])
 
 
-def add(work: Work, profile: Mapping[str, Any], local_ref: str | None, on: date | None = None) -> Person:
-    """As `register`, for a caller that is known to be active."""
+def add(work: Work, profile: Mapping[str, Any], local_ref: str | None, on: date | None, *, trial: bool) -> Person:
+    """As `register`, for a caller that is known to be active. trial: whether it is a trial partner."""
     home, ref = work.call.partner, new_ref()
     person = Person(ref, home, local_ref, dict(profile), 1, work.call.now, work.keys.make(ref))
     if not persons.add(work.conn, person):
@@ -38,17 +38,17 @@ def add(work: Work, profile: Mapping[str, Any], local_ref: str | None, on: date 
             "Find the person: GET /beneficiaries?local_ref=…",
         )
     sealed = events.SealedProfile.model_validate({"profile": profile})
-    work.say(person.ref, events.RegisteredV1(home=home, profile_version=1), sealed, on)
+    work.say(person.ref, events.RegisteredV1(home=home, profile_version=1, trial=trial), sealed, on)
     return work.meet(person)
 
 
 def registered_or_known(
-    work: Work, profile: Mapping[str, Any], local_ref: str | None, on: date | None = None
+    work: Work, profile: Mapping[str, Any], local_ref: str | None, on: date | None, *, trial: bool
 ) -> Person:
     """The caller's person of that dossier number, their bands brought up to date, else a new one."""
     known = persons.by_local_ref(work.conn, work.call.partner, local_ref) if local_ref else None
     if known is None:
-        return add(work, profile, local_ref, on)
+        return add(work, profile, local_ref, on, trial=trial)
     return update_profile(work, known.ref, profile, on)
 
 
