@@ -18,7 +18,12 @@ from schemas.topics import DELIVERIES, DIRECTORY, PATHWAYS
 
 KEY = b"k" * 32
 ABOUT_PERSONS = sorted(type_ for type_, payload in TYPES.items() if payload.TOPIC == PATHWAYS)
-KEPT_FROM = [(type_, role) for type_ in ABOUT_PERSONS for role, seen in TYPES[type_].SEEN_BY.items() if not seen]
+KEPT_FROM = [
+    (type_, role)
+    for type_ in ABOUT_PERSONS
+    for role, seen in TYPES[type_].SEEN_BY.items()
+    if not seen and role != "partners"
+]
 """Of these events that party is told nothing."""
 BOUND_TO_A_PERSON = ("subject", "partitionkey", "causationid", "correlationid", "sequence", "traceparent")
 
