@@ -42,3 +42,14 @@ class WithdrawnV1(Payload):
     consent_id: UUID
     home: Slug
     partners: tuple[Slug, ...]
+
+
+class ExpiredV1(Payload):
+    """An agreement came to the end of its time: it covers nothing any more."""
+
+    TYPE: ClassVar[str] = "jalons.consent.expired.v1"
+    TOPIC: ClassVar[Topic] = PATHWAYS
+
+    consent_id: UUID
+    home: Slug
+    partners: tuple[Slug, ...]

@@ -47,6 +47,7 @@ _CONVENTION = {
     "reply_within_working_days": 5,
     "remind_on_working_days": [3, 5],
     "expire_after_days": 30,
+    "escalate_on_working_day": 7,
 }
 _OFFER = {
     "offer": "auxiliaire-de-soins",
@@ -118,6 +119,7 @@ DATA: dict[str, dict[str, Any]] = {
     "jalons.convention.signed.v1": _CONVENTION,
     "jalons.convention.suspended.v1": _CONVENTION | {"status": "suspended"},
     "jalons.convention.terminated.v1": _CONVENTION | {"status": "terminated"},
+    "jalons.convention.expired.v1": _CONVENTION | {"status": "expired", "valid_to": "2026-12-31"},
     "jalons.offer.published.v1": _OFFER,
     "jalons.offer.closed.v1": _OFFER | {"status": "closed"},
     "jalons.beneficiary.registered.v1": {"home": "cpas-hotton", "profile_version": 1},
@@ -128,6 +130,11 @@ DATA: dict[str, dict[str, Any]] = {
         "partners": ["le-trusquin"],
         "purposes": ["referral"],
         "expires_on": "2027-11-30",
+    },
+    "jalons.consent.expired.v1": {
+        "consent_id": CONSENT_ID,
+        "home": "cpas-hotton",
+        "partners": ["le-trusquin"],
     },
     "jalons.consent.withdrawn.v1": {
         "consent_id": CONSENT_ID,

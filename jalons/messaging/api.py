@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -9,6 +10,7 @@ from fastapi import APIRouter, Depends, Query, Response
 from fastapi.responses import JSONResponse
 from sqlalchemy import Engine
 
+from jalons import clock
 from jalons.database import execute, transaction
 from jalons.identity import Principal, forbidden, require
 from jalons.messaging import dead_letters
@@ -57,9 +59,9 @@ def log_routes(engine: Engine, keys: Keys, alias: Alias) -> APIRouter:
                 conn,
                 "SELECT subject, max(sequence) AS sequence, max(position) AS position FROM"
                 " (SELECT subject, sequence, position FROM events WHERE position > %s"
-                " AND recorded < now() - make_interval(secs => %s) ORDER BY position LIMIT 1000) page"
+                " AND recorded < %s ORDER BY position LIMIT 1000) page"
                 " GROUP BY subject ORDER BY position",
-                (after, settled),
+                (after, clock.now() - timedelta(seconds=settled)),
             )
             return {"items": [row._asdict() for row in found]}
 

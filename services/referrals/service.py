@@ -12,8 +12,9 @@ from jalons.peers import Peers
 from jalons.serve import Service
 from jalons.settings import Settings
 from jalons.wiring import database_answers, ground
-from services.referrals.api import acts, directory, identity, persons
+from services.referrals.api import acts, clock, directory, identity, persons
 from services.referrals.api.edge import Edge
+from services.referrals.clock_loop import ClockLoop
 from services.referrals.keyring import PersonKeys, SigningKeys
 
 PROMISE = "What partners do: refer, answer, train, place; each act one commit, one event, and nothing disclosed."
@@ -41,6 +42,7 @@ def build(settings: Settings) -> Service:
     app.include_router(persons.routes(edge))
     app.include_router(directory.routes(edge))
     app.include_router(identity.routes(settings, edge, keys, signing))
+    app.include_router(clock.routes())
     app.include_router(log_routes(base.engine, keys.cache, base.alias))
     app.include_router(dead_letter_routes(base.engine, None))
-    return Service("referrals", app, [base.relay])
+    return Service("referrals", app, [base.relay, ClockLoop(base.engine, base.outbox, keys, base.alias)])

@@ -8,10 +8,12 @@ from fastapi import APIRouter, Depends, Path, Query
 from fastapi.responses import JSONResponse
 from sqlalchemy import Connection
 
+from jalons.identity import forbidden
 from jalons.privacy.references import normalise
 from services.referrals import refusals
 from services.referrals.api import bodies
 from services.referrals.api.edge import Answer, Edge, call, partner_of
+from services.referrals.api.late import late_ones
 from services.referrals.api.paging import Limit, paged
 from services.referrals.commands import acts as commands
 from services.referrals.domain.acts import Act, Placement, Referral, Training, open_to
@@ -19,6 +21,7 @@ from services.referrals.store.acts import PLACEMENTS, REFERRALS, TRAININGS, Acts
 from services.referrals.work import Call, Work
 
 Partner = Annotated[Call, Depends(call("partner"))]
+PartnerOrCoordinator = Annotated[Call, Depends(call("partner", "coordinator"))]
 PartnerCreates = Annotated[Call, Depends(call("partner", keyed=True))]
 Named = Annotated[str, Path(max_length=64, description="the id or the spoken reference")]
 _NEWEST = UUID(int=2**128 - 1)
@@ -27,7 +30,7 @@ _HIDDEN_FROM_EMPLOYER = {
     Placement: frozenset({"proposer", "goal", "chosen_by", "referral_id", "end_reason"}),
     Referral: frozenset({"referrer", "reason", "goal", "chosen_by", "disclosed", "decline_reason", "outcome"}),
 }
-_KEPT_FOR_THE_HUB = frozenset({"recipient_kind", "offer_type", "sent_at", "trial", "answered_by_id"})
+_KEPT_FOR_THE_HUB = frozenset({"recipient_kind", "offer_type", "sent_at", "trial", "answered_by_id", "terms"})
 
 ACTIONS: Mapping[str, Mapping[str, type[bodies.Body]]] = {
     "referrals": {
@@ -51,14 +54,19 @@ def routes(edge: Edge) -> APIRouter:
     def send(body: bodies.ReferralBody, caller: PartnerCreates) -> JSONResponse:
         return edge(caller, lambda work: _made(work, commands.send_referral(work, body.model_dump())))
 
-    @router.get("/referrals", summary="Your referrals, newest first", tags=["referrals"])
+    @router.get("/referrals", summary="Your referrals, newest first; late ones (coordinator)", tags=["referrals"])
     def list_referrals(
-        caller: Partner,
+        caller: PartnerOrCoordinator,
         box: Literal["received", "sent"] = "received",
         status: Annotated[str | None, Query(max_length=20)] = None,
         cursor: UUID | None = None,
         limit: Limit = 50,
+        late: Annotated[bool, Query(description="those nobody answered and the coordinator was told of")] = False,
     ) -> JSONResponse:
+        if late:
+            return edge.read(late_ones(caller, cursor, limit))
+        if not caller.principal.has("partner"):
+            raise forbidden("partner")
         party = "recipient" if box == "received" else "referrer"
         return edge.read(_listed(edge, REFERRALS, party, caller, status, cursor, limit))
 

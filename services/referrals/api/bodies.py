@@ -99,6 +99,7 @@ class ConventionBody(Body):
     reply_within_working_days: int = Field(default=5, ge=1, le=60)
     remind_on_working_days: list[Days] = Field(default=[3, 5], max_length=5)
     expire_after_days: Days = 30
+    escalate_on_working_day: Days = 7
 
 
 class OfferBody(Body):

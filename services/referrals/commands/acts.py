@@ -10,10 +10,12 @@ from uuid import UUID
 from jalons.clock import new_id
 from jalons.privacy.references import new_reference
 from services.referrals import refusals
+from services.referrals.commands import deadlines
 from services.referrals.commands.persons import active_partners, check_active, give_consent, own, registered_or_known
 from services.referrals.domain import acts, agreement
 from services.referrals.domain.acts import MOMENT_OF_KIND, Act, Decided, Placement, Referral, Training
 from services.referrals.domain.agreement import Consent
+from services.referrals.domain.deadlines import terms
 from services.referrals.domain.working_days import after_working_days
 from services.referrals.store import directory, persons
 from services.referrals.store.acts import PLACEMENTS, REFERRALS, TRAININGS, Acts
@@ -67,6 +69,7 @@ def send_referral(work: Work, given: Given) -> Referral:
             "follows": _earlier(work, given.get("follows"), person, "follows"),
             "alternative_to": _earlier(work, given.get("alternative_to"), person, "alternative_to"),
             "sent_at": work.call.now.isoformat(),
+            "terms": terms(convention),
             "trial": trial,
         },
     )
@@ -158,6 +161,7 @@ def step(work: Work, store: Acts[S], named: UUID | str, action: str, given: Give
     _check_dates(work, state, given)
     decided = acts.act(state, action, work.call.partner, said)
     store.save(work.conn, decided.state)
+    deadlines.follow(work, decided.state, action, state.status)
     work.say(state.ref, decided.event, decided.sealed, on)
     if action == "start" and isinstance(decided.state, Training | Placement) and decided.state.referral_id:
         _start_referral(work, decided.state, said, on)
@@ -173,11 +177,13 @@ def _start_referral(work: Work, answer: Training | Placement, said: Given, on: d
     given = {"started_on": said["started_on"], "answered_by": kind, "answered_by_id": str(answer.id)}
     decided = acts.act(referral, "start", referral.recipient, given)
     REFERRALS.save(work.conn, decided.state)
+    deadlines.follow(work, decided.state, "start", referral.status)
     work.say(referral.ref, decided.event, decided.sealed, on)
 
 
 def _new(work: Work, store: Acts[S], decided: Decided[S], on: date | None) -> S:
     store.add(work.conn, decided.state)
+    deadlines.follow(work, decided.state, "new")
     work.say(decided.state.ref, decided.event, decided.sealed, on)
     return decided.state
 

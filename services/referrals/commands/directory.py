@@ -13,8 +13,11 @@ from schemas import convention as conventions
 from schemas import offer as offers
 from schemas import partner as partners
 from services.referrals import refusals
+from services.referrals.domain.deadlines import Deadline, at_end_of
+from services.referrals.domain.lifecycle import HUB
 from services.referrals.keyring import hashed, new_secret
-from services.referrals.store import directory, identity
+from services.referrals.store import deadlines, directory, identity
+from services.referrals.store.deadlines import Waiting
 from services.referrals.store.identity import Client
 from services.referrals.work import Work
 
@@ -28,6 +31,8 @@ _STATUS_EVENT: dict[str, type[partners.PartnerRecord]] = {
 
 def put_partner(work: Work, slug: str, record: Mapping[str, Any]) -> tuple[dict[str, Any], bool]:
     """A partner's record, whole; the stored row, and whether it is new. Unchanged, nothing is said."""
+    if slug == HUB:
+        raise refusals.invalid("partner", "the hub itself acts under this name")
     directory.lock_name(work.conn, "directory", slug)
     known = directory.partner(work.conn, slug)
     work.expect(known["version"] if known else None)
@@ -80,6 +85,9 @@ def sign_convention(work: Work, record: Mapping[str, Any]) -> dict[str, Any]:
         raise refusals.invalid("valid_to", "before valid_from")
     values = {"convention_id": new_id(), **record, "parties": parties, "status": "signed"}
     directory.save(work.conn, "conventions", "convention_id", values)
+    if record["valid_to"]:
+        due = [Deadline("expire", at_end_of(record["valid_to"]))]
+        deadlines.add(work.conn, Waiting("convention", values["convention_id"]), work.call.id, due)
     _say_convention(work, conventions.SignedV1, values)
     return {**values, "version": 1}
 
@@ -108,8 +116,23 @@ def step_convention(work: Work, convention_id: UUID, action: str) -> dict[str, A
             f"Open now: {', '.join(open_now) or 'nothing'}.",
             actions=open_now,
         )
-    directory.set_status(work.conn, "conventions", "convention_id", convention_id, target)
-    values = {**known, "status": target, "version": known["version"] + 1}
+    if target == "terminated":
+        deadlines.end(work.conn, convention_id)
+    return _convention_is(work, known, target, event)
+
+
+def expire_convention(work: Work, convention_id: UUID) -> None:
+    """A convention whose time is over. The caller holds its name; one that was terminated has ended already."""
+    known = directory.convention(work.conn, convention_id)
+    if known and known["status"] in ("signed", "suspended"):
+        _convention_is(work, known, "expired", conventions.ExpiredV1)
+
+
+def _convention_is(
+    work: Work, known: Mapping[str, Any], status: str, event: type[conventions.ConventionRecord]
+) -> dict[str, Any]:
+    directory.set_status(work.conn, "conventions", "convention_id", known["convention_id"], status)
+    values = {**known, "status": status, "version": known["version"] + 1}
     _say_convention(work, event, values)
     return values
 

@@ -14,7 +14,9 @@ from schemas import beneficiary as events
 from schemas import consent as consents
 from services.referrals import refusals
 from services.referrals.domain.agreement import Consent
-from services.referrals.store import directory, persons
+from services.referrals.domain.deadlines import Deadline, at_end_of
+from services.referrals.store import deadlines, directory, persons
+from services.referrals.store.deadlines import Waiting
 from services.referrals.store.persons import Person
 from services.referrals.work import Work
 
@@ -82,6 +84,9 @@ def give_consent(
         raise refusals.invalid("expires_on", "in the past")
     consent_id = new_id()
     persons.add_consent(work.conn, consent_id, person.ref, consent, channel, evidence_ref, work.call.now)
+    if consent.expires_on:
+        waiting = Waiting("consent", consent_id, person.ref)
+        deadlines.add(work.conn, waiting, work.call.id, [Deadline("expire", at_end_of(consent.expires_on))])
     event = consents.GivenV1.model_validate(
         {
             "consent_id": consent_id,
@@ -105,6 +110,7 @@ def withdraw_consent(work: Work, named: UUID, consent_id: UUID) -> None:
         raise refusals.not_found("consent")
     partners, standing = found
     if standing:
+        deadlines.end(work.conn, consent_id)
         event = consents.WithdrawnV1(consent_id=consent_id, home=person.home, partners=tuple(partners))
         work.say(person.ref, event)
 

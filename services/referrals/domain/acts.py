@@ -198,7 +198,7 @@ def act(state: S, action: str, by: str, given: Facts) -> Decided[S]:
     """
     table, makers = _LIFE[type(state)]
     spared = "first_contact_on" if state.facts.get("contact") == "receiver_calls_referrer" else None
-    row = lifecycle.step(table, action, state.status, state.party(by), given, spared)
+    row = lifecycle.step(table, action, state.status, _roles(state, by), given, spared)
     said = {name: value for name, value in given.items() if value is not None}
     moved = replace(state, status=row.target, version=state.version + 1, facts={**state.facts, **_kept(action, said)})
     event, sealed = makers[action](moved, said)
@@ -207,7 +207,11 @@ def act(state: S, action: str, by: str, given: Facts) -> Decided[S]:
 
 def open_to(state: Act, partner: str) -> list[str]:
     """What a partner may do with it now."""
-    return lifecycle.open_actions(_LIFE[type(state)][0], state.status, state.party(partner))
+    return lifecycle.open_actions(_LIFE[type(state)][0], state.status, _roles(state, partner))
+
+
+def _roles(state: Act, by: str) -> frozenset[str]:
+    return frozenset({lifecycle.HUB}) if by == lifecycle.HUB else state.party(by)
 
 
 def _kept(action: str, said: Facts) -> dict[str, Any]:
@@ -249,6 +253,10 @@ def _referral_completed(r: Referral, given: Facts) -> Made:
     return referrals.CompletedV1(**r.common()), referrals.CompletedSealed.model_validate(given)
 
 
+def _expired(r: Referral, _given: Facts) -> Made:
+    return referrals.ExpiredV1(**r.common()), None
+
+
 def _training_started(t: Training, given: Facts) -> Made:
     return trainings.StartedV1(**t.common(), started_on=given["started_on"]), t.course()
 
@@ -280,6 +288,7 @@ _LIFE: dict[type[Act], tuple[lifecycle.Table, dict[str, Callable[[Any, Facts], M
             "decline": _declined,
             "start": _referral_started,
             "complete": _referral_completed,
+            "expire": _expired,
         },
     ),
     Training: (lifecycle.TRAINING, {"start": _training_started, "complete": _training_completed}),

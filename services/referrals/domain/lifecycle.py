@@ -20,6 +20,9 @@ class Transition:
 
 Table = tuple[Transition, ...]
 
+HUB = "hub"
+"""Who acts when time does: a role of nobody else, and no partner's name."""
+
 
 def _row(action: str, source: str, target: str, by: str, must_give: str = "") -> Transition:
     return Transition(action, frozenset(source.split()), target, frozenset(by.split()), frozenset(must_give.split()))
@@ -32,6 +35,7 @@ REFERRAL: Table = (
     _row("decline", "sent received waitlisted", "declined", "recipient", "reason declined_by"),
     _row("start", "accepted", "started", "recipient", "started_on"),
     _row("complete", "started", "completed", "recipient", "outcome"),
+    _row("expire", "sent received waitlisted", "expired", HUB),
 )
 
 TRAINING: Table = (

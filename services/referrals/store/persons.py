@@ -172,6 +172,16 @@ def withdraw(conn: Connection, ref: UUID, consent_id: UUID, now: datetime) -> tu
     return list(row.partners), row.withdrawn is None
 
 
+def standing(conn: Connection, consent_id: UUID) -> Any | None:
+    """An agreement that was not withdrawn, with its person's ref and home."""
+    return execute(
+        conn,
+        "SELECT c.ref, b.home, c.partners FROM consents c JOIN beneficiaries b ON b.ref = c.ref"
+        " WHERE c.consent_id = %s AND c.withdrawn IS NULL",
+        (consent_id,),
+    ).fetchone()
+
+
 def disclosures(conn: Connection, ref: UUID) -> list[dict[str, Any]]:
     """Who received which attribute, when: what every referral let through."""
     rows = execute(

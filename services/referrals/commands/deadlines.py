@@ -1,0 +1,61 @@
+"""What the hub does by itself when time has come: the ordinary step or event, in the transaction that ends the row."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from schemas import consent as consents
+from services.referrals.commands import directory
+from services.referrals.domain import deadlines as rules
+from services.referrals.domain.acts import Act
+from services.referrals.domain.deadlines import Deadline
+from services.referrals.store import deadlines, persons
+from services.referrals.store.acts import PLACEMENTS, REFERRALS, TRAININGS, Acts
+from services.referrals.store.deadlines import Waiting
+from services.referrals.work import Work
+
+_STORES: dict[str, Acts[Any]] = {"referral": REFERRALS, "training": TRAININGS, "placement": PLACEMENTS}
+
+
+def follow(work: Work, state: Act, action: str, before: str | None = None) -> None:
+    """What is due of an act from now on. Every command that saves an act calls it. before: the status it had; None
+    for one that is new."""
+    if not rules.waits_anew(before, state.status, action):
+        return
+    if before is not None:
+        deadlines.end(work.conn, state.id)
+    waiting = Waiting(type(state).__name__.lower(), state.id, state.ref)
+    deadlines.add(work.conn, waiting, work.call.id, rules.of(state, work.call.today))
+
+
+def fall_due(work: Work, waiting: Waiting, due: list[Deadline]) -> None:
+    """Deal with all that is due of one act: say the newest; what has moved on meanwhile is passed over in silence."""
+    deadlines.done(work.conn, waiting.about, work.call.now)
+    if waiting.noun == "convention":
+        directory.expire_convention(work, waiting.about)
+    elif waiting.noun == "consent":
+        _expire_consent(work, waiting)
+    else:
+        _say(work, waiting, rules.newest(due))
+
+
+def _say(work: Work, waiting: Waiting, deadline: Deadline) -> None:
+    store = _STORES[waiting.noun]
+    state = store.find(work.conn, waiting.about, lock=True)
+    if state is None:
+        return
+    decided = rules.expires(state, deadline)
+    if decided is not None:
+        store.save(work.conn, decided.state)
+        work.say(state.ref, decided.event)
+        follow(work, decided.state, "expire", state.status)
+    elif event := rules.says(state, deadline):
+        work.say(state.ref, event)
+
+
+def _expire_consent(work: Work, waiting: Waiting) -> None:
+    """An agreement that was withdrawn has ended already, and was said to."""
+    found = persons.standing(work.conn, waiting.about)
+    if found:
+        event = consents.ExpiredV1(consent_id=waiting.about, home=found.home, partners=tuple(found.partners))
+        work.say(found.ref, event)
