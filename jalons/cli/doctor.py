@@ -167,7 +167,7 @@ def measured(service: str, text: str) -> Iterator[Finding]:
     if lag > _FAR_BEHIND:
         said = f"{service} is {lag:.0f} records behind. If that does not shrink, its log says what it waits for."
         yield Finding("note", "reading", said)
-    if not fused and oldest <= _WAITED_TOO_LONG and lag <= _FAR_BEHIND:
+    if not fused and oldest <= _WAITED_TOO_LONG and overdue <= _OVERDUE and lag <= _FAR_BEHIND:
         yield Finding("ok", "events", f"{service} has none waiting to be sent or read")
 
 

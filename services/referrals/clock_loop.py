@@ -95,7 +95,7 @@ class ClockLoop:
         self._at = waiting.about
         if waiting.ref is None:
             directory.lock_name(conn, "directory", str(waiting.about))
-        due, call_id = deadlines.due(conn, waiting.about, now)
+        due, call_id = deadlines.claim(conn, waiting.about, now)
         if call_id is not None:
             work = Work(conn, Call(call_id, _HUB, now), self._outbox, self._keys, self._alias)
             fall_due(work, waiting, due)

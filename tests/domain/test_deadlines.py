@@ -16,7 +16,7 @@ from schemas.catalogue import TYPES
 from services.referrals.domain import deadlines
 from services.referrals.domain.acts import Act, Placement, Referral, Training
 from services.referrals.domain.agreement import Convention
-from services.referrals.domain.deadlines import Deadline, Kind, at_end_of, expires, newest, of, says, terms, waits_anew
+from services.referrals.domain.deadlines import Deadline, Kind, at_end_of, expires, newest, of, says, terms, wait
 from services.referrals.domain.working_days import is_working_day
 from tests.domain.test_lifecycle import new
 
@@ -135,12 +135,9 @@ def test_nothing_is_due_of_what_is_over() -> None:
 
 
 def test_being_received_a_referral_goes_on_waiting_as_it_was() -> None:
-    assert not waits_anew("sent", "received", "receive")
-    assert not waits_anew("sent", "sent", "suggest")
-    assert waits_anew(None, "sent", "new")
-    assert waits_anew("received", "accepted", "accept")
-    assert waits_anew("declined", "sent", "reopen")
-    assert waits_anew("waitlisted", "waitlisted", "waitlist")
+    assert wait(new(Referral, "sent")) == wait(new(Referral, "received"))
+    others = {wait(new(Referral, status)) for status in ("sent", "waitlisted", "accepted", "declined", "expired")}
+    assert len(others) == 5
 
 
 def test_of_what_fell_due_while_nobody_looked_the_newest_is_said() -> None:
@@ -191,6 +188,13 @@ def test_a_deadline_makes_its_event_and_only_while_it_means_something(
     assert more.items() <= event.model_dump().items()
     assert says(new(kind, "void", **FACTS), deadline) is None, "it has moved on"
     assert expires(new(kind, status, **FACTS), deadline) is None
+
+
+def test_a_follow_up_that_was_told_of_already_is_not_asked_for() -> None:
+    deadline = Deadline("follow_up", deadlines.in_the_morning(MONDAY), 6)
+    told = new(Placement, "ended", **FACTS, follow_ups={"6": "in_job"})
+    assert says(told, deadline) is None
+    assert says(new(Placement, "ended", **FACTS, follow_ups={"3": "in_job"}), deadline) is not None
 
 
 def test_every_kind_of_deadline_and_of_news_has_its_saying() -> None:

@@ -161,7 +161,7 @@ def step(work: Work, store: Acts[S], named: UUID | str, action: str, given: Give
     _check_dates(work, state, given)
     decided = acts.act(state, action, work.call.partner, said)
     store.save(work.conn, decided.state)
-    deadlines.follow(work, decided.state, action, state.status)
+    deadlines.follow(work, decided.state)
     work.say(state.ref, decided.event, decided.sealed, on)
     if action == "start" and isinstance(decided.state, Training | Placement) and decided.state.referral_id:
         _start_referral(work, decided.state, said, on)
@@ -177,13 +177,13 @@ def _start_referral(work: Work, answer: Training | Placement, said: Given, on: d
     given = {"started_on": said["started_on"], "answered_by": kind, "answered_by_id": str(answer.id)}
     decided = acts.act(referral, "start", referral.recipient, given)
     REFERRALS.save(work.conn, decided.state)
-    deadlines.follow(work, decided.state, "start", referral.status)
+    deadlines.follow(work, decided.state)
     work.say(referral.ref, decided.event, decided.sealed, on)
 
 
 def _new(work: Work, store: Acts[S], decided: Decided[S], on: date | None) -> S:
     store.add(work.conn, decided.state)
-    deadlines.follow(work, decided.state, "new")
+    deadlines.follow(work, decided.state)
     work.say(decided.state.ref, decided.event, decided.sealed, on)
     return decided.state
 

@@ -17,20 +17,17 @@ from services.referrals.work import Work
 _STORES: dict[str, Acts[Any]] = {"referral": REFERRALS, "training": TRAININGS, "placement": PLACEMENTS}
 
 
-def follow(work: Work, state: Act, action: str, before: str | None = None) -> None:
-    """What is due of an act from now on. Every command that saves an act calls it. before: the status it had; None
-    for one that is new."""
-    if not rules.waits_anew(before, state.status, action):
-        return
-    if before is not None:
-        deadlines.end(work.conn, state.id)
-    waiting = Waiting(type(state).__name__.lower(), state.id, state.ref)
-    deadlines.add(work.conn, waiting, work.call.id, rules.of(state, work.call.today))
+def follow(work: Work, state: Act) -> None:
+    """What is due of an act from now on. Every command calls it that has added or saved one; while the act waits for
+    the same, nothing changes."""
+    waiting = Waiting(type(state).__name__.lower(), state.id, state.ref, rules.wait(state))
+    if state.version > 1:
+        deadlines.end(work.conn, state.id, but=waiting.wait)
+    deadlines.begin(work.conn, waiting, work.call.id, rules.of(state, work.call.today))
 
 
 def fall_due(work: Work, waiting: Waiting, due: list[Deadline]) -> None:
-    """Deal with all that is due of one act: say the newest; what has moved on meanwhile is passed over in silence."""
-    deadlines.done(work.conn, waiting.about, work.call.now)
+    """Deal with all that was due of one act: say the newest; what has moved on meanwhile is passed over in silence."""
     if waiting.noun == "convention":
         directory.expire_convention(work, waiting.about)
     elif waiting.noun == "consent":
@@ -48,7 +45,7 @@ def _say(work: Work, waiting: Waiting, deadline: Deadline) -> None:
     if decided is not None:
         store.save(work.conn, decided.state)
         work.say(state.ref, decided.event)
-        follow(work, decided.state, "expire", state.status)
+        follow(work, decided.state)
     elif event := rules.says(state, deadline):
         work.say(state.ref, event)
 

@@ -85,8 +85,8 @@ def give_consent(
     consent_id = new_id()
     persons.add_consent(work.conn, consent_id, person.ref, consent, channel, evidence_ref, work.call.now)
     if consent.expires_on:
-        waiting = Waiting("consent", consent_id, person.ref)
-        deadlines.add(work.conn, waiting, work.call.id, [Deadline("expire", at_end_of(consent.expires_on))])
+        waiting = Waiting("consent", consent_id, person.ref, "end")
+        deadlines.begin(work.conn, waiting, work.call.id, [Deadline("expire", at_end_of(consent.expires_on))])
     event = consents.GivenV1.model_validate(
         {
             "consent_id": consent_id,

@@ -74,12 +74,10 @@ def of(state: Act, today: date) -> list[Deadline]:
     return sorted(found, key=_order)
 
 
-def waits_anew(before: str | None, after: str, action: str) -> bool:
-    """Whether a step ends the deadlines there are and begins others; being received, an act goes on waiting as it was.
-
-    before, after: the statuses; None for an act that is new. A place on a waiting list that is said anew counts anew.
-    """
-    return action == "waitlist" or not (before == after or {before, after} == UNANSWERED)
+def wait(state: Act) -> str:
+    """What an act waits for: its deadlines stand while that is the same. Being received, it goes on waiting for an
+    answer."""
+    return "answer" if state.status in UNANSWERED else state.status
 
 
 def newest(due: Iterable[Deadline]) -> Deadline:
@@ -209,7 +207,7 @@ def _placement_says(state: Placement, deadline: Deadline) -> Payload | None:
             return placements.NewsDueV1(**state.common(), about=deadline.kind, since=since)
         case "end_near":
             return placements.EndNearV1(**state.common(), planned_end=state.facts["planned_end"])
-        case "follow_up":
+        case "follow_up" if str(deadline.number) not in state.facts.get("follow_ups", {}):  # else it was told of
             return placements.FollowUpDueV1(**state.common(), months=deadline.number)
     return None
 

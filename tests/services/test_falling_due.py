@@ -95,7 +95,7 @@ def waitlisted(desk: Desk, referral: Any, **facts: str) -> None:
         assert state is not None
         moved = replace(state, status="waitlisted", version=state.version + 1, facts={**state.facts, **facts})
         REFERRALS.save(work.conn, moved)
-        deadline_commands.follow(work, moved, "waitlist", state.status)
+        deadline_commands.follow(work, moved)
 
     desk.do("le-trusquin", put)
 
@@ -259,3 +259,13 @@ def listed(desk: Desk) -> list[str]:
 def schema_of(desk: Desk) -> str:
     with transaction(desk.engine) as conn:
         return str(execute(conn, "SELECT current_schema()").fetchone()[0])
+
+
+def test_what_changes_no_wait_begins_none_anew(desk: Desk) -> None:
+    """As an act that leaves the status, or is said to be received, weeks after the reminders."""
+    referral = desk.refer()
+    assert desk.passes("2026-11-30 08:00") == ["referral.reminder_due"], "the second; the first was superseded"
+    desk.step(REFERRALS, referral, "receive")
+    assert desk.open_rows() == 2
+    assert desk.passes("2026-12-01 20:00") == []
+    assert desk.passes("2026-12-02 08:00") == ["referral.escalated"]
