@@ -25,6 +25,7 @@ PAYLOADS: tuple[type[Payload], ...] = (
     convention.SignedV1,
     convention.SuspendedV1,
     convention.TerminatedV1,
+    convention.ExpiredV1,
     offer.PublishedV1,
     offer.CapacityChangedV1,
     offer.ClosedV1,

@@ -48,6 +48,7 @@ _CONVENTION = {
     "reply_within_working_days": 5,
     "remind_on_working_days": [3, 5],
     "expire_after_days": 30,
+    "escalate_on_working_day": 7,
 }
 _OFFER = {
     "offer": "auxiliaire-de-soins",
@@ -126,6 +127,7 @@ DATA: dict[str, dict[str, Any]] = {
     "jalons.convention.signed.v1": _CONVENTION,
     "jalons.convention.suspended.v1": _CONVENTION | {"status": "suspended"},
     "jalons.convention.terminated.v1": _CONVENTION | {"status": "terminated"},
+    "jalons.convention.expired.v1": _CONVENTION | {"status": "expired", "valid_to": "2026-12-31"},
     "jalons.offer.published.v1": _OFFER,
     "jalons.offer.capacity_changed.v1": _OFFER | {"status": "full", "taken": 15},
     "jalons.offer.closed.v1": _OFFER | {"status": "closed"},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -10,6 +11,7 @@ from fastapi import APIRouter, Depends, Query, Response
 from fastapi.responses import JSONResponse
 from sqlalchemy import Connection, Engine
 
+from jalons import clock
 from jalons.clock import new_id, now
 from jalons.database import execute, transact, transaction
 from jalons.http import actor
@@ -80,9 +82,9 @@ def log_routes(
                 conn,
                 "SELECT subject, max(sequence) AS sequence, max(position) AS position FROM"
                 " (SELECT subject, sequence, position FROM events WHERE position > %s"
-                " AND recorded < now() - make_interval(secs => %s) ORDER BY position LIMIT 1000) page"
+                " AND recorded < %s ORDER BY position LIMIT 1000) page"
                 " GROUP BY subject ORDER BY position",
-                (after, settled),
+                (after, clock.now() - timedelta(seconds=settled)),
             )
             return {"items": [row._asdict() for row in found]}
 

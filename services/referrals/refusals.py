@@ -113,12 +113,15 @@ def _no_consent(_error: Exception) -> Problem:
     )
 
 
+_EXPIRED = "It was not answered in time. Speak with the other partner: the one who referred may refer again."
+
+
 def _not_allowed(error: NotAllowed) -> Problem:
     return Problem(
         409,
         "transition_not_allowed",
         f"`{error.action}` is not open to you while the status is `{error.status}`.",
-        f"Open to you now: {', '.join(error.open) or 'nothing'}.",
+        _EXPIRED if error.status == "expired" else f"Open to you now: {', '.join(error.open) or 'nothing'}.",
         actions=error.open,
     )
 

@@ -19,8 +19,20 @@ from jalons.serve import Service
 from jalons.settings import Settings
 from jalons.wiring import database_answers, ground
 from schemas.envelope import Event
-from services.referrals.api import acts, code_lists, directory, erasure, identity, imports, offers, persons, retention
+from services.referrals.api import (
+    acts,
+    clock,
+    code_lists,
+    directory,
+    erasure,
+    identity,
+    imports,
+    offers,
+    persons,
+    retention,
+)
 from services.referrals.api.edge import Edge
+from services.referrals.clock_loop import ClockLoop
 from services.referrals.commands.imports import Importer, key_of
 from services.referrals.commands.reading import narrowed
 from services.referrals.keyring import PersonKeys, SigningKeys
@@ -63,7 +75,8 @@ def build(settings: Settings) -> Service:
     app.include_router(imports.routes(edge, importer, key_of(secret)))
     app.include_router(offers.routes(edge))
     app.include_router(identity.routes(settings, edge, keys, signing))
+    app.include_router(clock.routes())
     app.include_router(audit_routes(base.engine, base.audit, stores.home_ref))
     app.include_router(log_routes(base.engine, keys.cache, base.alias, base.audit, _narrowed))
     app.include_router(dead_letter_routes(base.engine, None))
-    return Service("referrals", app, [base.relay, importer])
+    return Service("referrals", app, [base.relay, importer, ClockLoop(base, keys)])

@@ -8,12 +8,14 @@ from fastapi import APIRouter, Depends, Path, Query
 from fastapi.responses import JSONResponse
 from sqlalchemy import Connection
 
+from jalons.identity import forbidden
 from jalons.privacy.references import normalise
 from services.referrals import refusals
 from services.referrals.api import act_bodies as forms
 from services.referrals.api import bodies
 from services.referrals.api.bodies import Dated
 from services.referrals.api.edge import Answer, Edge, call, partner_of
+from services.referrals.api.late import late_ones
 from services.referrals.api.paging import Limit, paged
 from services.referrals.api.sheets import ID, is_employer, sheet
 from services.referrals.commands import acts as commands
@@ -80,14 +82,19 @@ def routes(edge: Edge) -> APIRouter:
     def send(body: bodies.ReferralBody, caller: PartnerCreates) -> JSONResponse:
         return edge(caller, lambda work: _made(work, commands.send_referral(work, body.model_dump())))
 
-    @router.get("/referrals", summary="Your referrals, newest first", tags=["referrals"])
+    @router.get("/referrals", summary="Your referrals, newest first; late ones (coordinator)", tags=["referrals"])
     def list_referrals(
-        caller: Partner,
+        caller: Reader,
         box: Literal["received", "sent"] = "received",
         status: Annotated[str | None, Query(max_length=20)] = None,
         cursor: UUID | None = None,
         limit: Limit = 50,
+        late: Annotated[bool, Query(description="those nobody answered and the coordinator was told of")] = False,
     ) -> JSONResponse:
+        if late:
+            return edge.read(late_ones(caller, cursor, limit), caller)
+        if not caller.principal.has("partner"):
+            raise forbidden("partner")
         party = "recipient" if box == "received" else "referrer"
         return edge.read(_listed(edge, REFERRALS, party, caller, status, cursor, limit), caller)
 

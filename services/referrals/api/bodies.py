@@ -110,6 +110,7 @@ class ConventionBody(Body):
     remind_on_working_days: list[Days] = Field(default=[3, 5], max_length=5)
     expire_after_days: Days = 30
     retention_months: int = Field(default=24, ge=1, le=120)
+    escalate_on_working_day: Days = 7
 
 
 class OfferBody(Body):

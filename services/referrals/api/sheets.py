@@ -12,7 +12,7 @@ from services.referrals.domain.lifecycle import Office
 ID: dict[type[Act], str] = {Referral: "referral_id", Training: "training_id", Placement: "placement_id"}
 
 _KEPT_FOR_THE_HUB = frozenset(
-    {"recipient_kind", "offer_type", "sent_at", "trial", "answered_by_id", "last_act", "earlier_recipients"}
+    {"recipient_kind", "offer_type", "sent_at", "trial", "answered_by_id", "last_act", "earlier_recipients", "terms"}
 )
 _HIDDEN_FROM_RECEIVER = frozenset({"follows", "alternative_to", "parent", "suggested_offer", "suggested_partner"})
 """What else was tried for the person is the referrer's to know."""

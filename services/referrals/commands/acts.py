@@ -10,11 +10,13 @@ from uuid import UUID
 from jalons.clock import new_id
 from jalons.privacy.references import new_reference
 from services.referrals import refusals
+from services.referrals.commands import deadlines
 from services.referrals.commands.persons import active_partners, check_active, give_consent, own, registered_or_known
 from services.referrals.domain import acts, agreement, lifecycle
 from services.referrals.domain.accompaniment import check_accompanied
 from services.referrals.domain.acts import MOMENT_OF_KIND, Act, Decided, Placement, Referral, Training
 from services.referrals.domain.agreement import Consent
+from services.referrals.domain.deadlines import terms
 from services.referrals.domain.lifecycle import HUB, Office
 from services.referrals.domain.rerouting import chained, check_nothing_followed, lapsing
 from services.referrals.domain.validity import valid
@@ -90,6 +92,7 @@ def draft(work: Work, given: Given, parent: Referral | None = None) -> Referral:
             "follows": _earlier(work, given.get("follows"), person, "follows"),
             "alternative_to": _earlier(work, given.get("alternative_to"), person, "alternative_to"),
             "sent_at": work.call.now.isoformat(),
+            "terms": terms(convention),
             "trial": trial,
         }
         | (chained(parent, recipient) if parent else {}),
@@ -218,6 +221,7 @@ def keep(work: Work, store: Acts[S], before: S, decided: Decided[S], on: date | 
     """Save a state, note what it does to an offer's places, and say its event. Raises AlreadyOpen and InTheFuture."""
     store.save(work.conn, decided.state)
     work.moved(before, decided.state)
+    deadlines.follow(work, decided.state)
     work.say(decided.state.ref, decided.event, decided.sealed, on, by=by)
 
 
@@ -246,6 +250,7 @@ def _start_referral(work: Work, answer: Training | Placement, said: Given, on: d
 
 def _new(work: Work, store: Acts[S], decided: Decided[S], on: date | None) -> S:
     store.add(work.conn, decided.state)
+    deadlines.follow(work, decided.state)
     work.say(decided.state.ref, decided.event, decided.sealed, on)
     return decided.state
 

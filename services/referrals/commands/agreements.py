@@ -9,7 +9,7 @@ from schemas import consent as events
 from services.referrals import refusals
 from services.referrals.commands.persons import give_consent, own
 from services.referrals.domain.agreement import Consent, Holder, uncovered
-from services.referrals.store import agreements, directory, persons
+from services.referrals.store import agreements, deadlines, directory, persons
 from services.referrals.store.agreements import Kept
 from services.referrals.store.persons import Person
 from services.referrals.work import Work
@@ -33,6 +33,7 @@ def give(
     consent_id = give_consent(work, person, consent, channel, evidence_ref, on)
     if old:
         agreements.end(work.conn, old.consent_id, "withdrawn", work.call.now, consent_id)
+        deadlines.end(work.conn, old.consent_id)
         _say(work, person, old, events.WithdrawnV1)
     return consent_id
 
@@ -45,6 +46,7 @@ def withdraw(work: Work, named: UUID, consent_id: UUID) -> None:
         raise refusals.not_found("consent")
     if kept.standing:
         agreements.end(work.conn, consent_id, "withdrawn", work.call.now)
+        deadlines.end(work.conn, consent_id)
         _say(work, person, kept, events.WithdrawnV1)
 
 

@@ -14,8 +14,10 @@ from schemas import beneficiary as events
 from schemas import consent as consents
 from services.referrals import refusals
 from services.referrals.domain.agreement import Consent
+from services.referrals.domain.deadlines import Deadline, at_end_of
 from services.referrals.domain.validity import valid
-from services.referrals.store import agreements, directory, persons
+from services.referrals.store import agreements, deadlines, directory, persons
+from services.referrals.store.deadlines import Waiting
 from services.referrals.store.persons import Person
 from services.referrals.work import Work
 
@@ -83,6 +85,9 @@ def give_consent(
         raise refusals.invalid("expires_on", "in the past")
     consent_id = new_id()
     persons.add_consent(work.conn, consent_id, person.ref, consent, channel, evidence_ref, work.call.now)
+    if consent.expires_on:
+        waiting = Waiting("consent", consent_id, person.ref, "end")
+        deadlines.begin(work.conn, waiting, work.call.id, [Deadline("expire", at_end_of(consent.expires_on))])
     event = consents.GivenV1.model_validate(
         {
             "consent_id": consent_id,

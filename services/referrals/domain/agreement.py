@@ -23,6 +23,9 @@ class Convention:
     scope: tuple[tuple[str, str, tuple[str, ...]], ...]
     shared_attributes: frozenset[str]
     reply_within_working_days: int
+    remind_on_working_days: tuple[int, ...] = (3, 5)
+    escalate_on_working_day: int = 7
+    expire_after_days: int = 30
 
     def in_force(self, on: date) -> bool:
         """Signed, and within its dates."""

@@ -21,7 +21,8 @@ Row = dict[str, Any]
 
 _CONVENTION_COLUMNS = (
     "convention_id, parties, status, valid_from, valid_to, scope, shared_attributes, legal_basis,"
-    " reply_within_working_days, remind_on_working_days, expire_after_days, retention_months, version"
+    " reply_within_working_days, remind_on_working_days, expire_after_days, escalate_on_working_day, retention_months,"
+    " version"
 )
 
 _TAKEN = f"""
@@ -265,6 +266,9 @@ def as_convention(row: Row) -> Convention:
         tuple((s["from"], s["to"], tuple(s["moments"])) for s in row["scope"]),
         frozenset(row["shared_attributes"]),
         row["reply_within_working_days"],
+        tuple(row["remind_on_working_days"]),
+        row["escalate_on_working_day"],
+        row["expire_after_days"],
     )
 
 
