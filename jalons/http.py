@@ -8,12 +8,11 @@ from typing import Any
 from urllib.parse import unquote_plus
 
 from fastapi import FastAPI, Response
-from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.responses import HTMLResponse, JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.requests import ClientDisconnect
 
-from jalons import metrics, problems
+from jalons import documents, metrics, problems
 from jalons.identity import Verifier
 from jalons.privacy.national_number import holds_control_character, holds_national_number, is_uuid
 
@@ -36,7 +35,7 @@ _TOO_LARGE = problems.Problem(
 
 def application(service: str, promise: str, verifier: Verifier, ready: Ready, public_url: str | None) -> FastAPI:
     """A service's application without its routes. promise: one line for its documents."""
-    app = FastAPI(
+    app = documents.Described(
         title=f"Jalons · {service}",
         description=promise,
         version="1",
@@ -51,9 +50,8 @@ def application(service: str, promise: str, verifier: Verifier, ready: Ready, pu
     app.add_middleware(Shell, service=service)
 
     @app.get("/docs", include_in_schema=False)
-    async def documents() -> HTMLResponse:
-        """Names the document relatively: behind the public address this page is one of three."""
-        return get_swagger_ui_html(openapi_url="openapi.json", title=app.title)
+    def described() -> HTMLResponse:
+        return HTMLResponse(documents.page(app.openapi()), headers={"Content-Security-Policy": documents.POLICY})
 
     @app.get("/health/live", tags=["operation"], summary="The process answers")
     async def live() -> dict[str, str]:

@@ -20,7 +20,7 @@ import pytest
 
 from jalons import client as sdk
 from jalons.client import bodies, nouns
-from jalons.client.exchange import Exchange
+from jalons.client.exchange import Addresses, Exchange
 from jalons.database import engine
 from jalons.embedded.stack import Stack
 from services.referrals.api import bodies as forms
@@ -475,3 +475,12 @@ def _takes(method: Any, fields: set[str]) -> None:
     known = set(fields) if said is Any else set(get_type_hints(said.__args__[0]))
     named = {name for name in inspect.signature(method).parameters if name != "said"}
     assert fields <= known | named, method.__qualname__
+
+
+def test_under_one_public_address_each_services_log_has_its_own_path() -> None:
+    public = Addresses("https://hub.example/")
+    assert public.url("referrals", "/referrals") == "https://hub.example/referrals"
+    assert public.url("referrals", "/oauth/token") == "https://hub.example/oauth/token"
+    assert public.url("observation", "/events") == "https://hub.example/services/observation/events"
+    own = Addresses({name: f"http://{name}:1" for name in ("referrals", "observation", "notifications")})
+    assert own.url("observation", "/events") == "http://observation:1/events"

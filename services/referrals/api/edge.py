@@ -16,6 +16,7 @@ from sqlalchemy import Connection
 
 from jalons.clock import new_id, now
 from jalons.database import transact
+from jalons.demands import Demand, demanding
 from jalons.identity import Principal, Verifier, forbidden
 from jalons.privacy.national_number import holds_control_character, holds_national_number, is_uuid
 from jalons.problems import CONTROL_CHARACTER, NATIONAL_NUMBER, Problem
@@ -71,7 +72,7 @@ def call(*scopes: str, keyed: bool = False) -> Callable[[Request], Awaitable[Cal
             request=await _fingerprint(request) if key else b"",
         )
 
-    return known
+    return demanding(known, Demand(scopes, keyed))
 
 
 @dataclass(frozen=True)
