@@ -151,6 +151,26 @@ EndReason = Literal[
     "end_of_contract",
     "other",
 ]
+ReferralStatus = Literal[
+    "sent",
+    "received",
+    "waitlisted",
+    "accepted",
+    "started",
+    "completed",
+    "declined",
+    "redirected",
+    "cancelled",
+    "interrupted",
+    "expired",
+    "voided",
+]
+VoidReason = Literal["recorded_in_error", "wrong_person"]
+ReopenReason = Literal["recorded_in_error", "situation_changed", "other"]
+ReportedBy = Literal["referrer"]
+"""Who recorded an answer in the receiver's place, when the receiver does not use the hub."""
+NewsDue = Literal["still_waiting", "first_contact", "start", "end"]
+"""What should have happened by now, of which nothing was said."""
 ReferralOutcome = Literal["reached", "partly", "not_reached"]
 TrainingKind = Literal[
     "bilan_new",
@@ -169,6 +189,8 @@ TrainingKind = Literal[
 ]
 Tool = Literal["gingo", "bsp", "pass_avenir", "other"]
 TrainingOutcome = Literal["acquired", "partial", "not_acquired"]
+FollowUpMonths = Literal[3, 6, 12]
+Situation = Literal["in_job", "training", "seeking", "unknown"]
 PlacementKind = Literal[
     "art60_7",
     "art61",

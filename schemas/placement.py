@@ -6,7 +6,20 @@ from datetime import date
 from typing import ClassVar
 from uuid import UUID
 
-from schemas.codes import ChosenBy, EndReason, Goal, OccupationCode, PlacementKind, Reference, Slug
+from schemas.codes import (
+    ChosenBy,
+    DeclineReason,
+    EndReason,
+    FollowUpMonths,
+    Goal,
+    NewsDue,
+    OccupationCode,
+    PlacementKind,
+    Reference,
+    ReferralOutcome,
+    Situation,
+    Slug,
+)
 from schemas.envelope import Payload, SealedPart
 from schemas.topics import PATHWAYS, Topic
 
@@ -101,3 +114,95 @@ class EndedV1(PlacementEvent):
     )
 
     ended_on: date
+
+
+class RefusedSealed(SealedPart):
+    """Why not."""
+
+    kind: PlacementKind
+    reason: DeclineReason
+
+
+class RefusedV1(PlacementEvent):
+    """The employer says no."""
+
+    TYPE: ClassVar[str] = "jalons.placement.refused.v1"
+    SEALED: ClassVar[type[SealedPart] | None] = RefusedSealed
+    SEEN_BY: ClassVar[dict[str, frozenset[str]]] = _seen(
+        frozenset({"sealed.kind", "sealed.reason"}), frozenset({"sealed.kind", "sealed.reason"})
+    )
+
+
+class CancelledV1(PlacementEvent):
+    """It was confirmed and will not begin."""
+
+    TYPE: ClassVar[str] = "jalons.placement.cancelled.v1"
+    SEALED: ClassVar[type[SealedPart] | None] = EndedSealed
+    SEEN_BY: ClassVar[dict[str, frozenset[str]]] = _seen(
+        frozenset({"sealed.kind", "sealed.reason"}), frozenset({"sealed.kind"})
+    )
+
+
+class EvaluatedSealed(SealedPart):
+    """How far its goal is reached."""
+
+    kind: PlacementKind
+    outcome: ReferralOutcome
+
+
+class EvaluatedV1(PlacementEvent):
+    """Those concerned looked together at how it goes."""
+
+    TYPE: ClassVar[str] = "jalons.placement.evaluated.v1"
+    SEALED: ClassVar[type[SealedPart] | None] = EvaluatedSealed
+    SEEN_BY: ClassVar[dict[str, frozenset[str]]] = _seen(
+        frozenset({"sealed.kind", "sealed.outcome"}), frozenset({"sealed.kind", "sealed.outcome"})
+    )
+
+
+class FollowedUpSealed(SealedPart):
+    """What became of the person."""
+
+    kind: PlacementKind
+    situation: Situation
+
+
+class FollowedUpV1(PlacementEvent):
+    """The home partner says how the person fares. months: since the placement ended."""
+
+    TYPE: ClassVar[str] = "jalons.placement.followed_up.v1"
+    SEALED: ClassVar[type[SealedPart] | None] = FollowedUpSealed
+    SEEN_BY: ClassVar[dict[str, frozenset[str]]] = {
+        "proposer": _PROPOSER | {"months", "sealed.kind", "sealed.situation"},
+        "employer": frozenset(),
+    }
+
+    months: FollowUpMonths
+
+
+class NewsDueV1(PlacementEvent):
+    """A planned start or end has passed, and nothing was said. since: the day it was due."""
+
+    TYPE: ClassVar[str] = "jalons.placement.news_due.v1"
+    SEEN_BY: ClassVar[dict[str, frozenset[str]]] = _seen(frozenset({"about", "since"}), frozenset({"about", "since"}))
+
+    about: NewsDue
+    since: date
+
+
+class EndNearV1(PlacementEvent):
+    """Sixty days before its planned end: time to think of what follows."""
+
+    TYPE: ClassVar[str] = "jalons.placement.end_near.v1"
+    SEEN_BY: ClassVar[dict[str, frozenset[str]]] = {"proposer": _PROPOSER | {"planned_end"}, "employer": frozenset()}
+
+    planned_end: date
+
+
+class FollowUpDueV1(PlacementEvent):
+    """So many months after its end: how does the person fare?"""
+
+    TYPE: ClassVar[str] = "jalons.placement.follow_up_due.v1"
+    SEEN_BY: ClassVar[dict[str, frozenset[str]]] = {"proposer": _PROPOSER | {"months"}, "employer": frozenset()}
+
+    months: FollowUpMonths

@@ -14,9 +14,11 @@ from schemas.codes import (
     DeclinedBy,
     DeclineReason,
     Education,
+    EndReason,
     Goal,
     Household,
     Moment,
+    NewsDue,
     Nis,
     Obstacle,
     OfferType,
@@ -25,15 +27,19 @@ from schemas.codes import (
     Reference,
     ReferralOutcome,
     ReferralReason,
+    ReferralStatus,
+    ReopenReason,
+    ReportedBy,
     Sex,
     Slug,
+    VoidReason,
 )
 from schemas.envelope import Payload, SealedPart
 from schemas.topics import PATHWAYS, Topic
 
 _BOTH = frozenset(
     {"referral_id", "reference", "referrer", "recipient", "recipient_kind", "offer", "offer_type", "moment"}
-)
+) | {"reported_by"}
 
 
 def _seen(*fields: str) -> dict[str, frozenset[str]]:
@@ -57,6 +63,7 @@ class ReferralEvent(Payload):
     offer_type: OfferType | None = None
     moment: Moment
     trial: bool = False
+    reported_by: ReportedBy | None = None
 
 
 class DisclosedProfile(SealedPart):
@@ -81,13 +88,13 @@ class SentSealed(SealedPart):
 
 
 class SentV1(ReferralEvent):
-    """A person was referred. reply_by: the date the convention sets."""
+    """A person was referred. reply_by: the date the convention sets; parent: the referral that was redirected."""
 
     TYPE: ClassVar[str] = "jalons.referral.sent.v1"
     SEALED: ClassVar[type[SealedPart] | None] = SentSealed
     SEEN_BY: ClassVar[dict[str, frozenset[str]]] = {
         "referrer": _BOTH
-        | {"contact", "reply_by", "follows", "alternative_to"}
+        | {"contact", "reply_by", "follows", "alternative_to", "parent"}
         | {"sealed.reason", "sealed.goal", "sealed.chosen_by", "sealed.disclosed"},
         "recipient": _BOTH
         | {"contact", "reply_by"}
@@ -98,6 +105,7 @@ class SentV1(ReferralEvent):
     reply_by: date
     follows: UUID | None = None
     alternative_to: UUID | None = None
+    parent: UUID | None = None
 
 
 class ReceivedV1(ReferralEvent):
@@ -154,3 +162,127 @@ class CompletedV1(ReferralEvent):
     TYPE: ClassVar[str] = "jalons.referral.completed.v1"
     SEALED: ClassVar[type[SealedPart] | None] = CompletedSealed
     SEEN_BY: ClassVar[dict[str, frozenset[str]]] = _seen("sealed.outcome")
+
+
+class WaitlistedV1(ReferralEvent):
+    """There is no place yet. rank: in the receiver's list, from 1; expected_on: when there may be one."""
+
+    TYPE: ClassVar[str] = "jalons.referral.waitlisted.v1"
+    SEEN_BY: ClassVar[dict[str, frozenset[str]]] = _seen("rank", "expected_on")
+
+    rank: int | None = None
+    expected_on: date | None = None
+
+
+class RedirectedV1(ReferralEvent):
+    """The referrer asks somebody else instead. The receiver who is left learns that it ends, not where it goes on."""
+
+    TYPE: ClassVar[str] = "jalons.referral.redirected.v1"
+    SEEN_BY: ClassVar[dict[str, frozenset[str]]] = {
+        "referrer": _BOTH | {"redirected_to", "redirected_reference", "new_recipient"},
+        "recipient": _BOTH,
+    }
+
+    redirected_to: UUID
+    redirected_reference: Reference
+    new_recipient: Slug
+
+
+class EndSealed(SealedPart):
+    """Why it ends before its end."""
+
+    reason: EndReason
+
+
+class CancelledV1(ReferralEvent):
+    """The referrer takes it back. lapsed: an alternative of it was taken up."""
+
+    TYPE: ClassVar[str] = "jalons.referral.cancelled.v1"
+    SEALED: ClassVar[type[SealedPart] | None] = EndSealed
+    SEEN_BY: ClassVar[dict[str, frozenset[str]]] = {
+        "referrer": _BOTH | {"lapsed", "sealed.reason"},
+        "recipient": _BOTH | {"sealed.reason"},
+    }
+
+    lapsed: bool = False
+
+
+class InterruptedV1(ReferralEvent):
+    """What was agreed or begun stops before its end."""
+
+    TYPE: ClassVar[str] = "jalons.referral.interrupted.v1"
+    SEALED: ClassVar[type[SealedPart] | None] = EndSealed
+    SEEN_BY: ClassVar[dict[str, frozenset[str]]] = _seen("sealed.reason")
+
+
+class ExpiredV1(ReferralEvent):
+    """Nobody answered in time."""
+
+    TYPE: ClassVar[str] = "jalons.referral.expired.v1"
+
+
+class ReopenedSealed(SealedPart):
+    """Why it is open again."""
+
+    reason: ReopenReason
+
+
+class ReopenedV1(ReferralEvent):
+    """An end is taken back. status: the state it has again."""
+
+    TYPE: ClassVar[str] = "jalons.referral.reopened.v1"
+    SEALED: ClassVar[type[SealedPart] | None] = ReopenedSealed
+    SEEN_BY: ClassVar[dict[str, frozenset[str]]] = _seen("status", "sealed.reason")
+
+    status: ReferralStatus
+
+
+class VoidedV1(ReferralEvent):
+    """It should never have been recorded: it is counted no more, and what it opened is closed."""
+
+    TYPE: ClassVar[str] = "jalons.referral.voided.v1"
+    SEEN_BY: ClassVar[dict[str, frozenset[str]]] = {"referrer": _BOTH | {"reason"}, "recipient": _BOTH}
+
+    reason: VoidReason
+
+
+class SuggestedV1(ReferralEvent):
+    """The coordinator names another offer to the referrer, who asks the person."""
+
+    TYPE: ClassVar[str] = "jalons.referral.suggested.v1"
+    SEEN_BY: ClassVar[dict[str, frozenset[str]]] = {
+        "referrer": _BOTH | {"suggested_offer", "suggested_partner"},
+        "recipient": frozenset(),
+    }
+
+    suggested_offer: Slug
+    suggested_partner: Slug
+
+
+class ReminderDueV1(ReferralEvent):
+    """No answer yet. number: 1 for the first reminder, 2 for the second."""
+
+    TYPE: ClassVar[str] = "jalons.referral.reminder_due.v1"
+    SEEN_BY: ClassVar[dict[str, frozenset[str]]] = _seen("number", "reply_by")
+
+    number: int
+    reply_by: date
+
+
+class EscalatedV1(ReferralEvent):
+    """No answer after all reminders: the coordinator is told."""
+
+    TYPE: ClassVar[str] = "jalons.referral.escalated.v1"
+    SEEN_BY: ClassVar[dict[str, frozenset[str]]] = _seen("reply_by")
+
+    reply_by: date
+
+
+class NewsDueV1(ReferralEvent):
+    """Something should have happened by now, of which nothing was said. since: the day it was due."""
+
+    TYPE: ClassVar[str] = "jalons.referral.news_due.v1"
+    SEEN_BY: ClassVar[dict[str, frozenset[str]]] = _seen("about", "since")
+
+    about: NewsDue
+    since: date

@@ -6,7 +6,18 @@ from datetime import date
 from typing import ClassVar
 from uuid import UUID
 
-from schemas.codes import ChosenBy, Goal, Moment, Reference, Slug, Tool, TrainingKind, TrainingOutcome
+from schemas.codes import (
+    ChosenBy,
+    EndReason,
+    Goal,
+    Moment,
+    NewsDue,
+    Reference,
+    Slug,
+    Tool,
+    TrainingKind,
+    TrainingOutcome,
+)
 from schemas.envelope import Payload, SealedPart
 from schemas.topics import PATHWAYS, Topic
 
@@ -81,3 +92,56 @@ class CompletedV1(TrainingEvent):
     SEEN_BY: ClassVar[dict[str, frozenset[str]]] = {
         "operator": _OPERATOR | {"sealed.kind", "sealed.outcome", "sealed.hours_done"}
     }
+
+
+class StopSealed(SealedPart):
+    """What stops, and why."""
+
+    kind: TrainingKind
+    reason: EndReason
+
+
+class SuspendedV1(TrainingEvent):
+    """It rests for a while; the step stays open."""
+
+    TYPE: ClassVar[str] = "jalons.training.suspended.v1"
+    SEALED: ClassVar[type[SealedPart] | None] = StopSealed
+    SEEN_BY: ClassVar[dict[str, frozenset[str]]] = {"operator": _OPERATOR | {"sealed.kind", "sealed.reason"}}
+
+
+class ResumedV1(TrainingEvent):
+    """It goes on."""
+
+    TYPE: ClassVar[str] = "jalons.training.resumed.v1"
+
+
+class AttendanceFallingV1(TrainingEvent):
+    """« Présence en baisse »: the person comes less; the one who accompanies should know."""
+
+    TYPE: ClassVar[str] = "jalons.training.attendance_falling.v1"
+
+
+class InterruptedV1(TrainingEvent):
+    """It stops before its end."""
+
+    TYPE: ClassVar[str] = "jalons.training.interrupted.v1"
+    SEALED: ClassVar[type[SealedPart] | None] = StopSealed
+    SEEN_BY: ClassVar[dict[str, frozenset[str]]] = {"operator": _OPERATOR | {"sealed.kind", "sealed.reason"}}
+
+
+class CancelledV1(TrainingEvent):
+    """It will not begin."""
+
+    TYPE: ClassVar[str] = "jalons.training.cancelled.v1"
+    SEALED: ClassVar[type[SealedPart] | None] = StopSealed
+    SEEN_BY: ClassVar[dict[str, frozenset[str]]] = {"operator": _OPERATOR | {"sealed.kind", "sealed.reason"}}
+
+
+class NewsDueV1(TrainingEvent):
+    """A planned start or end has passed, and nothing was said. since: the day it was due."""
+
+    TYPE: ClassVar[str] = "jalons.training.news_due.v1"
+    SEEN_BY: ClassVar[dict[str, frozenset[str]]] = {"operator": _OPERATOR | {"about", "since"}}
+
+    about: NewsDue
+    since: date

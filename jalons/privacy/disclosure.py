@@ -49,6 +49,8 @@ def cut(event: Event, reader: str, alias: Alias) -> dict[str, Any] | None:
     if not roles:
         return None
     seen = frozenset().union(*(type(event.data).SEEN_BY[role] for role in roles))
+    if not seen:
+        return None
     bare = roles == ["employer"] or (roles == ["recipient"] and getattr(event.data, "recipient_kind", "") == "employer")
     return _partly(
         event, seen - EMPLOYER_NEVER_SEES if bare else seen, bare=bare, subject=str(alias(event.subject, reader))

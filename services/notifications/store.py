@@ -250,7 +250,7 @@ def lock_recipient(conn: Connection, recipient: str) -> None:
 
 
 _SHOWN = (
-    "SELECT delivery_id, event_id, about_type, reference, channel, recipient, subscription, status, cause, due_at, made"
+    "SELECT delivery_id, event_id, about_type, reference, channel, recipient, subscription, status, cause, due_at"
     " FROM deliveries"
 )
 
@@ -261,18 +261,18 @@ def listed(
     recipient: str | None,
     status: str | None,
     channel: str | None,
-    before: tuple[datetime, UUID] | None,
+    before: UUID | None,
     limit: int,
 ) -> list[Json]:
-    """Deliveries, newest first, with their attempts. recipient: None for all; before: where the last page ended."""
-    made, last = before or (None, None)
+    """Deliveries, newest first, with their attempts. recipient: None for all; before: the last of the page before."""
     rows = execute(
         conn,
-        f"{_SHOWN} WHERE (%s::text IS NULL OR recipient = %s) AND (%s::text IS NULL OR status = %s)"
+        f"{_SHOWN} WHERE (%s::text IS NULL OR recipient = %s) AND (%s::text IS NULL OR status = %s)"  # noqa: S608
         " AND (%s::text IS NULL OR channel = %s)"
-        " AND (%s::timestamptz IS NULL OR made < %s OR (made = %s AND delivery_id > %s))"
-        " ORDER BY made DESC, delivery_id LIMIT %s",
-        (recipient, recipient, status, status, channel, channel, made, made, made, last, limit),
+        " AND (%s::uuid IS NULL OR (made, delivery_id) <"
+        " (SELECT d.made, d.delivery_id FROM deliveries d WHERE d.delivery_id = %s))"
+        " ORDER BY made DESC, delivery_id DESC LIMIT %s",
+        (recipient, recipient, status, status, channel, channel, before, before, limit),
     )
     return _with_attempts(conn, [row._asdict() for row in rows])
 

@@ -81,11 +81,17 @@ def test_who_is_no_party_sees_nothing(type_: str) -> None:
         assert cut(event, stranger, named) is None
 
 
-EMPLOYERS = [(type_, {}) for type_ in ABOUT_PERSONS if "employer" in TYPES[type_].SEEN_BY] + [
+EMPLOYERS = [(type_, {}) for type_ in ABOUT_PERSONS if TYPES[type_].SEEN_BY.get("employer")] + [
     (type_, {"recipient_kind": "employer", "recipient": "maison-de-repos-hotton"})
     for type_ in ABOUT_PERSONS
-    if "recipient" in TYPES[type_].SEEN_BY
+    if TYPES[type_].SEEN_BY.get("recipient")
 ]
+KEPT_FROM = [(type_, role) for type_ in ABOUT_PERSONS for role, seen in TYPES[type_].SEEN_BY.items() if not seen]
+
+
+@pytest.mark.parametrize(("type_", "role"), KEPT_FROM)
+def test_a_party_that_may_see_no_field_of_an_event_does_not_get_it(type_: str, role: str) -> None:
+    assert cut(event_of(type_, **{role: "somebody"}), "somebody", named) is None
 
 
 @pytest.mark.parametrize(("type_", "data"), EMPLOYERS, ids=[type_ for type_, _ in EMPLOYERS])

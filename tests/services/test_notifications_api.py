@@ -199,7 +199,7 @@ def test_deliveries_are_paged_and_none_is_missed_or_seen_twice(api, stage: Stage
         met += [each["delivery_id"] for each in page["items"]]
         cursor = page["next"]
     assert len(met) == len(set(met)) == 9
-    assert api("le-trusquin").get("/deliveries?cursor=nonsense").json()["code"] == "invalid_cursor"
+    assert api("le-trusquin").get("/deliveries?cursor=nonsense").json()["code"] == "invalid"
 
 
 def test_a_failure_says_its_cause_and_its_cure_and_can_be_tried_again(api, stage: Stage):

@@ -153,10 +153,7 @@ class Network:
         """Partners, clients, one convention between all of them, one offer."""
         operator = self.operator
         for slug, record in PARTNERS.items():
-            operator.done("PUT", f"/partners/{slug}", record)
-            scopes = ["coordinator"] if slug == "integra-plus" else ["partner", "read:counts"]
-            made = operator.done("POST", f"/partners/{slug}/clients", {"scopes": scopes})
-            self.partners[slug] = Partner(self, slug, made["client_id"], made["client_secret"])
+            self.join(slug, record, ["coordinator"] if slug == "integra-plus" else ["partner", "read:counts"])
         operator.done("POST", "/conventions", self.convention())
         offer = {
             "partner": "le-trusquin",
@@ -168,6 +165,13 @@ class Network:
         }
         operator.done("PUT", "/offers/auxiliaire-de-soins", offer)
         return self
+
+    def join(self, slug: str, record: dict[str, Any], scopes: list[str]) -> Partner:
+        """One more partner, with a client of these scopes."""
+        self.operator.done("PUT", f"/partners/{slug}", record)
+        made = self.operator.done("POST", f"/partners/{slug}/clients", {"scopes": scopes})
+        self.partners[slug] = Partner(self, slug, made["client_id"], made["client_secret"])
+        return self.partners[slug]
 
     @staticmethod
     def convention() -> dict[str, Any]:

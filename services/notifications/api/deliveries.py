@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -34,7 +33,10 @@ class Attempt(BaseModel):
 
 
 class Delivery(BaseModel):
-    """One message. code, cause, cure: why it has not gone, or not yet. next_attempt: when it is tried again."""
+    """One message. code, cause, cure: why it has not gone, or not yet. next_attempt: when it is tried again.
+
+    When it was made is not said: messages to two partners about one person are made at the same instant.
+    """
 
     delivery_id: UUID
     event_id: UUID
@@ -44,7 +46,6 @@ class Delivery(BaseModel):
     recipient: str
     subscription: str | None
     status: Status
-    made: datetime
     next_attempt: datetime | None
     attempts: list[Attempt]
     code: str | None
@@ -68,17 +69,16 @@ def delivery_routes(engine: Engine, now: Callable[[], datetime]) -> APIRouter:
         caller: Caller,
         status: Status | None = None,
         channel: Literal["email", "webhook"] | None = None,
-        cursor: Annotated[str | None, Query(max_length=200)] = None,
+        cursor: UUID | None = None,
         limit: Annotated[int, Query(ge=1, le=200)] = 50,
     ) -> Page:
-        before = _read_cursor(cursor) if cursor else None
         with transaction(engine) as conn:
             rows = store.listed(
-                conn, recipient=_only(caller), status=status, channel=channel, before=before, limit=limit + 1
+                conn, recipient=_only(caller), status=status, channel=channel, before=cursor, limit=limit + 1
             )
         page = rows[:limit]
         more = len(rows) > limit
-        return Page(items=[_shown(row) for row in page], next=_cursor(page[-1]) if more else None)
+        return Page(items=[_shown(row) for row in page], next=str(page[-1]["delivery_id"]) if more else None)
 
     @routes.get("/deliveries/{delivery_id}", summary="One message")
     def one(caller: Caller, delivery_id: UUID) -> Delivery:
@@ -132,6 +132,7 @@ def _unknown() -> Problem:
 
 def _shown(row: dict[str, Any]) -> Delivery:
     open_ = row["status"] in {"pending", "waiting"}
+    tried = row["attempts"] or row["status"] == "waiting"
     known = CAUSES.get(row["cause"] or "")
     return Delivery(
         delivery_id=row["delivery_id"],
@@ -142,8 +143,7 @@ def _shown(row: dict[str, Any]) -> Delivery:
         recipient=row["recipient"],
         subscription=row["subscription"],
         status=row["status"],
-        made=row["made"],
-        next_attempt=row["due_at"] if open_ and row["cause"] != "subscription_paused" else None,
+        next_attempt=row["due_at"] if open_ and tried and row["cause"] != "subscription_paused" else None,
         attempts=[_attempt(each) for each in row["attempts"]],
         code=row["cause"],
         cause=known.cause if known else None,
@@ -161,18 +161,3 @@ def _attempt(row: dict[str, Any]) -> Attempt:
         code=row["cause"],
         cause=known.cause if known else None,
     )
-
-
-def _cursor(row: dict[str, Any]) -> str:
-    said = f"{row['made'].isoformat()}|{row['delivery_id']}"
-    return base64.urlsafe_b64encode(said.encode()).decode().rstrip("=")
-
-
-def _read_cursor(cursor: str) -> tuple[datetime, UUID]:
-    try:
-        made, _, last = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode().partition("|")
-        return datetime.fromisoformat(made).astimezone(UTC), UUID(last)
-    except ValueError:
-        raise Problem(
-            422, "invalid_cursor", "The cursor is not one this service gave.", "Begin again without a cursor."
-        ) from None

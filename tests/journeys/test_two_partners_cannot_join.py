@@ -1,0 +1,97 @@
+"""Two partners who each hold an alias of the same persons find nothing in common in all that the hub gives them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any, get_args
+
+from schemas import codes
+from tests.support.network import Network, Partner, eventually, partner
+
+MINE = {"le-trusquin": "accueil@le-trusquin.example", "lire-et-ecrire": "accueil@lire-et-ecrire.example"}
+_DAY = re.compile(r"\d{4}-\d{2}(-\d{2})?")
+_PUBLIC = {code for name in dir(codes) for code in get_args(getattr(codes, name)) if isinstance(code, str)}
+
+
+def test_what_two_partners_are_given_about_the_same_persons_has_nothing_to_join_on(network: Network) -> None:
+    _literacy(network)
+    hotton = network["cpas-hotton"]
+    persons = []
+    for _ in range(3):
+        first = hotton.refer("le-trusquin")
+        hotton.refer("lire-et-ecrire", beneficiary=first["beneficiary"])
+        persons.append(first["beneficiary"])
+    for slug in MINE:
+        _answer(network[slug])
+    eventually(lambda: all(len(_mails(network, slug)) >= 3 for slug in MINE))
+
+    trusquin, literacy = (_given(network, slug) for slug in MINE)
+
+    assert not trusquin.keys() & set(persons), "the ref is the home partner's alone"
+    joining = {
+        value: (trusquin[value], literacy[value]) for value in trusquin.keys() & literacy.keys() if _particular(value)
+    }
+    assert not joining
+
+
+def _literacy(network: Network) -> None:
+    """A second operator to whom the CPAS may refer."""
+    record = partner("association", ["formation"], name="Lire et Écrire", mailbox=MINE["lire-et-ecrire"])
+    network.join("lire-et-ecrire", record, ["partner", "read:counts"])
+    scope = [{"from": "cpas-hotton", "to": "lire-et-ecrire", "moments": ["formation"]}]
+    convention = network.convention() | {"parties": ["cpas-hotton", "lire-et-ecrire"], "scope": scope}
+    network.operator.done("POST", "/conventions", convention)
+
+
+def _answer(receiver: Partner) -> None:
+    for referral in receiver.done("GET", "/referrals?box=received&status=sent")["items"]:
+        receiver.done("POST", f"/referrals/{referral['ref']}/accept", {"first_contact_on": "2026-12-01"})
+
+
+def _given(network: Network, slug: str) -> dict[str, str]:
+    """Every value a partner can get about persons, with where it stands."""
+    reader = network[slug]
+    found: dict[str, str] = {}
+    for path in ("/referrals?box=received", "/trainings", "/placements", "/events?limit=1000"):
+        for item in reader.done("GET", path)["items"]:
+            if item.get("type", "").split(".")[1:2] not in (["partner"], ["convention"], ["offer"]):
+                found |= dict(_values(item, path))
+    for referral in reader.done("GET", "/referrals?box=received")["items"]:
+        one = reader.call("GET", f"/referrals/{referral['ref']}")
+        found |= dict(_values(one.json(), "/referrals/{id}")) | dict(_values(one.headers.get("etag"), "headers"))
+        way = reader.call("GET", f"/pathways/{referral['beneficiary']}", service="observation")
+        found |= dict(_values(way.json(), "/pathways/{b}"))
+    for service, path in (
+        ("observation", "/events?limit=1000"),
+        ("notifications", "/events?limit=1000"),
+        ("notifications", "/deliveries"),
+        ("observation", "/counts?measure=referrals_accepted&by=month&from=2026-01&to=2030-12"),
+    ):
+        found |= dict(_values(reader.done("GET", path, service=service), f"{service} {path}"))
+    for mail in _mails(network, slug):
+        found |= dict.fromkeys(re.split(r"[\s<>\"'()«»,;]+", f"{mail['subject']} {mail['text']}"), "mail")
+    return found
+
+
+def _mails(network: Network, slug: str) -> list[dict[str, Any]]:
+    return [mail for mail in network.mails() if MINE[slug] in mail["to"]]
+
+
+def _values(value: Any, where: str) -> Iterator[tuple[str, str]]:
+    match value:
+        case dict():
+            for name, each in value.items():
+                yield from _values(each, f"{where} {name}")
+        case list():
+            for each in value:
+                yield from _values(each, where)
+        case str():
+            yield value, where
+
+
+def _particular(value: str) -> bool:
+    """Whether a value could name one person or one act: not a code, a day or month, a word or a type."""
+    if value in _PUBLIC or _DAY.fullmatch(value) or value.startswith(("jalons.", "/services/", "application/")):
+        return False
+    return len(value) > 5 and bool(re.search(r"\d", value))
