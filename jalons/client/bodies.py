@@ -29,10 +29,15 @@ class Write(TypedDict, total=False):
 
 
 class Act(Write, total=False):
-    """An act may have happened on an earlier day; a referrer may report what a receiver without a system told it."""
+    """An act may have happened on an earlier day."""
 
     happened_on: Day
-    reported_by: Literal["referrer"]
+
+
+class Reported(Act, total=False):
+    """An act of the receiver's, which the referrer may record in the place of one that does not use the hub."""
+
+    reported_by: codes.ReportedBy
 
 
 class Profile(TypedDict, total=False):
@@ -71,12 +76,12 @@ class Sense(TypedDict):
 
 
 class Referral(Act, Sense, total=False):
-    """`beneficiary`, or `person` with an `agreement`."""
+    """`beneficiary`, or `person` with an `agreement`; to a `recipient`, or to the one whose `offer` it is."""
 
     beneficiary: Id
     person: Person
     agreement: Agreement
-    recipient: Required[str]
+    recipient: str
     offer: str
     moment: Required[codes.Moment]
     reason: Required[codes.ReferralReason]
@@ -85,18 +90,64 @@ class Referral(Act, Sense, total=False):
     alternative_to: Id
 
 
-class Acceptance(Act, total=False):
+class Acceptance(Reported, total=False):
     """first_contact_on may be absent where the receiver calls the referrer."""
 
     first_contact_on: Day
     place: str
 
 
-class Refusal(Act):
+class Waiting(Reported, total=False):
+    """The rank in the receiver's list, or when there may be a place."""
+
+    rank: int
+    expected_on: Day
+
+
+class Decline(Reported):
     """A reason, and who said no."""
 
     reason: codes.DeclineReason
     declined_by: codes.DeclinedBy
+
+
+class Redirection(Act, total=False):
+    """To another recipient, or to the one whose offer it is, with an agreement that covers it."""
+
+    recipient: str
+    offer: str
+    contact: codes.Contact
+    agreement: Agreement
+
+
+class Stop(Act):
+    """Why it stops before its end, will not begin, or rests."""
+
+    reason: codes.EndReason
+
+
+class Interruption(Reported):
+    """Why it stops before its end."""
+
+    reason: codes.EndReason
+
+
+class Reopening(Act):
+    """Why it goes back to the state before."""
+
+    reason: codes.ReopenReason
+
+
+class Voiding(Act):
+    """Why it should not have been recorded."""
+
+    reason: codes.VoidReason
+
+
+class Suggestion(Act):
+    """An offer that would fit."""
+
+    offer: str
 
 
 class Start(Act):
@@ -105,7 +156,13 @@ class Start(Act):
     started_on: Day
 
 
-class ReferralEnd(Act):
+class ReferralStart(Reported):
+    """The day it began."""
+
+    started_on: Day
+
+
+class ReferralEnd(Reported):
     """How far the goal was reached."""
 
     outcome: codes.ReferralOutcome
@@ -144,6 +201,25 @@ class Placement(Act, Sense, total=False):
     planned_end: Day
 
 
+class Refusal(Act):
+    """Why not."""
+
+    reason: codes.DeclineReason
+
+
+class Evaluation(Act):
+    """How far the goal was reached."""
+
+    outcome: codes.ReferralOutcome
+
+
+class FollowUp(Act):
+    """How the person is, so many months after the end."""
+
+    months: codes.FollowUpMonths
+    situation: codes.Situation
+
+
 class PlacementEnd(Act):
     """When it ended, and why."""
 
@@ -165,10 +241,11 @@ class NewProfile(Act):
 
 
 class Consent(Act, total=False):
-    """For `partners` or for a convention's."""
+    """For `partners` or for a convention's. replaces: one that this stands in for, as when the person narrows it."""
 
     partners: Sequence[str]
     convention_id: Id
+    replaces: Id
     purposes: Required[Sequence[codes.Purpose]]
     attributes: Sequence[codes.Attribute]
     channel: Required[codes.ConsentChannel]
@@ -191,6 +268,8 @@ class Partner(Write, total=False):
     address: str
     language: codes.Language
     trial: bool
+    valid_from: Day
+    valid_to: Day
 
 
 Direction = TypedDict("Direction", {"from": str, "to": str, "moments": Sequence[codes.Moment]})
@@ -226,6 +305,8 @@ class Offer(Write, total=False):
     mailbox: str
     place: str
     project: str
+    valid_from: Day
+    valid_to: Day
 
 
 class Subscription(Write, total=False):

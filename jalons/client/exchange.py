@@ -90,7 +90,7 @@ class Call:
         return httpx.Request(
             self.method,
             addresses.url(self.service, self.path),
-            params=asked,
+            params=asked or None,
             content=None if self.body is None else to_json(self.body),
             headers={
                 "Accept": "text/event-stream" if self.streamed else "application/json",
@@ -235,6 +235,8 @@ def answer_of(reply: httpx.Response) -> Answer:
 
 def _text(value: object) -> str:
     """A value as a query says it."""
+    if isinstance(value, bool):
+        return str(value).lower()
     if isinstance(value, date):
         return value.isoformat()
     if isinstance(value, list | tuple | set | frozenset):

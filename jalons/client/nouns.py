@@ -1,221 +1,18 @@
-"""The contract's calls, grouped by noun, said once for both drivers.
-
-One: what a call that has one answer returns (an Answer, or one to be awaited). Many: what a call that has many returns
-(an iterator, or an asynchronous one), which fetches page after page as it is read.
-"""
+"""Everything that may be called, grouped by noun."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, ClassVar, Generic, Literal, Protocol, TypeVar, Unpack
-from urllib.parse import quote
+from typing import Any, Generic, Literal, Unpack
 from uuid import UUID
 
 from jalons.client import bodies
+from jalons.client.acts import Placements, Referrals, Trainings
 from jalons.client.bodies import Id
 from jalons.client.exchange import Call, Service, written
+from jalons.client.noun import Do, Many, Noun, One, Stepped, path
 from schemas import codes
-
-One = TypeVar("One")
-Many = TypeVar("Many")
-One_co = TypeVar("One_co", covariant=True)
-Many_co = TypeVar("Many_co", covariant=True)
-
-
-class Do(Protocol[One_co, Many_co]):
-    """How a call is made: at once, or to be awaited."""
-
-    def one(self, call: Call) -> One_co:
-        """The call's answer."""
-
-    def many(self, call: Call) -> Many_co:
-        """What its pages list."""
-
-    def stream(self, call: Call) -> Many_co:
-        """What comes, as it comes."""
-
-
-def path(*parts: object) -> str:
-    """A path of these parts, each as one segment."""
-    return "".join(f"/{quote(str(part), safe='')}" for part in parts)
-
-
-class Noun(Generic[One, Many]):
-    """The calls of one noun, at the service that has it."""
-
-    SERVICE: ClassVar[Service] = "referrals"
-    NAME: ClassVar[str]
-
-    def __init__(self, do: Do[One, Many]) -> None:
-        self._do = do
-
-    def get(self, id: Id) -> One:  # noqa: A002 - the contract's name
-        """One of them; its `etag` can be given as `if_match`."""
-        return self._do.one(Call("GET", self.SERVICE, path(self.NAME, id)))
-
-    def _write(self, method: str, parts: Sequence[object], said: Mapping[str, object]) -> One:
-        return self._do.one(written(method, self.SERVICE, path(self.NAME, *parts), said))
-
-    def _listed(self, **query: object) -> Many:
-        return self._do.many(Call("GET", self.SERVICE, path(self.NAME), query))
-
-    def _all(self, *parts: object) -> Many:
-        return self._do.many(Call("GET", self.SERVICE, path(self.NAME, *parts)))
-
-
-class Stepped(Noun[One, Many]):
-    """A noun with a life cycle: what may be done with it is data (docs/reference/transitions.md)."""
-
-    def act(self, id: Id, action: str, **said: Any) -> One:  # noqa: A002 - the contract's name
-        """Do `action`, by its name in the table, and say what it must be given. Raises NotAllowed with what is open."""
-        return self._write("POST", (id, action), said)
-
-
-class Referrals(Stepped[One, Many]):
-    """From one partner's call to the answer, and the way that follows."""
-
-    NAME = "referrals"
-
-    def send(self, **said: Unpack[bodies.Referral]) -> One:
-        """Refer a person, known or given with it. Raises NoConvention, NoConsent."""
-        return self._write("POST", (), said)
-
-    def list(self, *, box: Literal["received", "sent"] = "received", status: str | None = None) -> Many:
-        """Yours, newest first."""
-        return self._listed(box=box, status=status)
-
-    def receive(self, id: Id, **said: Unpack[bodies.Act]) -> One:  # noqa: A002
-        """Seen."""
-        return self.act(id, "receive", **said)
-
-    def accept(self, id: Id, **said: Unpack[bodies.Acceptance]) -> One:  # noqa: A002
-        """The receiver takes the person on."""
-        return self.act(id, "accept", **said)
-
-    def waitlist(self, id: Id, **said: Any) -> One:  # noqa: A002
-        """Not now: at a `rank`, or `expected_on` a day."""
-        return self.act(id, "waitlist", **said)
-
-    def decline(self, id: Id, **said: Unpack[bodies.Refusal]) -> One:  # noqa: A002
-        """No, and who said so."""
-        return self.act(id, "decline", **said)
-
-    def redirect(self, id: Id, **said: Any) -> One:  # noqa: A002
-        """To another `recipient`, the person having been asked. The answer is the new referral."""
-        return self.act(id, "redirect", **said)
-
-    def cancel(self, id: Id, **said: Any) -> One:  # noqa: A002
-        """The referrer takes it back, with a `reason`."""
-        return self.act(id, "cancel", **said)
-
-    def start(self, id: Id, **said: Unpack[bodies.Start]) -> One:  # noqa: A002
-        """What was referred for begins."""
-        return self.act(id, "start", **said)
-
-    def complete(self, id: Id, **said: Unpack[bodies.ReferralEnd]) -> One:  # noqa: A002
-        """What was referred for is over."""
-        return self.act(id, "complete", **said)
-
-    def interrupt(self, id: Id, **said: Any) -> One:  # noqa: A002
-        """It ends before its end, with a `reason`."""
-        return self.act(id, "interrupt", **said)
-
-    def reopen(self, id: Id, **said: Any) -> One:  # noqa: A002
-        """Back to the state before, with a `reason`."""
-        return self.act(id, "reopen", **said)
-
-    def void(self, id: Id, **said: Any) -> One:  # noqa: A002
-        """It should not have been recorded, with a `reason`."""
-        return self.act(id, "void", **said)
-
-    def suggest(self, id: Id, **said: Any) -> One:  # noqa: A002
-        """The coordinator suggests an `offer` to the referrer."""
-        return self.act(id, "suggest", **said)
-
-
-class Trainings(Stepped[One, Many]):
-    """What training operators and guidance do with persons."""
-
-    NAME = "trainings"
-
-    def enrol(self, **said: Unpack[bodies.Training]) -> One:
-        """Plan a training."""
-        return self._write("POST", (), said)
-
-    def list(self, *, box: Literal["operator", "home"] = "operator", status: str | None = None) -> Many:
-        """Yours, newest first."""
-        return self._listed(box=box, status=status)
-
-    def start(self, id: Id, **said: Unpack[bodies.Start]) -> One:  # noqa: A002
-        """It begins, and with it the referral it answers."""
-        return self.act(id, "start", **said)
-
-    def attendance_falling(self, id: Id, **said: Unpack[bodies.Act]) -> One:  # noqa: A002
-        """The person comes less: whoever accompanies them is told."""
-        return self.act(id, "attendance-falling", **said)
-
-    def suspend(self, id: Id, **said: Any) -> One:  # noqa: A002
-        """It stands still."""
-        return self.act(id, "suspend", **said)
-
-    def resume(self, id: Id, **said: Unpack[bodies.Act]) -> One:  # noqa: A002
-        """It goes on."""
-        return self.act(id, "resume", **said)
-
-    def complete(self, id: Id, **said: Unpack[bodies.TrainingEnd]) -> One:  # noqa: A002
-        """It is over."""
-        return self.act(id, "complete", **said)
-
-    def interrupt(self, id: Id, **said: Any) -> One:  # noqa: A002
-        """It ends before its end, with a `reason`."""
-        return self.act(id, "interrupt", **said)
-
-    def cancel(self, id: Id, **said: Any) -> One:  # noqa: A002
-        """It will not begin, with a `reason`."""
-        return self.act(id, "cancel", **said)
-
-
-class Placements(Stepped[One, Many]):
-    """Persons at work."""
-
-    NAME = "placements"
-
-    def propose(self, **said: Unpack[bodies.Placement]) -> One:
-        """Propose a person to an employer."""
-        return self._write("POST", (), said)
-
-    def list(self, *, box: Literal["proposer", "employer"] = "employer", status: str | None = None) -> Many:
-        """Yours, newest first."""
-        return self._listed(box=box, status=status)
-
-    def confirm(self, id: Id, **said: Unpack[bodies.Act]) -> One:  # noqa: A002
-        """The employer says yes."""
-        return self.act(id, "confirm", **said)
-
-    def refuse(self, id: Id, **said: Any) -> One:  # noqa: A002
-        """The employer says no, with a `reason`."""
-        return self.act(id, "refuse", **said)
-
-    def start(self, id: Id, **said: Unpack[bodies.Start]) -> One:  # noqa: A002
-        """The person begins to work."""
-        return self.act(id, "start", **said)
-
-    def evaluate(self, id: Id, **said: Any) -> One:  # noqa: A002
-        """How it goes."""
-        return self.act(id, "evaluate", **said)
-
-    def end(self, id: Id, **said: Unpack[bodies.PlacementEnd]) -> One:  # noqa: A002
-        """It is over, and why."""
-        return self.act(id, "end", **said)
-
-    def cancel(self, id: Id, **said: Any) -> One:  # noqa: A002
-        """It will not begin, with a `reason`."""
-        return self.act(id, "cancel", **said)
-
-    def follow_up(self, id: Id, **said: Any) -> One:  # noqa: A002
-        """The person's `situation` some `months` after the end."""
-        return self.act(id, "follow-up", **said)
 
 
 class Beneficiaries(Noun[One, Many]):
@@ -251,21 +48,25 @@ class Beneficiaries(Noun[One, Many]):
         """Who received which field, when."""
         return self._all(beneficiary, "disclosures")
 
-    def pause(self, beneficiary: Id, **said: Any) -> One:
+    def pause(self, beneficiary: Id, **said: Unpack[bodies.Act]) -> One:
         """The person pauses: nothing of theirs stalls meanwhile."""
         return self._write("POST", (beneficiary, "pause"), said)
 
-    def resume(self, beneficiary: Id, **said: Any) -> One:
+    def resume(self, beneficiary: Id, **said: Unpack[bodies.Act]) -> One:
         """The person comes back."""
         return self._write("POST", (beneficiary, "resume"), said)
 
-    def leave(self, beneficiary: Id, **said: Any) -> One:
+    def leave(self, beneficiary: Id, **said: Unpack[bodies.Stop]) -> One:
         """The accompaniment is over, with a `reason`."""
         return self._write("POST", (beneficiary, "leave"), said)
 
     def erase(self, beneficiary: Id, **said: Unpack[bodies.Write]) -> One:
-        """Destroy the person's key: what was sealed is gone for ever. The answer is a receipt."""
+        """Destroy the person's key: what was sealed is gone for ever. The answer names a receipt."""
         return self._write("DELETE", (beneficiary,), said)
+
+    def erasure(self, receipt_id: Id) -> One:
+        """What an erasure did, where, and what lies outside the hub."""
+        return self._do.one(Call("GET", self.SERVICE, path("erasures", receipt_id)))
 
 
 class Partners(Noun[One, Many]):
@@ -320,6 +121,10 @@ class Offers(Noun[One, Many]):
     def put(self, offer: str, **said: Unpack[bodies.Offer]) -> One:
         """Write an offer of yours."""
         return self._write("PUT", (offer,), said)
+
+    def confirm(self, offer: str, **said: Unpack[bodies.Write]) -> One:
+        """It is still as it stands there."""
+        return self._write("POST", (offer, "confirm"), said)
 
     def list(
         self,

@@ -19,8 +19,8 @@ import psycopg
 import pytest
 
 from jalons import client as sdk
-from jalons.client import bodies, nouns
-from jalons.client.exchange import Addresses, Exchange
+from jalons.client import acts, bodies, nouns
+from jalons.client.exchange import Addresses, Call, Exchange
 from jalons.database import engine
 from jalons.embedded.stack import Stack
 from services.referrals.api import bodies as forms
@@ -197,13 +197,20 @@ def test_persons_trainings_and_placements_are_called_by_their_nouns(hotton: Part
 
 def test_lists_are_read_page_by_page_to_their_end(hotton: Partner) -> None:
     refs = [hotton.refer()["ref"] for _ in range(3)]
-    pages = hotton.hub._do.many(
-        nouns.Call("GET", "referrals", "/referrals", {"box": "sent", "status": "sent", "limit": 2})
-    )
+    pages = hotton.hub._do.many(Call("GET", "referrals", "/referrals", {"box": "sent", "status": "sent", "limit": 2}))
     found = [each["ref"] for each in hotton.some(pages)]
     assert found[:3] == refs[::-1]
     assert len(found) == len(set(found))
     assert found == [each["ref"] for each in hotton.some(hotton.hub.referrals.list(box="sent", status="sent"))]
+
+
+def test_what_has_no_method_of_its_own_is_called_by_its_path(hotton: Partner) -> None:
+    hub = hotton.hub
+    assert "referrals_sent" in str(hotton.one(hub.call("GET", "/counts/measures", service="observation")))
+    assert len(hotton.one(hub.call("GET", "/partners", query={"limit": 1}))["items"]) == 1
+    assert len(hotton.one(hub.call("GET", "/partners?limit=2"))["items"]) == 2
+    made = hotton.one(hub.call("POST", "/beneficiaries", {"profile": PROFILE}, actor="c-17"))
+    assert made.call
 
 
 def test_the_log_is_polled_from_a_position_on(hotton: Partner) -> None:
@@ -434,7 +441,7 @@ def test_neither_logs_nor_errors_hold_what_was_asked(
 
 @pytest.mark.parametrize("noun", ACTIONS)
 def test_the_client_has_a_method_for_every_act_and_takes_every_field_of_its_form(noun: str) -> None:
-    methods = {"referrals": nouns.Referrals, "trainings": nouns.Trainings, "placements": nouns.Placements}[noun]
+    methods = {"referrals": acts.Referrals, "trainings": acts.Trainings, "placements": acts.Placements}[noun]
     for action, form in ACTIONS[noun].items():
         _takes(getattr(methods, action.replace("-", "_")), set(form.model_fields))
 
@@ -442,9 +449,9 @@ def test_the_client_has_a_method_for_every_act_and_takes_every_field_of_its_form
 @pytest.mark.parametrize(
     ("method", "form"),
     [
-        (nouns.Referrals.send, forms.ReferralBody),
-        (nouns.Trainings.enrol, forms.TrainingBody),
-        (nouns.Placements.propose, forms.PlacementBody),
+        (acts.Referrals.send, forms.ReferralBody),
+        (acts.Trainings.enrol, forms.TrainingBody),
+        (acts.Placements.propose, forms.PlacementBody),
         (nouns.Beneficiaries.register, forms.BeneficiaryBody),
         (nouns.Beneficiaries.update_profile, forms.ProfileChange),
         (nouns.Beneficiaries.consent, forms.ConsentBody),
