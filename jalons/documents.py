@@ -86,7 +86,8 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One call, as the page shows it. form: what its body holds; scopes: empty where anybody may call."""
+    """One call, as the page shows it. form: what its body holds; kinds: of what media types it may be; scopes: empty
+    where anybody may call."""
 
     method: str
     path: str
@@ -94,6 +95,7 @@ class Operation:
     description: str
     scopes: tuple[str, ...]
     parameters: tuple[Field, ...]
+    kinds: tuple[str, ...]
     form: str | None
     answer: str | None
 
@@ -155,6 +157,7 @@ def _operation(method: str, path: str, said: Json) -> Operation:
             for each in said.get("parameters", ())
             if each["name"] != "authorization"
         ),
+        tuple(said.get("requestBody", {}).get("content", ())),
         _form(said.get("requestBody", {})),
         _form(success),
     )

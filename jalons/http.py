@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
 from urllib.parse import unquote_plus
 
@@ -28,13 +28,17 @@ Asgi = Callable[[Scope, Receive, Send], Awaitable[None]]
 Ready = Callable[[], dict[str, str]]
 """What is not ready, by name, with why; empty when all is. Called in a thread; may block a few seconds."""
 
-_TOO_LARGE = problems.Problem(
-    413, "too_large", f"The body is over {MAX_BODY_BYTES // 1024} kB.", "Send less at once; lists go by /imports."
-)
 
-
-def application(service: str, promise: str, verifier: Verifier, ready: Ready, public_url: str | None) -> FastAPI:
-    """A service's application without its routes. promise: one line for its documents."""
+def application(
+    service: str,
+    promise: str,
+    verifier: Verifier,
+    ready: Ready,
+    public_url: str | None,
+    large: Mapping[str, int] | None = None,
+) -> FastAPI:
+    """A service's application without its routes. promise: one line for its documents; large: paths whose body may be
+    larger than others', with how many bytes."""
     app = documents.Described(
         title=f"Jalons · {service}",
         description=promise,
@@ -47,7 +51,7 @@ def application(service: str, promise: str, verifier: Verifier, ready: Ready, pu
     app.state.service = service
     app.state.verifier = verifier
     problems.install(app)
-    app.add_middleware(Shell, service=service)
+    app.add_middleware(Shell, service=service, large=large or {})
 
     @app.get("/docs", include_in_schema=False)
     def described() -> HTMLResponse:
@@ -74,12 +78,13 @@ def application(service: str, promise: str, verifier: Verifier, ready: Ready, pu
 class Shell:
     """Around every request: refuse what is too large or carries a national number in its address, and time the rest.
 
-    The body is read whole before the application runs: it is at most 256 kB.
+    The body is read whole before the application runs: it is at most 256 kB, but on the paths that are `large`.
     """
 
-    def __init__(self, app: Asgi, service: str) -> None:
+    def __init__(self, app: Asgi, service: str, large: Mapping[str, int]) -> None:
         self._app = app
         self._service = service
+        self._large = large
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
@@ -99,8 +104,9 @@ class Shell:
             body = b""
             refusal = _unsafe_address(scope)
             if refusal is None and scope["method"] not in {"GET", "HEAD"}:
-                read = await _body(scope, receive)
-                refusal, body = (_TOO_LARGE, b"") if read is None else (None, read)
+                most = self._large.get(scope["path"], MAX_BODY_BYTES)
+                read = await _body(scope, receive, most)
+                refusal, body = (_too_large(most), b"") if read is None else (None, read)
             if refusal is not None:
                 await refusal.response()(scope, receive, answer)
             else:
@@ -113,13 +119,19 @@ class Shell:
             metrics.HTTP_SECONDS.labels(self._service, scope["method"], route, str(status)).observe(took)
 
 
-async def _body(scope: Scope, receive: Receive) -> bytes | None:
+def _too_large(most: int) -> problems.Problem:
+    return problems.Problem(
+        413, "too_large", f"The body is over {most // 1024} kB.", "Send less at once; lists go by /imports."
+    )
+
+
+async def _body(scope: Scope, receive: Receive, most: int) -> bytes | None:
     """The whole body, or None once it is over the limit, declared or real.
 
     Raises ClientDisconnect: half a call is none.
     """
     declared = dict(scope["headers"]).get(b"content-length", b"0")
-    if not declared.isdigit() or int(declared) > MAX_BODY_BYTES:
+    if not declared.isdigit() or int(declared) > most:
         return None
     chunks: list[bytes] = []
     size = 0
@@ -129,7 +141,7 @@ async def _body(scope: Scope, receive: Receive) -> bytes | None:
             raise ClientDisconnect
         chunks.append(message.get("body", b""))
         size += len(chunks[-1])
-        if size > MAX_BODY_BYTES:
+        if size > most:
             return None
         if not message.get("more_body"):
             return b"".join(chunks)

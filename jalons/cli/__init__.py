@@ -9,6 +9,7 @@ import typer
 from jalons.cli.dead_letters import dead_letters
 from jalons.cli.demo import demo
 from jalons.cli.doctor import doctor
+from jalons.cli.imports import import_table
 from jalons.cli.republish import republish
 from jalons.cli.tail import tail
 from jalons.cli.up import up
@@ -27,6 +28,7 @@ app.command()(demo)
 app.command()(tail)
 app.command()(doctor)
 app.command()(republish)
+app.command("import")(import_table)
 app.add_typer(dead_letters, name="dead-letters")
 
 

@@ -45,7 +45,7 @@ class Hub:
     def call(self, method: str, service: str, path: str, **more: Any) -> Any:
         """A call's JSON answer. Exits with the problem's own cause and cure."""
         with httpx.Client(timeout=30) as http:
-            headers = {"Authorization": f"Bearer {self.token(http)}"}
+            headers = {"Authorization": f"Bearer {self.token(http)}"} | more.pop("headers", {})
             try:
                 answer = http.request(method, f"{self.urls[service]}{path}", headers=headers, **more)
             except httpx.HTTPError:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from email.utils import parsedate_to_datetime
 from functools import partial
+from hashlib import sha256
 from typing import Any, Literal, cast
 from urllib.parse import quote_plus
 
@@ -61,7 +62,8 @@ class Addresses:
 class Call:
     """One call, said whole; its key is made once and goes with every repeat.
 
-    query: None leaves a name out. cursor: the name under which `next` of a page asks for the page after.
+    query: None leaves a name out. cursor: the name under which `next` of a page asks for the page after. file: sent as
+    a form, whose other fields the body then says.
     """
 
     method: str
@@ -69,6 +71,7 @@ class Call:
     path: str
     query: Mapping[str, object] = field(default_factory=dict)
     body: Mapping[str, object] | None = None
+    file: bytes | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     cursor: str = "cursor"
     streamed: bool = False
@@ -87,20 +90,32 @@ class Call:
     def request(self, addresses: Addresses, token: str) -> httpx.Request:
         """As it goes over the wire."""
         asked = {name: _text(value) for name, value in self.query.items() if value is not None}
+        kind, content = self._content()
         return httpx.Request(
             self.method,
             addresses.url(self.service, self.path),
             params=asked or None,
-            content=None if self.body is None else to_json(self.body),
             headers={
                 "Accept": "text/event-stream" if self.streamed else "application/json",
                 "User-Agent": "jalons-client/1",
                 "Authorization": f"Bearer {token}",
-                **({} if self.body is None else {"Content-Type": "application/json"}),
+                **kind,
                 **self.headers,
             },
             extensions={"timeout": _STREAM_TIMEOUT.as_dict()} if self.streamed else None,
+            **content,
         )
+
+    def _content(self) -> tuple[dict[str, str], dict[str, Any]]:
+        """The body's type and the body, the same bytes at every repeat: a key is for one request."""
+        if self.file is not None:
+            boundary = sha256(self.file).hexdigest()[:40]
+            said = {name: _text(value) for name, value in (self.body or {}).items()}
+            kind = {"Content-Type": f"multipart/form-data; boundary={boundary}"}
+            return kind, {"files": {"file": ("table", self.file)}, "data": said}
+        if self.body is None:
+            return {}, {}
+        return {"Content-Type": "application/json"}, {"content": to_json(self.body)}
 
 
 _OPTIONS = {"idempotency_key": "Idempotency-Key", "if_match": "If-Match", "actor": "Jalons-Actor"}

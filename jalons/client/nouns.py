@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Generic, Literal, Unpack
 from uuid import UUID
@@ -139,6 +140,22 @@ class Offers(Noun[One, Many]):
         return self._listed(partner=partner, moment=moment, type=type, status=status, commune_nis=commune_nis)
 
 
+class Imports(Noun[One, Many]):
+    """A partner's own table, CSV or XLSX: each row a referral."""
+
+    NAME = "imports"
+
+    def send(self, table: bytes, *, dry_run: bool = False, **said: Unpack[bodies.Write]) -> One:
+        """Taken on as a whole and worked off behind it. dry_run: every row is checked, nothing done."""
+        return self._do.one(
+            replace(written("POST", self.SERVICE, path(self.NAME), {**said, "dry_run": dry_run}), file=table)
+        )
+
+    def rows(self, import_id: Id, *, outcome: Literal["done", "already_done", "refused"] | None = None) -> Many:
+        """What became of each row."""
+        return self._do.many(Call("GET", self.SERVICE, path(self.NAME, import_id), {"outcome": outcome}))
+
+
 class Pathways(Generic[One, Many]):
     """Persons' ways."""
 
@@ -201,6 +218,7 @@ class Hub(Generic[One, Many]):
         self.partners = Partners(do)
         self.conventions = Conventions(do)
         self.offers = Offers(do)
+        self.imports = Imports(do)
         self.pathways = Pathways(do)
         self.subscriptions = Subscriptions(do)
         self.deliveries = Deliveries(do)

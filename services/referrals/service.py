@@ -12,10 +12,12 @@ from jalons.peers import Peers
 from jalons.serve import Service
 from jalons.settings import Settings
 from jalons.wiring import database_answers, ground
-from services.referrals.api import acts, directory, identity, persons
+from services.referrals.api import acts, directory, identity, imports, persons
 from services.referrals.api.edge import Edge
+from services.referrals.commands.imports import Importer, key_of
 from services.referrals.keyring import PersonKeys, SigningKeys
 
+IMPORT_BYTES = 20 * 1024 * 1024
 PROMISE = "What partners do: refer, answer, train, place; each act one commit, one event, and nothing disclosed."
 
 
@@ -35,12 +37,14 @@ def build(settings: Settings) -> Service:
             waits["broker"] = "Kafka takes no connection; calls are taken on, their events wait"
         return waits
 
-    app = application("referrals", PROMISE, verifier, missing, settings.public_url)
+    app = application("referrals", PROMISE, verifier, missing, settings.public_url, large={"/imports": IMPORT_BYTES})
     edge = Edge(base, keys)
     app.include_router(acts.routes(edge))  # first: paths are looked through in order, and these are the busiest
     app.include_router(persons.routes(edge))
     app.include_router(directory.routes(edge))
+    importer = Importer(base, keys, key_of(secret), imports.form)
+    app.include_router(imports.routes(edge, importer, key_of(secret)))
     app.include_router(identity.routes(settings, edge, keys, signing))
     app.include_router(log_routes(base.engine, keys.cache, base.alias))
     app.include_router(dead_letter_routes(base.engine, None))
-    return Service("referrals", app, [base.relay])
+    return Service("referrals", app, [base.relay, importer])

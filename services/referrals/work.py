@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from typing import Any, TypeVar
 from uuid import UUID
 
 from sqlalchemy import Connection
@@ -17,6 +18,8 @@ from schemas.envelope import Payload, SealedPart
 from services.referrals.keyring import PersonKeys
 from services.referrals.store import persons
 from services.referrals.store.persons import Person
+
+T = TypeVar("T")
 
 
 class InTheFuture(Exception):
@@ -54,7 +57,8 @@ class Call:
 class Work:
     """A transaction under way for a call. Events said are appended together when it is done, in the order said.
 
-    known: the persons it has met, whose keys need not be asked for again.
+    known: the persons it has met, whose keys need not be asked for again. looked: what it has looked up of the
+    directory, which an import asks again and again.
     """
 
     conn: Connection
@@ -64,6 +68,7 @@ class Work:
     alias: Alias
     said: list[Draft] = field(default_factory=list)
     known: dict[str, Person] = field(default_factory=dict)
+    looked: dict[Any, Any] = field(default_factory=dict)
 
     def say(
         self, subject: object, data: Payload, sealed: SealedPart | None = None, happened_on: date | None = None
@@ -74,6 +79,13 @@ class Work:
         cause = Cause(self.call.id, self.call.id, self.call.traceparent)
         time = happened(happened_on, self.call.now)
         self.said.append(Draft(str(subject), data, time, self.call.partner, cause, sealed))
+
+    def look(self, find: Callable[..., T], *asked: Hashable) -> T:
+        """What the directory says, looked up once in this transaction. find: a store's, but for the connection."""
+        if (find, asked) not in self.looked:
+            self.looked[find, asked] = find(self.conn, *asked)
+        found: T = self.looked[find, asked]
+        return found
 
     def expect(self, version: int | None) -> None:
         """Go on only from the version the caller read, if it named one; None: there is nothing yet. Raises Stale."""

@@ -121,13 +121,17 @@ def test_the_reference_is_what_the_code_says(capsys: pytest.CaptureFixture[str])
     assert generate.main(["--check"]) == 0, capsys.readouterr().err
 
 
+CODE_AT = {"Problem": 1, "_oauth": 1, "NotTaken": 0, "Outcome": 3}
+"""At which place each of these takes its code."""
+
+
 def codes_in_the_source() -> set[str]:
-    """What is given to Problem(…) and _oauth(…) as a code; a part that is only known when it runs is `*`."""
+    """What is given as a code; a part that is only known when it runs is `*`."""
     found: set[str] = set()
     for path in (p for folder in ("jalons", "services") for p in (ROOT / folder).rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-            if isinstance(node, ast.Call) and len(node.args) > 1 and _called(node) in {"Problem", "_oauth"}:
-                found |= set(_words(node.args[1]))
+            if isinstance(node, ast.Call) and len(node.args) > (at := CODE_AT.get(_called(node), len(node.args))):
+                found |= set(_words(node.args[at]))
             elif isinstance(node, ast.Assign) and any(ast.unparse(each) == "code" for each in node.targets):
                 found |= set(_words(node.value))
     return found

@@ -213,6 +213,23 @@ def test_what_has_no_method_of_its_own_is_called_by_its_path(hotton: Partner) ->
     assert made.call
 
 
+def test_a_table_is_imported_once_however_often_its_call_is_repeated(
+    partner: Any, network: Network, before: Between
+) -> None:
+    hotton = partner("cpas-hotton", at(before, network))
+    columns = "age_band sex commune_nis education status household recipient moment reason goal chosen_by contact"
+    values = "25-29,F,6990,higher,ris,alone,le-trusquin,formation,training,nonsense,together,person_comes"
+    lines = [",".join(["local_ref", *columns.split()]), *(f"I/{number},{values}" for number in range(130))]
+    table = "\n".join(lines).encode()
+    before.mishaps.append(drop_the_answer)
+    taken = hotton.one(hotton.hub.imports.send(table, dry_run=True))
+    assert (taken["rows"], taken["dry_run"]) == (130, True)
+    assert len(set(before.keys("/imports"))) == 1
+    rows = hotton.some(hotton.hub.imports.rows(taken["import_id"], outcome="refused"))
+    assert len({row["row"] for row in rows}) == len(rows) == 130
+    assert hotton.one(hotton.hub.imports.get(taken["import_id"]))["status"] in {"working", "finished"}
+
+
 def test_the_log_is_polled_from_a_position_on(hotton: Partner) -> None:
     person = hotton.refer()["beneficiary"]
     deadline = time.monotonic() + 10

@@ -32,7 +32,7 @@ def send_referral(work: Work, given: Given) -> Referral:
     referrer, recipient, moment = work.call.partner, given["recipient"], given["moment"]
     if referrer == recipient:
         raise refusals.invalid("recipient", "a partner does not refer to itself")
-    known, conventions = directory.exchange(work.conn, referrer, recipient)
+    known, conventions = work.look(directory.exchange, referrer, recipient)
     rows = check_active({"partner": referrer, "recipient": recipient}, known)
     trial = _trial(rows[referrer], rows[recipient])
     convention = agreement.covering(conventions, referrer, recipient, moment, work.call.today)

@@ -74,7 +74,7 @@ def give_consent(
     work: Work, person: Person, consent: Consent, channel: str, evidence_ref: str | None, on: date | None = None
 ) -> UUID:
     """Record what a person agreed to. Raises Problem 422 for an unknown partner or convention."""
-    if consent.partners - directory.partners_of(work.conn, consent.partners).keys():
+    if consent.partners - work.look(directory.partners_of, consent.partners).keys():
         raise refusals.unknown_partner("partners")
     if consent.convention_id and directory.convention(work.conn, consent.convention_id) is None:
         raise refusals.invalid("convention_id", "there is no such convention")

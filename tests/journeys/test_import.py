@@ -1,0 +1,167 @@
+"""A partner's own table becomes referrals: each row once, whatever kills the hub, and nothing that names a person."""
+
+from __future__ import annotations
+
+import io
+import os
+import subprocess
+import sys
+import uuid
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from jalons.embedded.stack import Stack
+from tests.support.network import Network, eventually
+
+HEADINGS = (
+    "N° dossier;Tranche d'âge;Sexe;Commune;Études;Statut;Ménage;Freins;Destinataire;Moment;Motif;Objectif;Choisi par"
+    ";Contact;Date;Accord;Données partagées"
+)
+ROW = (
+    "25-29;F;6990;lower_secondary;ris;alone;mobilite|langue;le-trusquin;formation;training;qualify;together"
+    ";receiver_calls_referrer;16/11/2026;paper;age_band"
+)
+
+
+def table(count: int, *more: str) -> str:
+    mark = uuid.uuid4().hex[:6]
+    return "\r\n".join([HEADINGS, *(f"D{mark}-{number};{ROW}" for number in range(count)), *more])
+
+
+def posted(network: Network, content: bytes, key: str | None = None, **more: str) -> httpx.Response:
+    headers = {"Authorization": f"Bearer {network['cpas-hotton'].token()}", "Idempotency-Key": key or str(uuid.uuid4())}
+    url = f"{network.info['referrals']}/imports"
+    return network.http.post(url, headers=headers, files={"file": ("relais.csv", io.BytesIO(content))}, data=more)
+
+
+def _finished(network: Network, answer: httpx.Response, seconds: float = 60) -> dict[str, Any]:
+    assert answer.status_code == 202, answer.text
+    path = f"/imports/{answer.json()['import_id']}?limit=500"
+
+    def found() -> dict[str, Any] | None:
+        seen = network["cpas-hotton"].done("GET", path)
+        return seen if seen["status"] == "finished" else None
+
+    done: dict[str, Any] = eventually(found, seconds)
+    return done
+
+
+def test_a_table_as_a_spreadsheet_saves_it_becomes_referrals_once(network: Network) -> None:
+    sheet = table(3).encode("cp1252")
+    tried = _finished(network, posted(network, sheet, dry_run="true"))
+    assert (tried["done"], tried["refused"]) == (3, 0)
+    assert network["cpas-hotton"].call("GET", f"/referrals/{tried['items'][0]['ref']}").status_code == 404
+
+    first = _finished(network, posted(network, sheet))
+    assert (first["rows"], first["done"], first["already_done"], first["refused"]) == (3, 3, 0, 0)
+    seen = network["le-trusquin"].done("GET", f"/referrals/{first['items'][0]['ref']}")
+    assert (seen["status"], seen["disclosed"]) == ("sent", {"age_band": "25-29"})
+
+    again = _finished(network, posted(network, sheet.replace(b"\r\n", b"\n")))
+    assert (again["done"], again["already_done"]) == (0, 3)
+    assert [row["ref"] for row in again["items"]] == [row["ref"] for row in first["items"]]
+
+
+def test_what_a_row_is_refused_for_is_said_and_holds_up_no_other(network: Network) -> None:
+    wrong = f"D{uuid.uuid4().hex[:6]};{ROW}"
+    sheet = table(
+        2,
+        wrong.replace("le-trusquin", "forem-marche"),
+        wrong.replace("16/11/2026", "31/02/2026"),
+        wrong.replace("16/11/2026", "16/11/2199"),
+        f";{ROW}",
+        wrong.replace("qualify", "devenir riche"),
+    )
+    done = _finished(network, posted(network, sheet.encode()))
+    assert (done["done"], done["refused"]) == (2, 5)
+    refused = {row["row"]: row for row in done["items"] if row["outcome"] == "refused"}
+    assert [row["code"] for row in refused.values()] == [
+        "no_convention",
+        "invalid",
+        "invalid",
+        "local_ref_missing",
+        "invalid",
+    ]
+    assert all(row["cause"] and row["cure"] for row in refused.values())
+    assert refused[8]["cause"].startswith("goal")
+    assert "riche" not in str(done)
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        (lambda sheet: sheet.replace("Ménage", "Nom et prénom"), "names_a_person"),
+        (lambda sheet: sheet.replace("Ménage", "Date de naissance"), "names_a_person"),
+        (lambda sheet: sheet.replace("D", "85.07.30-033.28", 1) + "\n85.07.30-033.28;", "national_number"),
+        (lambda sheet: sheet.replace("Ménage", "Remarques"), "unknown_columns"),
+        (lambda sheet: sheet.replace("Ménage;", "").replace(";alone;", ";"), "missing_columns"),
+        (lambda sheet: sheet.replace("Ménage", "Sexe"), "column_twice"),
+        (lambda _table: "PK\x03\x04 nothing of the kind", "unreadable"),
+        (lambda sheet: sheet.split("\r\n")[0], "empty"),
+    ],
+)
+def test_a_table_that_could_name_a_person_or_is_none_is_refused_whole(network: Network, change: Any, code: str) -> None:
+    answer = posted(network, change(table(1)).encode())
+    assert (answer.status_code, answer.json()["code"]) == (422, code)
+    assert answer.json()["cure"]
+
+
+def test_a_partners_own_headings_are_kept(network: Network) -> None:
+    hotton = network["cpas-hotton"]
+    sheet = table(1).replace("Motif", "Pourquoi").replace("Ménage", "Foyer")
+    assert posted(network, sheet.encode()).json()["code"] == "unknown_columns"
+    hotton.done("PUT", "/imports/mapping", {"Pourquoi": "reason", "Foyer": "household"})
+    assert _finished(network, posted(network, sheet.encode()))["done"] == 1
+    assert hotton.call("PUT", "/imports/mapping", {"Pourquoi": "salary"}).status_code == 422
+
+
+def test_an_import_is_its_partners_alone(network: Network) -> None:
+    answer = posted(network, table(1).encode())
+    path = f"/imports/{answer.json()['import_id']}"
+    assert network["le-trusquin"].call("GET", path).status_code == 404
+    _finished(network, answer)
+
+
+def test_the_command_checks_sends_and_may_be_given_again(network: Network, stack: Stack, tmp_path: Path) -> None:
+    file = tmp_path / "relais.csv"
+    wrong = f"D{uuid.uuid4().hex[:6]};{ROW}".replace("le-trusquin", "forem-marche")
+    file.write_text(table(2, wrong), "utf-8")
+    refused = _command(network, stack, file)
+    assert (refused.returncode, "2 to be sent" in refused.stdout, "1 would be refused" in refused.stdout) == (
+        1,
+        True,
+        True,
+    )
+    assert "row 4: No convention" in refused.stdout
+
+    sent = _command(network, stack, file, "--yes")
+    assert (sent.returncode, "2 sent, 0 done before, 1 refused" in sent.stdout) == (1, True)
+
+    file.write_text(file.read_text("utf-8").removesuffix(wrong), "utf-8")
+    again = _command(network, stack, file)
+    assert (again.returncode, "0 sent, 2 done before, 0 refused" in again.stdout) == (0, True), (
+        again.stdout + again.stderr
+    )
+
+    file.write_text("Nom;Prénom\nDupont;Marie\n", "utf-8")
+    named = _command(network, stack, file)
+    assert (named.returncode, "Dupont" in named.stdout + named.stderr) == (1, False)
+    assert "the hub must not receive it" in named.stderr
+
+
+def _command(network: Network, stack: Stack, file: Path, *more: str) -> subprocess.CompletedProcess[str]:
+    hotton = network["cpas-hotton"]
+    return subprocess.run(
+        [
+            *(sys.executable, "-m", "jalons", "import", str(file), "--as", hotton.client_id),
+            *("--data", str(stack.folder.path), *more),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=90,
+        check=False,
+        env=os.environ | {"JALONS_CLIENT_SECRET": hotton.client_secret, "COLUMNS": "200"},
+    )
