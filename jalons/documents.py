@@ -110,14 +110,14 @@ def operations(document: Json) -> dict[str, list[Operation]]:
 
 
 def forms(document: Json) -> dict[str, list[Field]]:
-    """Every form that a call takes or answers with, and its fields."""
+    """Every form that a call takes or answers with, and its fields; none where its description says what it holds."""
     named = document["components"].get("schemas", {})
     return {
         name: [
-            _field(each, "", schema, each in form.get("required", ())) for each, schema in form["properties"].items()
+            _field(each, "", schema, each in form.get("required", ()))
+            for each, schema in form.get("properties", {}).items()
         ]
         for name, form in sorted(named.items())
-        if "properties" in form
     }
 
 
