@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -14,6 +15,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template, select
 from jalons.demands import Demand, demand_of
 
 Json = dict[str, Any]
+Examples = Mapping[tuple[str, str], Mapping[str, Any]]
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 SCHEME = "hub"
@@ -30,7 +32,10 @@ _ACTOR = "Who acts, as an opaque code of your own (32 characters); kept for the 
 
 
 class Described(FastAPI):
-    """An application whose OpenAPI document also says who may call what, and with which headers."""
+    """An application whose OpenAPI document also says who may call what, with which headers, and with what body.
+
+    `state.examples`, if the service sets it: (method, path) → an example of the body.
+    """
 
     def openapi(self) -> Json:
         """The document; made once."""
@@ -43,6 +48,7 @@ class Described(FastAPI):
         base = self.servers[0]["url"] if self.servers else ""
         flow = {"tokenUrl": f"{base}/oauth/token", "scopes": SCOPES}
         document["components"]["securitySchemes"] = {SCHEME: {"type": "oauth2", "flows": {"clientCredentials": flow}}}
+        examples: Examples = getattr(self.state, "examples", {})
         for context in iter_route_contexts(self.routes):
             route = context.original_route
             if isinstance(route, APIRoute) and route.include_in_schema:
@@ -50,6 +56,8 @@ class Described(FastAPI):
                     operation = document["paths"][context.path_format][method.lower()]
                     for demand in _demands(route):
                         _say(operation, method, demand)
+                    if example := examples.get((method, str(context.path_format))):
+                        operation["requestBody"]["content"]["application/json"]["example"] = example
 
 
 def _demands(route: APIRoute) -> Iterator[Demand]:
@@ -86,8 +94,8 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One call, as the page shows it. form: what its body holds; kinds: of what media types it may be; scopes: empty
-    where anybody may call."""
+    """One call, as the page shows it. form: what its body holds; kinds: of what media types it may be; example: one, as
+    JSON; scopes: empty where anybody may call."""
 
     method: str
     path: str
@@ -96,6 +104,7 @@ class Operation:
     scopes: tuple[str, ...]
     parameters: tuple[Field, ...]
     kinds: tuple[str, ...]
+    example: str
     form: str | None
     answer: str | None
 
@@ -146,6 +155,7 @@ def _template() -> Template:
 
 def _operation(method: str, path: str, said: Json) -> Operation:
     success: Json = next((answer for status, answer in said["responses"].items() if status.startswith("2")), {})
+    content = said.get("requestBody", {}).get("content", {})
     return Operation(
         method.upper(),
         path,
@@ -157,7 +167,10 @@ def _operation(method: str, path: str, said: Json) -> Operation:
             for each in said.get("parameters", ())
             if each["name"] != "authorization"
         ),
-        tuple(said.get("requestBody", {}).get("content", ())),
+        tuple(content),
+        "\n".join(
+            json.dumps(each["example"], indent=2, ensure_ascii=False) for each in content.values() if "example" in each
+        ),
         _form(said.get("requestBody", {})),
         _form(success),
     )

@@ -14,6 +14,7 @@ from jalons.settings import Settings
 from jalons.wiring import database_answers, ground
 from services.referrals.api import acts, directory, identity, imports, persons
 from services.referrals.api.edge import Edge
+from services.referrals.api.examples import EXAMPLES
 from services.referrals.commands.imports import Importer, key_of
 from services.referrals.keyring import PersonKeys, SigningKeys
 
@@ -38,6 +39,7 @@ def build(settings: Settings) -> Service:
         return waits
 
     app = application("referrals", PROMISE, verifier, missing, settings.public_url, large={"/imports": IMPORT_BYTES})
+    app.state.examples = EXAMPLES
     edge = Edge(base, keys)
     app.include_router(acts.routes(edge))  # first: paths are looked through in order, and these are the busiest
     app.include_router(persons.routes(edge))

@@ -14,12 +14,14 @@ from typing import Any
 import httpx
 import pytest
 from fastapi import FastAPI
-from pydantic import SecretStr
+from fastapi.routing import iter_route_contexts
+from pydantic import SecretStr, TypeAdapter
 
 from jalons.documents import page
 from jalons.settings import SERVICES, Settings
 from schemas.catalogue import TYPES
 from schemas.topics import TOPICS
+from services.referrals.api.examples import EXAMPLES
 
 DOCUMENTS = sorted((Path(__file__).parents[2] / "docs/api").glob("*.json"))
 EVERYBODYS = {"/health/live", "/health/ready", "/metrics", "/oauth/token", "/.well-known/jwks.json"}
@@ -138,6 +140,29 @@ def test_every_call_of_referrals_that_creates_says_that_it_needs_a_key() -> None
 
 def _keys(operation: dict[str, Any]) -> list[bool]:
     return [each["required"] for each in operation.get("parameters", ()) if each["name"] == "Idempotency-Key"]
+
+
+def test_every_call_of_referrals_that_must_have_a_body_has_an_example_that_its_form_takes() -> None:
+    settings = Settings(
+        database_url="postgresql+psycopg://nobody@localhost/nothing",
+        kafka="localhost:1",
+        secret_key=SecretStr("x" * 32),
+        hub_client_secret=SecretStr("x"),
+    )
+    app = importlib.import_module("services.referrals.service").build(settings).app
+    forms = {
+        (method, context.path_format): context.original_route.body_field
+        for context in iter_route_contexts(app.routes)
+        for method in getattr(context.original_route, "methods", None) or ()
+        if getattr(context.original_route, "body_field", None)
+    }
+    for call, example in EXAMPLES.items():
+        TypeAdapter(forms[call].field_info.annotation).validate_python(example)
+    for path, methods in app.openapi()["paths"].items():
+        for method, operation in methods.items():
+            content = operation.get("requestBody", {}).get("content", {}).get("application/json")
+            if content and operation["requestBody"].get("required"):
+                assert content.get("example"), f"{method} {path}: give it one in services/referrals/api/examples.py"
 
 
 class Page(HTMLParser):
