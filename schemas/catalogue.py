@@ -26,6 +26,7 @@ PAYLOADS: tuple[type[Payload], ...] = (
     convention.SuspendedV1,
     convention.TerminatedV1,
     offer.PublishedV1,
+    offer.CapacityChangedV1,
     offer.ClosedV1,
     beneficiary.RegisteredV1,
     beneficiary.ProfileUpdatedV1,

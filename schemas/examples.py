@@ -119,6 +119,7 @@ DATA: dict[str, dict[str, Any]] = {
     "jalons.convention.suspended.v1": _CONVENTION | {"status": "suspended"},
     "jalons.convention.terminated.v1": _CONVENTION | {"status": "terminated"},
     "jalons.offer.published.v1": _OFFER,
+    "jalons.offer.capacity_changed.v1": _OFFER | {"status": "full", "taken": 15},
     "jalons.offer.closed.v1": _OFFER | {"status": "closed"},
     "jalons.beneficiary.registered.v1": {"home": "cpas-hotton", "profile_version": 1},
     "jalons.beneficiary.profile_updated.v1": {"home": "cpas-hotton", "profile_version": 2},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import ClassVar
 
 from schemas.codes import Moment, Nis, OfferStatus, OfferType, Slug
@@ -27,12 +28,23 @@ class OfferRecord(Payload):
     mailbox: str | None = None
     place: str | None = None
     project: Slug | None = None
+    valid_from: date | None = None
+    valid_to: date | None = None
+    last_confirmed_on: date | None = None
 
 
 class PublishedV1(OfferRecord):
     """An offer is open, for the first time or with a changed record."""
 
     TYPE: ClassVar[str] = "jalons.offer.published.v1"
+
+
+class CapacityChangedV1(OfferRecord):
+    """An offer's last place was taken, or one is free again: its status says which. Who took it is not said."""
+
+    TYPE: ClassVar[str] = "jalons.offer.capacity_changed.v1"
+
+    taken: int
 
 
 class ClosedV1(OfferRecord):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import ClassVar
 
 from schemas.codes import Language, Moment, Nis, PartnerKind, PartnerStatus, SecrecyClass, Sector, Slug
@@ -28,6 +29,8 @@ class PartnerRecord(Payload):
     address: str | None = None
     language: Language = "fr"
     trial: bool = False
+    valid_from: date | None = None
+    valid_to: date | None = None
 
 
 class RegisteredV1(PartnerRecord):

@@ -10,6 +10,7 @@ from jalons.cli.dead_letters import dead_letters
 from jalons.cli.demo import demo
 from jalons.cli.doctor import doctor
 from jalons.cli.imports import import_table
+from jalons.cli.network import network
 from jalons.cli.republish import republish
 from jalons.cli.tail import tail
 from jalons.cli.up import up
@@ -30,6 +31,7 @@ app.command()(doctor)
 app.command()(republish)
 app.command("import")(import_table)
 app.add_typer(dead_letters, name="dead-letters")
+app.add_typer(network, name="network")
 
 
 @app.command()

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -21,6 +25,9 @@ As = Annotated[
     str | None,
     typer.Option("--as", help="Act as this client; its secret is read from JALONS_CLIENT_SECRET. Else the operator."),
 ]
+
+_TOKEN_FOR = 300.0
+"""Seconds; a token lasts ten minutes."""
 
 
 @dataclass(frozen=True)
@@ -45,11 +52,30 @@ class Hub:
     def call(self, method: str, service: str, path: str, **more: Any) -> Any:
         """A call's JSON answer. Exits with the problem's own cause and cure."""
         with httpx.Client(timeout=30) as http:
-            headers = {"Authorization": f"Bearer {self.token(http)}"} | more.pop("headers", {})
-            try:
-                answer = http.request(method, f"{self.urls[service]}{path}", headers=headers, **more)
-            except httpx.HTTPError:
-                raise refused(f"{service} does not answer.", "See its log in DIR/log, then try again.") from None
+            return self._answer(http, self.token(http), method, service, path, **more)
+
+    @contextmanager
+    def session(self, service: str) -> Iterator[Callable[..., Any]]:
+        """Calls to one service, `(method, path, body)`, under one token while it lasts; each exits as `call` does."""
+        with httpx.Client(timeout=30) as http:
+            token, since = self.token(http), time.monotonic()
+
+            def call(method: str, path: str, body: Any = None) -> Any:
+                nonlocal token, since
+                if time.monotonic() - since > _TOKEN_FOR:
+                    token, since = self.token(http), time.monotonic()
+                return self._answer(http, token, method, service, path, json=body)
+
+            yield call
+
+    def _answer(self, http: httpx.Client, token: str, method: str, service: str, path: str, **more: Any) -> Any:
+        headers = {"Authorization": f"Bearer {token}"}
+        if method == "POST":
+            headers["Idempotency-Key"] = str(uuid.uuid4())
+        try:
+            answer = http.request(method, f"{self.urls[service]}{path}", headers=headers, **more)
+        except httpx.HTTPError:
+            raise refused(f"{service} does not answer.", "See its log in DIR/log, then try again.") from None
         if answer.is_error:
             problem = answer.json()
             raise refused(problem["detail"], problem["cure"])

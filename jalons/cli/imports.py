@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from pathlib import Path
 from typing import Annotated, Any
-from uuid import uuid4
 
 import typer
 from rich.console import Console
@@ -58,7 +57,6 @@ def _run(hub: Hub, file: Path, *, dry_run: bool) -> dict[str, Any]:
         "/imports",
         files={"file": (file.name, content)},
         data={"dry_run": "true" if dry_run else "false"},
-        headers={"Idempotency-Key": str(uuid4())},
     )
     bar = Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), console=Console(stderr=True))
     with bar:

@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
-from rich.console import Console
 
 from jalons.cli.settings import from_environment, refused
 
 if TYPE_CHECKING:
     from jalons.settings import Settings
-
-_BAR_AFTER = 2.0
-"""Seconds; what is done sooner needs no bar."""
 
 
 def republish(
@@ -58,6 +53,7 @@ def republish(
 
 
 def _run(settings: Settings, service: str, first: int, last: int | None) -> int:
+    from jalons.cli.progress import Bar
     from jalons.database import direct
     from jalons.messaging import republish as again
     from jalons.messaging.kafka import producer
@@ -69,7 +65,7 @@ def _run(settings: Settings, service: str, first: int, last: int | None) -> int:
             raise refused(f"The log of {service} ends at position {newest}.", "Name a range within it.")
         sender = producer(settings, f"jalons-{service}-republish")
         try:
-            with _Bar(upto - first + 1) as advance:
+            with Bar("sending again", upto - first + 1) as advance:
                 return again.republish(conn, sender, service, first, upto, advance)
         finally:
             sender.close(timeout=1)
@@ -87,28 +83,3 @@ def _settings(data: Path | None) -> Settings:
         raise refused(f"There is no running hub in {data}.", f"Start it: jalons up --data {data}.") from None
     unused = "nothing sealed is opened to send events again"
     return Settings(database_url=info["database"], kafka=info["kafka"], secret_key=unused, hub_client_secret=unused)
-
-
-class _Bar:
-    """A progress bar on stderr that shows itself only when the work takes longer than two seconds."""
-
-    def __init__(self, total: int) -> None:
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-        columns = (TextColumn("sending again"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        self._progress = Progress(*columns, console=Console(stderr=True), transient=True)
-        self._task = self._progress.add_task("", total=total)
-        self._shown = False
-
-    def __enter__(self) -> Callable[[int], None]:
-        return self._advance
-
-    def __exit__(self, *_: Any) -> None:
-        if self._shown:
-            self._progress.stop()
-
-    def _advance(self, number: int) -> None:
-        self._progress.advance(self._task, number)
-        if not self._shown and (self._progress.tasks[0].elapsed or 0) > _BAR_AFTER:
-            self._shown = True
-            self._progress.start()

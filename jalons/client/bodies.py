@@ -309,6 +309,33 @@ class Offer(Write, total=False):
     valid_to: Day
 
 
+class OffersAsked(TypedDict, total=False):
+    """Which offers; each question narrows what the others leave. commune: the nearest to it first, with their distance;
+    covered: to which a convention of yours lets you refer; past: closed ones and those outside their dates too.
+    """
+
+    partner: str
+    moment: codes.Moment
+    type: codes.OfferType
+    status: codes.OfferStatus
+    commune_nis: str
+    commune: str
+    within_km: int
+    kind: codes.PartnerKind
+    free: bool
+    transport_help: bool
+    covered: bool
+    past: bool
+
+
+class Commune(Write):
+    """Where its chief place lies, in degrees (WGS 84)."""
+
+    name: str
+    latitude: float
+    longitude: float
+
+
 class Subscription(Write, total=False):
     """types: with `*` at any place."""
 

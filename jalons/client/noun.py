@@ -46,10 +46,6 @@ class Noun(Generic[One, Many]):
     def __init__(self, do: Do[One, Many]) -> None:
         self._do = do
 
-    def get(self, id: Id) -> One:  # noqa: A002 - the contract's name
-        """One of them; its `etag` can be given as `if_match`."""
-        return self._do.one(Call("GET", self.SERVICE, path(self.NAME, id)))
-
     def _write(self, method: str, parts: Sequence[object], said: Mapping[str, object]) -> One:
         return self._do.one(written(method, self.SERVICE, path(self.NAME, *parts), said))
 
@@ -60,7 +56,15 @@ class Noun(Generic[One, Many]):
         return self._do.many(Call("GET", self.SERVICE, path(self.NAME, *parts)))
 
 
-class Stepped(Noun[One, Many]):
+class Kept(Noun[One, Many]):
+    """A noun of which each one can be read by itself."""
+
+    def get(self, id: Id) -> One:  # noqa: A002 - the contract's name
+        """One of them; its `etag` can be given as `if_match`."""
+        return self._do.one(Call("GET", self.SERVICE, path(self.NAME, id)))
+
+
+class Stepped(Kept[One, Many]):
     """A noun with a life cycle: what may be done with it is data (docs/reference/transitions.md)."""
 
     def act(self, id: Id, action: str, **said: Any) -> One:  # noqa: A002 - the contract's name

@@ -12,11 +12,11 @@ from jalons.client import bodies
 from jalons.client.acts import Placements, Referrals, Trainings
 from jalons.client.bodies import Id
 from jalons.client.exchange import Call, Service, written
-from jalons.client.noun import Do, Many, Noun, One, Stepped, path
+from jalons.client.noun import Do, Kept, Many, Noun, One, Stepped, path
 from schemas import codes
 
 
-class Beneficiaries(Noun[One, Many]):
+class Beneficiaries(Kept[One, Many]):
     """The persons a home partner accompanies, and what they agreed to."""
 
     NAME = "beneficiaries"
@@ -70,7 +70,7 @@ class Beneficiaries(Noun[One, Many]):
         return self._do.one(Call("GET", self.SERVICE, path("erasures", receipt_id)))
 
 
-class Partners(Noun[One, Many]):
+class Partners(Kept[One, Many]):
     """The directory of the network; written by the coordinator."""
 
     NAME = "partners"
@@ -114,7 +114,7 @@ class Conventions(Stepped[One, Many]):
         return self._listed()
 
 
-class Offers(Noun[One, Many]):
+class Offers(Kept[One, Many]):
     """What partners offer."""
 
     NAME = "offers"
@@ -127,20 +127,26 @@ class Offers(Noun[One, Many]):
         """It is still as it stands there."""
         return self._write("POST", (offer, "confirm"), said)
 
-    def list(
-        self,
-        *,
-        partner: str | None = None,
-        moment: codes.Moment | None = None,
-        type: codes.OfferType | None = None,  # noqa: A002 - the contract's name
-        status: codes.OfferStatus | None = None,
-        commune_nis: str | None = None,
-    ) -> Many:
-        """The offers of the network."""
-        return self._listed(partner=partner, moment=moment, type=type, status=status, commune_nis=commune_nis)
+    def list(self, **asked: Unpack[bodies.OffersAsked]) -> Many:
+        """The offers of the network, with the places they have left."""
+        return self._listed(**asked)
 
 
-class Imports(Noun[One, Many]):
+class Communes(Noun[One, Many]):
+    """Between which distances are known; written by the coordinator."""
+
+    NAME = "communes"
+
+    def put(self, nis: str, **said: Unpack[bodies.Commune]) -> One:
+        """Where a commune lies."""
+        return self._write("PUT", (nis,), said)
+
+    def list(self) -> Many:
+        """Every one that is known."""
+        return self._listed()
+
+
+class Imports(Kept[One, Many]):
     """A partner's own table, CSV or XLSX: each row a referral."""
 
     NAME = "imports"
@@ -167,7 +173,7 @@ class Pathways(Generic[One, Many]):
         return self._do.one(Call("GET", "observation", path("pathways", beneficiary), {"as_of": as_of}))
 
 
-class Subscriptions(Noun[One, Many]):
+class Subscriptions(Kept[One, Many]):
     """Where a partner is told by signed webhook."""
 
     SERVICE = "notifications"
@@ -186,7 +192,7 @@ class Subscriptions(Noun[One, Many]):
         return self._write("POST", (name, action), said)
 
 
-class Deliveries(Noun[One, Many]):
+class Deliveries(Kept[One, Many]):
     """What became of messages."""
 
     SERVICE = "notifications"
@@ -218,6 +224,7 @@ class Hub(Generic[One, Many]):
         self.partners = Partners(do)
         self.conventions = Conventions(do)
         self.offers = Offers(do)
+        self.communes = Communes(do)
         self.imports = Imports(do)
         self.pathways = Pathways(do)
         self.subscriptions = Subscriptions(do)

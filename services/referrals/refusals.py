@@ -8,6 +8,7 @@ from typing import Any
 from jalons.problems import Problem
 from services.referrals.domain.agreement import NoConsent, NoConvention
 from services.referrals.domain.lifecycle import NotAllowed, NotGiven
+from services.referrals.domain.places import NoPlaceLeft
 from services.referrals.store.acts import AlreadyOpen
 from services.referrals.work import InTheFuture, Stale
 
@@ -61,6 +62,22 @@ def invalid(at: str, problem: str) -> Problem:
     )
 
 
+def unknown_commune(at: str) -> Problem:
+    """A commune of which the hub does not know where it lies."""
+    return Problem(
+        422,
+        "unknown_commune",
+        f"{at}: where this commune lies is not known here.",
+        "See GET /communes; the coordinator adds one: PUT /communes/{nis}.",
+        fields=[{"at": at, "problem": "unknown"}],
+    )
+
+
+def invalid_cursor() -> Problem:
+    """A cursor that no page gave."""
+    return Problem(422, "invalid_cursor", "The cursor is not one this service gave.", "Begin again without a cursor.")
+
+
 def _stale(_error: Exception) -> Problem:
     return Problem(412, "stale", "It changed since you read it.", "Read it again and decide anew.")
 
@@ -112,6 +129,15 @@ def _already_open(_error: Exception) -> Problem:
     )
 
 
+def _no_place_left(error: NoPlaceLeft) -> Problem:
+    return Problem(
+        409,
+        "no_place_left",
+        f"All places of this offer are taken ({error.places}).",
+        "Answer otherwise (waiting list, `no_place`), or give the offer more places: PUT /offers/{offer}.",
+    )
+
+
 def _in_the_future(_error: Exception) -> Problem:
     return invalid("happened_on", "an act's own date is today or earlier")
 
@@ -122,6 +148,7 @@ REFUSALS: dict[type[Exception], Callable[[Any], Problem]] = {
     NotAllowed: _not_allowed,
     NotGiven: _not_given,
     AlreadyOpen: _already_open,
+    NoPlaceLeft: _no_place_left,
     InTheFuture: _in_the_future,
     Stale: _stale,
 }

@@ -12,7 +12,7 @@ from jalons.peers import Peers
 from jalons.serve import Service
 from jalons.settings import Settings
 from jalons.wiring import database_answers, ground
-from services.referrals.api import acts, directory, identity, imports, persons
+from services.referrals.api import acts, directory, identity, imports, offers, persons
 from services.referrals.api.edge import Edge
 from services.referrals.api.examples import EXAMPLES
 from services.referrals.commands.imports import Importer, key_of
@@ -46,6 +46,7 @@ def build(settings: Settings) -> Service:
     app.include_router(directory.routes(edge))
     importer = Importer(base, keys, key_of(secret), imports.form)
     app.include_router(imports.routes(edge, importer, key_of(secret)))
+    app.include_router(offers.routes(edge))
     app.include_router(identity.routes(settings, edge, keys, signing))
     app.include_router(log_routes(base.engine, keys.cache, base.alias))
     app.include_router(dead_letter_routes(base.engine, None))

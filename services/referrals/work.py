@@ -15,8 +15,11 @@ from jalons.identity import Principal
 from jalons.messaging.outbox import Cause, Draft, Outbox
 from jalons.privacy.disclosure import Alias
 from schemas.envelope import Payload, SealedPart
+from schemas.offer import CapacityChangedV1
+from services.referrals.domain import places
+from services.referrals.domain.acts import Act
 from services.referrals.keyring import PersonKeys
-from services.referrals.store import persons
+from services.referrals.store import directory, persons
 from services.referrals.store.persons import Person
 
 T = TypeVar("T")
@@ -58,7 +61,8 @@ class Work:
     """A transaction under way for a call. Events said are appended together when it is done, in the order said.
 
     known: the persons it has met, whose keys need not be asked for again. looked: what it has looked up of the
-    directory, which an import asks again and again.
+    directory, which an import asks again and again. offers: those whose places it
+    moved, and whether it took one.
     """
 
     conn: Connection
@@ -69,6 +73,7 @@ class Work:
     said: list[Draft] = field(default_factory=list)
     known: dict[str, Person] = field(default_factory=dict)
     looked: dict[Any, Any] = field(default_factory=dict)
+    offers: dict[str, bool] = field(default_factory=dict)
 
     def say(
         self, subject: object, data: Payload, sealed: SealedPart | None = None, happened_on: date | None = None
@@ -93,9 +98,36 @@ class Work:
         if asked is not None and (version is None or asked not in ("*", f'"{version}"')):
             raise Stale
 
+    def moved(self, before: Act, after: Act) -> None:
+        """A step was saved: if it takes a place of an offer or gives one back, the offer is counted at the end."""
+        if move := places.moved(before, after):
+            offer, takes = move
+            self.offers[offer] = takes or self.offers.get(offer, False)
+
     def append(self) -> None:
-        """Write what was said to the log."""
+        """Write what was said to the log, the offers' places settled. Raises NoPlaceLeft."""
+        for offer in sorted(self.offers):
+            self._settle(offer)
         self.outbox.append(self.conn, self.said, self.call.now, self.keys.unwrap(self.known.values()))
+
+    def _settle(self, name: str) -> None:
+        """Count an offer's places under its row's lock: who comes second for the last one sees that it is gone.
+
+        That it is full, or has a place again, is the hub's word: who gave a place back is told to nobody by this.
+        """
+        offer = directory.offer(self.conn, name, lock=True)
+        if offer is None:
+            return
+        taken = directory.taken(self.conn, offer)
+        if self.offers[name] and taken > offer["places"]:
+            raise places.NoPlaceLeft(offer["places"])
+        status = places.status(offer["status"], offer["places"], taken)
+        if status == offer["status"]:
+            return
+        directory.set_status(self.conn, "offers", "offer", name, status)
+        event = CapacityChangedV1.model_validate({**offer, "status": status, "taken": taken})
+        cause = Cause(self.call.id, self.call.id, self.call.traceparent)
+        self.said.append(Draft(name, event, self.call.now, "hub", cause))
 
     def meet(self, person: Person) -> Person:
         """Remember a person that this call is about."""

@@ -23,7 +23,7 @@ DEPLOY = ROOT / "deploy"
 OPEN = {
     "referrals": (
         "/oauth/token /.well-known/jwks.json /partners /partners/cpas-hotton/clients /conventions"
-        " /conventions/1/suspend /offers /offers/1 /beneficiaries /beneficiaries/1/consents/2"
+        " /conventions/1/suspend /offers /offers/1 /communes /communes/1 /beneficiaries /beneficiaries/1/consents/2"
         " /referrals /referrals/1/accept /referrals/1/slip /referrals.csv /trainings /trainings/1/start"
         " /placements /placements/1/follow-up /activities /needs /imports /imports/1"
     ),

@@ -25,6 +25,7 @@ from jalons.database import engine
 from jalons.embedded.stack import Stack
 from services.referrals.api import bodies as forms
 from services.referrals.api.acts import ACTIONS
+from services.referrals.api.offers import Asked
 from services.referrals.keyring import SigningKeys
 from tests.support.between import Between, between, drop_the_answer, drop_the_call, refuse
 from tests.support.calls import course, sheet, work
@@ -467,6 +468,7 @@ def test_the_client_has_a_method_for_every_act_and_takes_every_field_of_its_form
     ("method", "form"),
     [
         (acts.Referrals.send, forms.ReferralBody),
+        (nouns.Communes.put, forms.CommuneBody),
         (acts.Trainings.enrol, forms.TrainingBody),
         (acts.Placements.propose, forms.PlacementBody),
         (nouns.Beneficiaries.register, forms.BeneficiaryBody),
@@ -491,6 +493,16 @@ def test_the_client_takes_every_field_that_a_call_does(method: Any, form: type[f
 )
 def test_what_is_said_within_has_every_field_too(said: Any, form: type[forms.Body]) -> None:
     assert set(form.model_fields) <= set(said.__annotations__)
+
+
+def test_offers_are_searched_by_every_question_that_they_may_be_asked() -> None:
+    assert set(Asked.model_fields) - {"cursor", "limit"} == set(bodies.OffersAsked.__annotations__)
+
+
+def test_offers_are_found_as_they_are_asked_for(hotton: Partner) -> None:
+    found = hotton.some(hotton.hub.offers.list(moment="formation", commune="6990", covered=True, past=False))
+    assert "auxiliaire-de-soins" in {offer["offer"] for offer in found}
+    assert {offer["moment"] for offer in found} == {"formation"}
 
 
 def _takes(method: Any, fields: set[str]) -> None:

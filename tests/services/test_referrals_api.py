@@ -214,7 +214,7 @@ def test_a_version_that_was_overtaken_is_refused(network: Network) -> None:
     before = written(network)
     refused(receiver.call("POST", f"{path}/accept", {}, headers={"If-Match": first}), 412, "stale")
     known = network.operator.call("GET", "/offers/auxiliaire-de-soins")
-    changed = {name: value for name, value in known.json().items() if name not in ("offer", "version")}
+    changed = {name: value for name, value in known.json().items() if name in offer()}
     stale = {"If-Match": '"0"'}
     answer = network.operator.call("PUT", "/offers/auxiliaire-de-soins", changed | {"places": 3}, headers=stale)
     refused(answer, 412, "stale")

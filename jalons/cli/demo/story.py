@@ -9,12 +9,15 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Any
 
-from jalons.cli.demo.network import CONVENTION, COORDINATION, EMPLOYER, HOTTON, OFFERS, PARTNERS, TRUSQUIN
+from jalons.cli.network.file import read, shipped
+from jalons.cli.network.plan import carry_out, plan
 from jalons.client import Answer, Client, NotFound
 from jalons.client.bodies import Profile
 
 Say = Callable[[str, str], None]
 """Who, and what they do."""
+
+HOTTON, TRUSQUIN, EMPLOYER, COORDINATION = "cpas-hotton", "le-trusquin", "residence-de-l-ourthe", "integra-plus"
 
 PROFILE: Profile = {
     "age_band": "25-29",
@@ -56,20 +59,20 @@ class Story:
     say: Say
     today: date
     actors: dict[str, Client] = field(default_factory=dict)
+    names: dict[str, str] = field(default_factory=dict)
     beneficiary: str = ""
 
     def load(self) -> None:
-        """The network: partners, clients, a convention, offers. Raises HubError, as all that follows."""
+        """The network as `jalons network load` loads it, and clients for the actors. Raises HubError, as all that
+        follows."""
         operator = self._enters("operator", **self.info["operator"])
-        for slug, record in PARTNERS.items():
-            operator.partners.put(slug, **record)
+        network = read(shipped("integra-plus.yaml"))
+        carry_out(plan(network, operator.call), operator.call, lambda _: None)
+        self.names = {slug: partner.name for slug, partner in network.partners.items()}
         for slug in (HOTTON, TRUSQUIN, EMPLOYER, COORDINATION):
             scopes = ["coordinator"] if slug == COORDINATION else ["partner", "read:counts"]
             made = operator.partners.add_client(slug, scopes=scopes)
             self._enters(slug, made["client_id"], made["client_secret"])
-        operator.conventions.sign(**CONVENTION)
-        for name, offer in OFFERS.items():
-            operator.offers.put(name, **offer)
 
     def close(self) -> None:
         """Every actor leaves."""
@@ -145,7 +148,7 @@ class Story:
         self._did(EMPLOYER, "la personne commence à travailler")
 
     def _did(self, who: str, what: str) -> None:
-        self.say(PARTNERS[who]["name"], what)
+        self.say(self.names[who], what)
 
     def _day(self, ago: int) -> str:
         return (self.today - timedelta(days=ago)).isoformat()

@@ -65,6 +65,16 @@ class PartnerBody(Body):
     address: Text | None = None
     language: codes.Language = "fr"
     trial: bool = False
+    valid_from: Day | None = None
+    valid_to: Day | None = None
+
+
+class CommuneBody(Body):
+    """`PUT /communes/{nis}`: where its chief place lies, in degrees (WGS 84)."""
+
+    name: Text
+    latitude: float = Field(ge=-90, le=90)
+    longitude: float = Field(ge=-180, le=180)
 
 
 class StatusBody(Body):
@@ -102,7 +112,7 @@ class ConventionBody(Body):
 
 
 class OfferBody(Body):
-    """`PUT /offers/{offer}`."""
+    """`PUT /offers/{offer}`. `full` is never said, it follows from the places: it is read as published."""
 
     partner: codes.Slug
     title: Text
@@ -116,6 +126,8 @@ class OfferBody(Body):
     mailbox: Mailbox | None = None
     place: Text | None = None
     project: codes.Slug | None = None
+    valid_from: Day | None = None
+    valid_to: Day | None = None
 
 
 class ProfileBody(Body):

@@ -1,26 +1,26 @@
-"""Partners, conventions, offers and clients over HTTP."""
+"""Partners, conventions and clients over HTTP; offers are in offers.py."""
 
 from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Path, Query
+from fastapi import APIRouter, Depends, Path
 from fastapi.responses import JSONResponse
 from sqlalchemy import Connection
 
-from schemas.codes import Moment, OfferStatus, OfferType, Slug
+from schemas.codes import Slug
 from services.referrals import refusals
-from services.referrals.api.bodies import ClientBody, ConventionBody, OfferBody, PartnerBody, StatusBody
+from services.referrals.api.bodies import ClientBody, ConventionBody, PartnerBody, StatusBody
 from services.referrals.api.edge import Answer, Edge, call
 from services.referrals.api.paging import Cursor, Limit, paged
+from services.referrals.api.records import found, record, written
 from services.referrals.commands import directory as commands
 from services.referrals.store import directory, identity
 from services.referrals.work import Call
 
 Coordinator = Annotated[Call, Depends(call("coordinator"))]
 CoordinatorCreates = Annotated[Call, Depends(call("coordinator", keyed=True))]
-Writer = Annotated[Call, Depends(call("partner", "coordinator"))]
 Reader = Annotated[Call, Depends(call("partner", "coordinator", "hub"))]
 Name = Annotated[Slug, Path()]
 
@@ -30,7 +30,6 @@ def routes(edge: Edge) -> APIRouter:
     router = APIRouter(tags=["directory"])
     router.include_router(_partners(edge))
     router.include_router(_conventions(edge))
-    router.include_router(_offers(edge))
     return router
 
 
@@ -39,7 +38,7 @@ def _partners(edge: Edge) -> APIRouter:
 
     @router.put("/partners/{partner}", summary="Write a partner's record (coordinator)", status_code=201)
     def put_partner(partner: Name, body: PartnerBody, caller: Coordinator) -> JSONResponse:
-        return edge(caller, lambda work: _put(*commands.put_partner(work, partner, body.model_dump())))
+        return edge(caller, lambda work: written(*commands.put_partner(work, partner, body.model_dump())))
 
     @router.get("/partners", summary="The partners of the network")
     def list_partners(_caller: Reader, cursor: Cursor = None, limit: Limit = 100) -> JSONResponse:
@@ -49,11 +48,11 @@ def _partners(edge: Edge) -> APIRouter:
 
     @router.get("/partners/{partner}", summary="One partner")
     def get_partner(partner: Name, _caller: Reader) -> JSONResponse:
-        return edge.read(lambda conn: _found("partner", directory.partner(conn, partner)))
+        return edge.read(lambda conn: found("partner", directory.partner(conn, partner)))
 
     @router.put("/partners/{partner}/status", summary="A partner enters, pauses or leaves (coordinator)")
     def put_status(partner: Name, body: StatusBody, caller: Coordinator) -> JSONResponse:
-        return edge(caller, lambda work: _row(commands.set_partner_status(work, partner, body.status)))
+        return edge(caller, lambda work: record(commands.set_partner_status(work, partner, body.status)))
 
     @router.post("/partners/{partner}/clients", summary="A new client; its secret is shown once", status_code=201)
     def add_client(partner: Name, caller: CoordinatorCreates, body: ClientBody | None = None) -> JSONResponse:
@@ -87,7 +86,7 @@ def _conventions(edge: Edge) -> APIRouter:
     @router.post("/conventions", summary="Sign a convention (coordinator)", status_code=201)
     def sign(body: ConventionBody, caller: CoordinatorCreates) -> JSONResponse:
         given = body.model_dump(by_alias=True)
-        return edge(caller, lambda work: _row(commands.sign_convention(work, given), 201))
+        return edge(caller, lambda work: record(commands.sign_convention(work, given), 201))
 
     @router.get("/conventions", summary="The conventions you are a party of; for the coordinator, all")
     def list_conventions(caller: Reader, cursor: UUID | None = None, limit: Limit = 100) -> JSONResponse:
@@ -104,7 +103,7 @@ def _conventions(edge: Edge) -> APIRouter:
         def one(conn: Connection) -> Answer:
             row = directory.convention(conn, convention_id)
             yours = row and (caller.principal.has("coordinator", "hub") or caller.partner in row["parties"])
-            return _found("convention", row if yours else None)
+            return found("convention", row if yours else None)
 
         return edge.read(one)
 
@@ -112,51 +111,6 @@ def _conventions(edge: Edge) -> APIRouter:
     def step(
         convention_id: UUID, action: Literal["suspend", "resume", "terminate"], caller: Coordinator
     ) -> JSONResponse:
-        return edge(caller, lambda work: _row(commands.step_convention(work, convention_id, action)))
+        return edge(caller, lambda work: record(commands.step_convention(work, convention_id, action)))
 
     return router
-
-
-def _offers(edge: Edge) -> APIRouter:
-    router = APIRouter()
-
-    @router.put("/offers/{offer}", summary="Write an offer of yours", status_code=201)
-    def put_offer(offer: Name, body: OfferBody, caller: Writer) -> JSONResponse:
-        return edge(caller, lambda work: _put(*commands.put_offer(work, offer, body.model_dump())))
-
-    @router.get("/offers", summary="The offers of the network")
-    def list_offers(
-        _caller: Reader,
-        partner: Slug | None = None,
-        moment: Moment | None = None,
-        type: OfferType | None = None,  # noqa: A002 - the contract's name
-        status: OfferStatus | None = None,
-        commune_nis: Annotated[str | None, Query(pattern=r"^\d{5}$")] = None,
-        cursor: Cursor = None,
-        limit: Limit = 100,
-    ) -> JSONResponse:
-        asked = {"partner": partner, "moment": moment, "type": type, "status": status, "commune_nis": commune_nis}
-        filters = {name: value for name, value in asked.items() if value is not None}
-        return edge.read(
-            lambda conn: paged(directory.offers(conn, filters, cursor or "", limit), limit, lambda r: str(r["offer"]))
-        )
-
-    @router.get("/offers/{offer}", summary="One offer")
-    def get_offer(offer: Name, _caller: Reader) -> JSONResponse:
-        return edge.read(lambda conn: _found("offer", directory.offer(conn, offer)))
-
-    return router
-
-
-def _put(row: dict[str, Any], is_new: bool) -> Answer:
-    return _row(row, 201 if is_new else 200)
-
-
-def _row(row: dict[str, Any], status: int = 200) -> Answer:
-    return Answer(row, status, version=row["version"])
-
-
-def _found(what: str, row: dict[str, Any] | None) -> Answer:
-    if row is None:
-        raise refusals.not_found(what)
-    return _row(row)

@@ -74,6 +74,7 @@ EXAMPLES: Mapping[tuple[str, str], Mapping[str, Any]] = {
         "places": 15,
         "commune_nis": "83034",
     },
+    ("PUT", "/communes/{nis}"): {"name": "Hotton", "latitude": 50.2675, "longitude": 5.4465},
     ("PUT", "/imports/mapping"): {"Dossier": "local_ref", "Remarques": "-"},
     ("POST", "/keys/resolve"): {"subjects": [_PERSON]},
 }

@@ -14,6 +14,7 @@ from services.referrals.commands.persons import active_partners, check_active, g
 from services.referrals.domain import acts, agreement
 from services.referrals.domain.acts import MOMENT_OF_KIND, Act, Decided, Placement, Referral, Training
 from services.referrals.domain.agreement import Consent
+from services.referrals.domain.validity import valid
 from services.referrals.domain.working_days import after_working_days
 from services.referrals.store import directory, persons
 from services.referrals.store.acts import PLACEMENTS, REFERRALS, TRAININGS, Acts
@@ -33,10 +34,11 @@ def send_referral(work: Work, given: Given) -> Referral:
     if referrer == recipient:
         raise refusals.invalid("recipient", "a partner does not refer to itself")
     known, conventions = work.look(directory.exchange, referrer, recipient)
-    rows = check_active({"partner": referrer, "recipient": recipient}, known)
+    rows = check_active({"partner": referrer, "recipient": recipient}, known, work.call.today)
     trial = _trial(rows[referrer], rows[recipient])
     convention = agreement.covering(conventions, referrer, recipient, moment, work.call.today)
     offer = _offer(work, given.get("offer"), recipient)
+    _check_valid(work, offer)
     if offer and offer["moment"] != moment:
         raise refusals.invalid("moment", "not the moment of this offer")
     person = _person(work, given)
@@ -88,6 +90,7 @@ def enrol(work: Work, given: Given) -> Training:
         raise refusals.invalid("offer", "not an offer of yours, nor is the person yours")
     rows = active_partners(work, {"partner": caller, "offer": operator})
     if operator != caller:
+        _check_valid(work, offer)
         _may_disclose(work, person, operator, moment)
     referral = _answered(work, given.get("referral_id"), person, operator)
     _check_plan(given)
@@ -122,6 +125,7 @@ def propose(work: Work, given: Given) -> Placement:
         conventions = directory.between(work.conn, caller, employer)
         consents = persons.consents(work.conn, person.ref)
         agreement.agreed(consents, conventions, employer, "employer", work.call.today)
+    _offer(work, given.get("offer"), None)
     referral = _answered(work, given.get("referral_id"), person, employer)
     _check_plan(given)
     placement = Placement(
@@ -147,6 +151,7 @@ def propose(work: Work, given: Given) -> Placement:
 def step(work: Work, store: Acts[S], named: UUID | str, action: str, given: Given) -> S:
     """One action of the table. A training or placement that starts also starts the referral it answers.
 
+    Whether there was a place to take is known when the work is appended.
     Raises NotAllowed, NotGiven, InTheFuture, Stale, and Problem 404, 422.
     """
     state = store.find(work.conn, named, lock=True)
@@ -158,6 +163,7 @@ def step(work: Work, store: Acts[S], named: UUID | str, action: str, given: Give
     _check_dates(work, state, given)
     decided = acts.act(state, action, work.call.partner, said)
     store.save(work.conn, decided.state)
+    work.moved(state, decided.state)
     work.say(state.ref, decided.event, decided.sealed, on)
     if action == "start" and isinstance(decided.state, Training | Placement) and decided.state.referral_id:
         _start_referral(work, decided.state, said, on)
@@ -173,6 +179,7 @@ def _start_referral(work: Work, answer: Training | Placement, said: Given, on: d
     given = {"started_on": said["started_on"], "answered_by": kind, "answered_by_id": str(answer.id)}
     decided = acts.act(referral, "start", referral.recipient, given)
     REFERRALS.save(work.conn, decided.state)
+    work.moved(referral, decided.state)
     work.say(referral.ref, decided.event, decided.sealed, on)
 
 
@@ -225,6 +232,12 @@ def _offer(work: Work, name: str | None, partner: str | None) -> dict[str, Any] 
     if offer["status"] == "closed":
         raise refusals.invalid("offer", "closed")
     return offer
+
+
+def _check_valid(work: Work, offer: Mapping[str, Any] | None) -> None:
+    """Nobody is sent to an offer outside its dates; who is there already goes on. Raises Problem 422."""
+    if offer and not valid(offer, work.call.today):
+        raise refusals.invalid("offer", "today is outside its valid_from and valid_to")
 
 
 def _answered(work: Work, named: UUID | str | None, person: Person, recipient: str) -> Referral | None:

@@ -13,6 +13,7 @@ from schemas import convention as conventions
 from schemas import offer as offers
 from schemas import partner as partners
 from services.referrals import refusals
+from services.referrals.domain import places
 from services.referrals.keyring import hashed, new_secret
 from services.referrals.store import directory, identity
 from services.referrals.store.identity import Client
@@ -27,7 +28,11 @@ _STATUS_EVENT: dict[str, type[partners.PartnerRecord]] = {
 
 
 def put_partner(work: Work, slug: str, record: Mapping[str, Any]) -> tuple[dict[str, Any], bool]:
-    """A partner's record, whole; the stored row, and whether it is new. Unchanged, nothing is said."""
+    """A partner's record, whole; the stored row, and whether it is new. Unchanged, nothing is said.
+
+    Raises Problem 422.
+    """
+    _check_dates(record)
     directory.lock_name(work.conn, "directory", slug)
     known = directory.partner(work.conn, slug)
     work.expect(known["version"] if known else None)
@@ -55,6 +60,17 @@ def set_partner_status(work: Work, slug: str, status: str) -> dict[str, Any]:
     return {**values, "version": known["version"] + 1}
 
 
+def put_commune(work: Work, nis: str, record: Mapping[str, Any]) -> tuple[dict[str, Any], bool]:
+    """Where a commune lies; the stored row, and whether it is new. Nobody is told: it changes no record of anybody."""
+    directory.lock_name(work.conn, "commune", nis)
+    known = directory.added_communes(work.conn).get(nis)
+    work.expect(known["version"] if known else None)
+    values = {"nis": nis, **record}
+    if known and all(known[name] == value for name, value in values.items()):
+        return known, False
+    return {**values, "version": directory.save(work.conn, "communes", "nis", values)}, known is None
+
+
 def add_client(work: Work, slug: str, scopes: list[str]) -> tuple[str, str]:
     """A new client of a partner: its id and its secret, which is shown this once."""
     if directory.partner(work.conn, slug) is None:
@@ -76,8 +92,7 @@ def sign_convention(work: Work, record: Mapping[str, Any]) -> dict[str, Any]:
     for scope in record["scope"]:
         if not {scope["from"], scope["to"]} <= set(parties):
             raise refusals.invalid("scope", "from and to must be parties of the convention")
-    if record["valid_to"] and record["valid_to"] < record["valid_from"]:
-        raise refusals.invalid("valid_to", "before valid_from")
+    _check_dates(record)
     values = {"convention_id": new_id(), **record, "parties": parties, "status": "signed"}
     directory.save(work.conn, "conventions", "convention_id", values)
     _say_convention(work, conventions.SignedV1, values)
@@ -115,24 +130,62 @@ def step_convention(work: Work, convention_id: UUID, action: str) -> dict[str, A
 
 
 def put_offer(work: Work, name: str, record: Mapping[str, Any]) -> tuple[dict[str, Any], bool]:
-    """An offer's record, whole; the stored row, and whether it is new. Raises Problem 403, 422."""
+    """An offer's record, whole; the stored row, and whether it is new. Raises Problem 403, 422.
+
+    Written by its own partner, it is thereby confirmed.
+    """
     directory.lock_name(work.conn, "directory", name)
-    known = directory.offer(work.conn, name)
+    known = directory.offer(work.conn, name, lock=True)
     owner = known["partner"] if known else record["partner"]
     if not work.call.principal.has("coordinator") and work.call.principal.partner != owner:
         raise refusals.not_yours("offer")
     if record["partner"] != owner:
         raise refusals.invalid("partner", "an offer does not change hands")
+    _check_dates(record)
     work.expect(known["version"] if known else None)
     if directory.partner(work.conn, owner) is None:
         raise refusals.unknown_partner("partner")
-    values = {"offer": name, **record}
-    if known and all(known[key] == value for key, value in values.items()):
+    record = {**record, "status": _status(work, known, record)}
+    if known and all(known[key] == value for key, value in record.items()):
         return known, False
+    confirmed = work.call.today if work.call.principal.partner == owner else known and known["last_confirmed_on"]
+    return _save_offer(work, {"offer": name, **record, "last_confirmed_on": confirmed}), known is None
+
+
+def confirm_offer(work: Work, name: str) -> dict[str, Any]:
+    """Its partner says that an offer is still as it stands there. Raises Problem 403, 404."""
+    directory.lock_name(work.conn, "directory", name)
+    known = directory.offer(work.conn, name, lock=True)
+    if known is None:
+        raise refusals.not_found("offer")
+    if work.call.principal.partner != known["partner"]:
+        raise refusals.not_yours("offer")
+    work.expect(known["version"])
+    if known["last_confirmed_on"] == work.call.today:
+        return known
+    return _save_offer(work, known | {"last_confirmed_on": work.call.today})
+
+
+def _save_offer(work: Work, row: Mapping[str, Any]) -> dict[str, Any]:
+    """Keep an offer and say so; the stored row."""
+    values = {name: value for name, value in row.items() if name != "version"}
     version = directory.save(work.conn, "offers", "offer", values)
     event = offers.ClosedV1 if values["status"] == "closed" else offers.PublishedV1
-    work.say(name, event.model_validate(values))
-    return {**values, "version": version}, known is None
+    work.say(values["offer"], event.model_validate(values))
+    return {**values, "version": version}
+
+
+def _status(work: Work, known: dict[str, Any] | None, record: Mapping[str, Any]) -> str:
+    """Closed or not is the partner's word; full follows from the places. Raises Problem 422."""
+    taken = directory.taken(work.conn, known) if known else 0
+    if known and record["places"] < min(taken, known["places"]):
+        raise refusals.invalid("places", f"{taken} are taken")
+    return places.status(record["status"], record["places"], taken)
+
+
+def _check_dates(record: Mapping[str, Any]) -> None:
+    if record["valid_from"] and record["valid_to"] and record["valid_to"] < record["valid_from"]:
+        raise refusals.invalid("valid_to", "before valid_from")
 
 
 def _say_convention(work: Work, event: type[conventions.ConventionRecord], values: Mapping[str, Any]) -> None:

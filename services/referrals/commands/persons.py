@@ -14,6 +14,7 @@ from schemas import beneficiary as events
 from schemas import consent as consents
 from services.referrals import refusals
 from services.referrals.domain.agreement import Consent
+from services.referrals.domain.validity import valid
 from services.referrals.store import directory, persons
 from services.referrals.store.persons import Person
 from services.referrals.work import Work
@@ -114,14 +115,14 @@ def active_partners(work: Work, named: Mapping[str, str]) -> dict[str, dict[str,
 
     Raises Problem 422 for an unknown one, 409 for one not active.
     """
-    return check_active(named, directory.partners_of(work.conn, set(named.values())))
+    return check_active(named, directory.partners_of(work.conn, set(named.values())), work.call.today)
 
 
-def check_active(named: Mapping[str, str], known: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+def check_active(named: Mapping[str, str], known: dict[str, dict[str, Any]], on: date) -> dict[str, dict[str, Any]]:
     """The rows, if each partner named may exchange now. Raises as `active_partners`."""
     for at, slug in named.items():
         if slug not in known:
             raise refusals.unknown_partner(at)
-        if known[slug]["status"] != "active":
+        if known[slug]["status"] != "active" or not valid(known[slug], on):
             raise refusals.not_active(slug)
     return known

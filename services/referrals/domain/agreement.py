@@ -73,6 +73,18 @@ def covering(conventions: Iterable[Convention], referrer: str, recipient: str, m
     raise NoConvention
 
 
+def destinations(conventions: Iterable[Convention], referrer: str, on: date) -> set[tuple[str, str]]:
+    """To whom a partner may refer, and for which moment."""
+    return {
+        (recipient, moment)
+        for convention in conventions
+        if convention.in_force(on)
+        for sender, recipient, moments in convention.scope
+        if sender == referrer
+        for moment in moments
+    }
+
+
 def agreed(
     consents: Iterable[Consent], conventions: Iterable[Convention], partner: str, purpose: str, on: date
 ) -> frozenset[str]:

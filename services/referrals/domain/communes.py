@@ -1,9 +1,15 @@
 """The communes of the network and its neighbours: a postal code is accepted, the NIS code is kept (domain.md, 1).
 
-NIS codes as of 1 January 2025; communes merge, so a later table is a later version of this one.
+NIS codes as of 1 January 2025; communes merge, so a later table is a later version of this one. Where they lie: the
+coordinates of each commune's chief place in OpenStreetMap (© OpenStreetMap contributors, ODbL), WGS 84, to a
+thousandth of a degree. A network's file, or `PUT /communes/{nis}`, adds others.
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from math import asin, cos, radians, sin, sqrt
+from typing import NamedTuple
 
 _POSTAL_CODES = {
     "83012": ("6940", "6941"),  # Durbuy
@@ -25,3 +31,38 @@ def nis(code: str) -> str:
             raise ValueError("a postal code outside the network's communes: give the NIS code")
         return NIS_OF_POSTAL_CODE[code]
     return code
+
+
+class Commune(NamedTuple):
+    """Where a commune's chief place lies, in degrees north and east."""
+
+    name: str
+    latitude: float
+    longitude: float
+
+
+COMMUNES: Mapping[str, Commune] = {
+    "83012": Commune("Durbuy", 50.352, 5.456),
+    "83013": Commune("Érezée", 50.293, 5.560),
+    "83028": Commune("Hotton", 50.269, 5.446),
+    "83031": Commune("La Roche-en-Ardenne", 50.183, 5.570),
+    "83034": Commune("Marche-en-Famenne", 50.224, 5.343),
+    "83044": Commune("Rendeux", 50.233, 5.504),
+    "91120": Commune("Somme-Leuze", 50.337, 5.367),
+}
+"""Those that are known without being added, by NIS code."""
+
+_EARTH_KM = 6371.0
+
+
+def distances(known: Mapping[str, Commune], nis: str) -> dict[str, int]:
+    """Kilometres in a straight line from one commune to each, itself included; empty if nobody knows where it lies."""
+    here = known.get(nis)
+    return {code: _km(here, there) for code, there in known.items()} if here else {}
+
+
+def _km(one: Commune, other: Commune) -> int:
+    """The great circle between them, by the haversine formula."""
+    north, east = radians(other.latitude - one.latitude), radians(other.longitude - one.longitude)
+    chord = sin(north / 2) ** 2 + cos(radians(one.latitude)) * cos(radians(other.latitude)) * sin(east / 2) ** 2
+    return round(2 * _EARTH_KM * asin(sqrt(chord)))

@@ -1,0 +1,132 @@
+"""A network comes from one file: loaded twice it is loaded once, and another region is another file."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from jalons.cli.network.file import shipped
+from jalons.embedded.stack import Stack
+from tests.journeys.test_operator_commands import ENVIRONMENT, jalons
+from tests.support.calls import written
+from tests.support.network import Network
+
+
+def elsewhere(prefix: str) -> dict[str, Any]:
+    """Intégra Plus again in another region: every partner and offer under another name, the rest as it is."""
+    network = yaml.safe_load(shipped("integra-plus.yaml").read_text("utf-8"))
+    names = {*network["partners"], *network["offers"]}
+
+    def renamed(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {renamed(key): renamed(each) for key, each in value.items()}
+        if isinstance(value, list):
+            return [renamed(each) for each in value]
+        return f"{prefix}-{value}" if value in names else value
+
+    return network | {key: renamed(network[key]) for key in ("partners", "conventions", "offers")}
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "region.yaml"
+
+
+def write(file: Path, network: dict[str, Any]) -> None:
+    file.write_text(yaml.safe_dump(network, allow_unicode=True, sort_keys=False), "utf-8")
+
+
+def load(stack: Stack, file: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    return jalons(stack.folder.path, "network", "load", str(file), *options)
+
+
+def test_a_network_is_loaded_once_and_then_only_what_changed(network: Network, stack: Stack, file: Path) -> None:
+    region = elsewhere("r2")
+    write(file, region)
+    before = written(network)
+    shown = load(stack, file, "--dry-run")
+    assert (shown.returncode, written(network)) == (0, before), shown.stderr
+    assert "27 partners, 7 conventions, 34 offers: 68 to add, 0 to change, 0 left alone." in shown.stdout
+    assert shown.stdout.endswith("Nothing was sent.\n")
+
+    first = load(stack, file)
+    assert first.returncode == 0, first.stderr
+    assert first.stdout.endswith("Intégra Plus is loaded.\n")
+    trusquin = network.operator.done("GET", "/partners/r2-le-trusquin")
+    assert (trusquin["name"], trusquin["status"], trusquin["version"]) == ("EFT Le Trusquin", "active", 1)
+    assert network.operator.done("GET", "/offers/r2-projet-de-vie")["transport_help"] is True
+
+    loaded = written(network)
+    again = load(stack, file)
+    assert again.returncode == 0, again.stderr
+    assert "0 to add, 0 to change, 68 left alone." in again.stdout
+    assert again.stdout.endswith("Nothing to change: the hub is as the file says.\n")
+    assert written(network) == loaded
+
+    region["offers"]["r2-projet-de-vie"]["places"] = 25
+    write(file, region)
+    changed = load(stack, file)
+    assert changed.returncode == 0, changed.stderr
+    assert "change  offer       r2-projet-de-vie             places: 20 → 25" in changed.stdout
+    assert "0 to add, 1 to change, 67 left alone." in changed.stdout
+    assert network.operator.done("GET", "/offers/r2-projet-de-vie")["version"] == 2
+
+
+def test_a_load_that_was_cut_short_goes_on_where_it_was(network: Network, stack: Stack, file: Path) -> None:
+    region = elsewhere("r3")
+    offers = region.pop("offers")
+    region["communes"] = {"83040": {"name": "Nassogne", "latitude": 50.129, "longitude": 5.342}}
+    write(file, region)
+    assert load(stack, file).returncode == 0
+    write(file, region | {"offers": offers})
+    rest = load(stack, file)
+    assert rest.returncode == 0, rest.stderr
+    assert "1 commune, 27 partners, 7 conventions, 34 offers: 34 to add, 0 to change, 35 left alone." in rest.stdout
+    found = network["cpas-hotton"].done("GET", "/offers?partner=r3-le-trusquin&commune=83040")["items"]
+    assert {item["distance_km"] for item in found} == {11}, "from Nassogne to Marche"
+
+
+def test_a_wrong_file_is_refused_before_anything_is_sent(network: Network, stack: Stack, file: Path) -> None:
+    region = elsewhere("r4")
+    region["offers"]["r4-createurs"]["colour"] = "green"
+    write(file, region)
+    before = written(network)
+    said = load(stack, file)
+    assert (said.returncode, said.stdout) == (1, "")
+    line = 1 + file.read_text("utf-8").splitlines().index("    colour: green")
+    assert f"region.yaml, line {line}: offers.r4-createurs.colour: no such key" in said.stderr
+    assert "Correct the file" in said.stderr
+    assert written(network) == before
+
+
+def test_what_no_call_can_change_is_said_before_anything_is_sent(network: Network, stack: Stack, file: Path) -> None:
+    region = elsewhere("r5")
+    write(file, region)
+    assert load(stack, file).returncode == 0
+    loaded = written(network)
+    region["conventions"][0]["shared_attributes"] = ["age_band"]
+    region["partners"]["r5-slaie"]["name"] = "Autre nom"
+    write(file, region)
+    said = load(stack, file)
+    assert said.returncode == 1
+    assert "The convention of 1996-01-01, 2 parties" in said.stderr
+    assert "another shared_attributes" in said.stderr
+    assert "terminate" in said.stderr
+    assert written(network) == loaded, "not even the partner's name"
+
+
+def test_who_may_not_write_the_directory_loads_nothing(
+    network: Network, stack: Stack, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(file, elsewhere("r6"))
+    hotton = network["cpas-hotton"]
+    monkeypatch.setitem(ENVIRONMENT, "JALONS_CLIENT_SECRET", hotton.client_secret)
+    before = written(network)
+    said = load(stack, file, "--as", hotton.client_id)
+    assert said.returncode == 1
+    assert "coordinator" in said.stderr
+    assert written(network) == before
