@@ -21,7 +21,7 @@ from schemas.catalogue import PAYLOADS
 from schemas.envelope import Payload
 from schemas.topics import DEAD_LETTERS, DELIVERIES, DIRECTORY, PATHWAYS, TOPICS, Topic
 from services.notifications.domain.causes import CAUSES
-from services.referrals.domain import lifecycle
+from services.referrals.domain import accompaniment, lifecycle
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent
@@ -50,7 +50,14 @@ _TRANSITIONS = """# Life cycles
 Who may do what, from which status, and what has to be said with it. Anything else is refused with
 `transition_not_allowed` and the actions that are open; a missing field with `missing`. Every act takes `happened_on`.
 `first_contact_on` may be left out when the referral's `contact` is `receiver_calls_referrer`.
+
+*(†)*: when the receiver does not use the hub, the referrer may record what the receiver said, with
+`"reported_by": "referrer"`. *author*: who did the last act (or the receiver, of what was recorded in its place), within
+two working days and if nothing followed. What the *hub* does has no route. `redirect` answers 201 with the new
+referral, whose `parent` is the old one; a chain goes to no partner twice and has at most five links. When one of
+referrals that are `alternative_to` one another starts, those not yet started `lapse`.
 """
+_TARGETS = {lifecycle.STAYS: "no change", lifecycle.BEFORE: "the state before"}
 _METRICS = """# Metrics
 
 `GET /metrics` of each service, in Prometheus' format; not reachable through Caddy. No label holds a person, a URL or an
@@ -114,30 +121,38 @@ def _event(payload: type[Payload]) -> Iterator[str]:
 
 
 def transitions() -> str:
-    """The three life cycles, as the code runs them."""
+    """The life cycles, as the code runs them."""
     lines = [_TRANSITIONS]
-    for noun, born, table in (
-        ("Referral", "sent", lifecycle.REFERRAL),
-        ("Training", "enrolled", lifecycle.TRAINING),
-        ("Placement", "proposed", lifecycle.PLACEMENT),
+    for noun, path, born, table in (
+        ("Referral", "referrals", "sent", lifecycle.REFERRAL),
+        ("Training", "trainings", "enrolled", lifecycle.TRAINING),
+        ("Placement", "placements", "proposed", lifecycle.PLACEMENT),
+        ("Person", "beneficiaries", "active", accompaniment.PERSON),
     ):
         rows = [
             (
                 f"`{t.action}`",
                 _names(sorted(t.source)),
-                f"`{t.target}`",
-                " or ".join(sorted(t.by)),
-                _names(sorted(t.must_give)),
+                _TARGETS.get(t.target, f"`{t.target}`"),
+                _by(t),
+                ", ".join(" or ".join(f"`{name}`" for name in asked.split("|")) for asked in sorted(t.must_give))
+                or "–",
+                t.told or "–",
             )
             for t in table
         ]
         lines += [
             f"## {noun}\n",
-            f"`POST /{noun.lower()}s` makes it `{born}`; `POST /{noun.lower()}s/{{id}}/ACTION` does the rest.\n",
-            _table(("Action", "From", "To", "By", "Must give"), rows),
+            f"`POST /{path}` makes it `{born}`; `POST /{path}/{{id}}/ACTION` does the rest.\n",
+            _table(("Action", "From", "To", "By", "Must give", "Told"), rows),
             "",
         ]
     return "\n".join(lines)
+
+
+def _by(row: lifecycle.Transition) -> str:
+    """Who may do it, and whether the referrer may record it."""
+    return " or ".join(sorted(row.by)) + (" (†)" if row.reported else "")
 
 
 def measured() -> str:

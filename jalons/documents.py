@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from fastapi import FastAPI
 from fastapi.routing import APIRoute, iter_route_contexts
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template, select_autoescape
 
 from jalons.demands import Demand, demand_of
+from jalons.openapi import Application
 
 Json = dict[str, Any]
 Examples = Mapping[tuple[str, str], Mapping[str, Any]]
@@ -31,7 +31,7 @@ _IF_MATCH = "The ETag of what you read; if it changed since, the answer is 412."
 _ACTOR = "Who acts, as an opaque code of your own (32 characters); kept for the audit, never passed on."
 
 
-class Described(FastAPI):
+class Described(Application):
     """An application whose OpenAPI document also says who may call what, with which headers, and with what body.
 
     `state.examples`, if the service sets it: (method, path) → an example of the body.

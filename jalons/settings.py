@@ -59,6 +59,11 @@ class Settings(BaseSettings):
     smtp_url: str | None = Field(default=None, description="smtp://user:password@host:25 or smtps://…")
     mail_from: str = "jalons@localhost"
     mail_catcher_dir: Path | None = None
+    coordinator_mailbox: str | None = Field(
+        default=None,
+        description="where the coordinator is told of what nobody answered; unset: she is not mailed, and sees it on "
+        "the stream",
+    )
     network_name: str = "Intégra Plus"
 
     instance: str | None = Field(default=None, description="a stable name of this worker; unset: dynamic")

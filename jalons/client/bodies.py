@@ -285,6 +285,7 @@ class Convention(Write, total=False):
     scope: Required[Sequence[Direction]]
     shared_attributes: Required[Sequence[codes.Attribute]]
     legal_basis: Required[codes.LegalBasis]
+    retention_months: int
     reply_within_working_days: int
     remind_on_working_days: Sequence[int]
     expire_after_days: int

@@ -433,7 +433,7 @@ def test_patience_has_an_end(partner: Any, network: Network, before: Between) ->
     began = time.monotonic()
     with pytest.raises(sdk.Unreachable, match=r"referrals does not answer \(ConnectError\)"):
         away.refer()
-    assert 0.4 < time.monotonic() - began < 5
+    assert 0.25 < time.monotonic() - began < 5, "it was repeated, not for ever"
 
 
 def test_a_refusal_is_not_repeated(partner: Any, network: Network, before: Between) -> None:

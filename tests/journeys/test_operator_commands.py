@@ -240,7 +240,7 @@ def state(network: Network, referral: dict[str, Any]) -> dict[str, Any]:
         "mails": len(network.mails()),
         "counts": {
             measure: network.operator.done("GET", f"/counts?measure={measure}&by=month", service="observation")["total"]
-            for measure in COUNTED.values()
+            for measure in COUNTED
         },
         "dead letters": [
             letter["id"]
