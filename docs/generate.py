@@ -1,17 +1,22 @@
-"""Writes `docs/reference/` from the code it describes, or says what is stale (`--check`)."""
+"""Writes `docs/reference/` and `docs/api/` from the code they describe, or says what is stale (`--check`)."""
 
 from __future__ import annotations
 
+import importlib
+import json
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from prometheus_client import Counter, Gauge, Histogram
 from prometheus_client.metrics import MetricWrapperBase
+from pydantic import SecretStr
 from pydantic_core import PydanticUndefined
 
 from jalons import metrics
-from jalons.settings import Settings
+from jalons.settings import SERVICES, Settings
+from schemas import asyncapi
 from schemas.catalogue import PAYLOADS
 from schemas.envelope import Payload
 from schemas.topics import DEAD_LETTERS, DELIVERIES, DIRECTORY, PATHWAYS, TOPICS, Topic
@@ -21,6 +26,7 @@ from services.referrals.domain import accompaniment, lifecycle
 HERE = Path(__file__).parent
 ROOT = HERE.parent
 PAGES = HERE / "reference"
+DOCUMENTS = HERE / "api"
 _WRITTEN = "<!-- Written by docs/generate.py from the code; change the code, then run it. -->\n"
 
 _EVENTS = """# Events
@@ -183,6 +189,28 @@ def causes() -> str:
     return "\n".join([_CAUSES, _table(("Code", "Cause", "Cure"), rows)])
 
 
+def openapi(service: str) -> dict[str, Any]:
+    """A service's OpenAPI document, from its application, which opens nothing until it is started."""
+    settings = Settings(
+        database_url="postgresql+psycopg://nobody@localhost/nothing",
+        kafka="localhost:1",
+        secret_key=SecretStr("x" * 32),
+        hub_client_secret=SecretStr("x"),
+        public_url=None,
+    )
+    document: dict[str, Any] = importlib.import_module(f"services.{service}.service").build(settings).app.openapi()
+    return document
+
+
+def documents() -> dict[Path, str]:
+    """Every generated document for programs and what it must hold."""
+    made = {f"{service}.openapi": openapi(service) for service in SERVICES} | {"events.asyncapi": asyncapi.document()}
+    return {
+        DOCUMENTS / f"{name}.json": json.dumps(document, indent=2, ensure_ascii=False, sort_keys=True) + "\n"
+        for name, document in made.items()
+    }
+
+
 _MEANT = {
     "database_url": "PostgreSQL, `postgresql+psycopg://user:password@host:port/name`",
     "database_direct_url": "the same server without a pooler before it, for locks and LISTEN; unset: the other",
@@ -245,16 +273,17 @@ def pages() -> dict[Path, str]:
 
 
 def main(arguments: list[str]) -> int:
-    """0 if the pages are what the code says (or were written), 1 with those that are not."""
-    wanted = pages()
+    """0 if the files are what the code says (or were written), 1 with those that are not."""
+    wanted = pages() | documents()
     stale = [path for path, text in wanted.items() if not path.exists() or path.read_text("utf-8") != text]
     if "--check" in arguments:
         for path in stale:
             sys.stderr.write(f"{path.relative_to(ROOT)} is not what the code says: python docs/generate.py\n")
         return 1 if stale else 0
     for path in stale:
+        path.parent.mkdir(exist_ok=True)
         path.write_text(wanted[path], "utf-8")
-    sys.stdout.write(f"{len(stale)} of {len(wanted)} pages written\n")
+    sys.stdout.write(f"{len(stale)} of {len(wanted)} files written\n")
     return 0
 
 

@@ -9,14 +9,12 @@ from typing import Any
 from urllib.parse import unquote_plus
 
 from fastapi import FastAPI, Request, Response
-from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.responses import HTMLResponse, JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.requests import ClientDisconnect
 
-from jalons import metrics, problems
+from jalons import documents, metrics, problems
 from jalons.identity import Verifier
-from jalons.openapi import Application
 from jalons.privacy.national_number import holds_control_character, holds_national_number, is_uuid
 
 MAX_BODY_BYTES = 256 * 1024
@@ -43,7 +41,7 @@ def application(
 ) -> FastAPI:
     """A service's application without its routes. promise: one line for its documents; large: paths whose body may be
     larger than others', with how many bytes."""
-    app = Application(
+    app = documents.Described(
         title=f"Jalons · {service}",
         description=promise,
         version="1",
@@ -58,9 +56,8 @@ def application(
     app.add_middleware(Shell, service=service, large=large or {})
 
     @app.get("/docs", include_in_schema=False)
-    async def documents() -> HTMLResponse:
-        """Names the document relatively: behind the public address this page is one of three."""
-        return get_swagger_ui_html(openapi_url="openapi.json", title=app.title)
+    def described() -> HTMLResponse:
+        return HTMLResponse(documents.page(app.openapi()), headers={"Content-Security-Policy": documents.POLICY})
 
     @app.get("/health/live", tags=["operation"], summary="The process answers")
     async def live() -> dict[str, str]:

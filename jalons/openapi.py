@@ -1,4 +1,4 @@
-"""Every operation's document names each status that it may answer, and how one gets in: said once, for all routes."""
+"""Every operation's document names each status that it may answer: said once, for all routes."""
 
 from __future__ import annotations
 
@@ -27,18 +27,16 @@ _WRITES = {
     412: "It changed since you read it (`If-Match`)",
 }
 _TOKEN = {401: "The client is unknown, revoked, or its secret is wrong"}
-_BEARER = {"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": "From referrals' `/oauth/token`."}
 _PROBLEM = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/ProblemBody"}}}
 
 
 class Application(FastAPI):
-    """FastAPI whose document is complete: refusals by status, with their form, and the token."""
+    """FastAPI whose document has refusals by status, with their form."""
 
     def openapi(self) -> dict[str, Any]:
         """The document, made once."""
         if self.openapi_schema is None:
             document = super().openapi()
-            document["components"].setdefault("securitySchemes", {})["token"] = _BEARER
             for path, methods in document["paths"].items():
                 for method, operation in methods.items():
                     _complete(path, method, operation)
@@ -55,7 +53,6 @@ def _complete(path: str, method: str, operation: dict[str, Any]) -> None:
     if path in PUBLIC:
         refusals |= _TOKEN if writes else {}
     else:
-        operation["security"] = [{"token": []}]
         refusals |= _WITH_TOKEN | (_WRITES if writes else {})
     for status, meaning in sorted(refusals.items()):
         answers.setdefault(str(status), {"description": meaning, "content": _PROBLEM})

@@ -32,6 +32,7 @@ from services.referrals.api import (
     retention,
 )
 from services.referrals.api.edge import Edge
+from services.referrals.api.examples import EXAMPLES
 from services.referrals.clock_loop import ClockLoop
 from services.referrals.commands.imports import Importer, key_of
 from services.referrals.commands.reading import narrowed
@@ -64,6 +65,7 @@ def build(settings: Settings) -> Service:
         return waits
 
     app = application("referrals", PROMISE, verifier, missing, settings.public_url, large={"/imports": IMPORT_BYTES})
+    app.state.examples = EXAMPLES
     edge = Edge(base, keys)
     app.include_router(acts.routes(edge))  # first: paths are looked through in order, and these are the busiest
     app.include_router(persons.routes(edge))

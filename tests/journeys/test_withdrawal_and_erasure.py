@@ -202,6 +202,7 @@ def test_a_replay_from_the_first_offset_reads_nothing_of_the_person(
         "referrals_sent": 1,
         "referrals_accepted": 1,
         "trainings_started": 1,
+        "trainings_completed": 1,
     }
 
 

@@ -18,6 +18,7 @@ from jalons.embedded.stack import Stack
 from jalons.identity import Principal
 from jalons.messaging.outbox import Outbox
 from jalons.privacy.aliases import alias
+from jalons.privacy.audit import Audit
 from jalons.privacy.sealing import derive
 from schemas.consent import ExpiredV1
 from services.referrals.commands.agreements import expire_consent
@@ -174,5 +175,6 @@ def referrals_work(stack: Stack) -> Iterator[Work]:
     hub = Call(new_id(), Principal("hub", None, frozenset({"hub"})), now())
     secret = derive(stack.secrets["secret_key"], "aliases")
     with transaction(pool) as conn:
-        yield Work(conn, hub, Outbox("referrals", keys.wanted), keys, lambda r, p: alias(secret, r, p))
+        kept = Audit(stack.secrets["secret_key"], "referrals")
+        yield Work(conn, hub, Outbox("referrals", keys.wanted), keys, lambda r, p: alias(secret, r, p), kept)
     pool.dispose()

@@ -16,6 +16,7 @@ from sqlalchemy import Connection
 
 from jalons.clock import new_id, now
 from jalons.database import transact
+from jalons.demands import Demand, demanding
 from jalons.http import ACTOR_MOST, kept_header
 from jalons.identity import Principal, Verifier, forbidden
 from jalons.privacy import audit
@@ -73,7 +74,7 @@ def call(*scopes: str, keyed: bool = False) -> Callable[[Request], Awaitable[Cal
             actor=actor,
         )
 
-    return known
+    return demanding(known, Demand(scopes, keyed))
 
 
 @dataclass(frozen=True)
