@@ -43,7 +43,7 @@ WHO = {
     "GET /conventions": READERS,
     "/offers": {"partner", "coordinator"},
     "GET /offers": READERS,
-    "/codes": READERS | {"hub"},
+    "/codes": READERS | {"read:counts"},
     "GET /referrals": {"partner", "coordinator"},
     **{f"POST /referrals/{{id}}/{action}": {"partner", "coordinator"} for action in ("reopen", "void", "suggest")},
     "GET /trainings/{id}": {"partner", "coordinator"},

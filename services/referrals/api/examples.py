@@ -18,6 +18,7 @@ _PERSON = "3f8a1c52-6d0e-4b7a-9c21-5e4d7f60a913"
 _STEP = {"goal": "qualify", "chosen_by": "together", "planned_start": "2026-12-07"}
 
 EXAMPLES: Mapping[tuple[str, str], Mapping[str, Any]] = {
+    ("POST", "/test/clock"): {"now": "2026-12-01T08:00:00+01:00"},
     ("POST", "/referrals"): {
         "person": {"local_ref": "H-2026-114", "profile": _PROFILE},
         "agreement": {"channel": "paper", "attributes": ["age_band", "obstacles"]},
