@@ -289,6 +289,7 @@ class Convention(Write, total=False):
     reply_within_working_days: int
     remind_on_working_days: Sequence[int]
     expire_after_days: int
+    escalate_on_working_day: int
 
 
 class Offer(Write, total=False):

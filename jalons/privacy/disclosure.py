@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from jalons.clock import derived_id
+from schemas.catalogue import TYPES
 from schemas.envelope import Event, attributes
+from schemas.referral import RedirectedV1
 from schemas.topics import DELIVERIES, DIRECTORY, PATHWAYS
 
 Alias = Callable[[str, str], UUID]
@@ -92,7 +96,7 @@ def _of_a_person(event: Event, reader: str, alias: Alias) -> dict[str, Any] | No
     if "home" in roles:
         return _whole(event)
     if reader in concerned(event):
-        return _unsaid(event, alias(event.subject, reader))
+        return _unsaid(event, reader, alias(event.subject, reader))
     seen = frozenset[str]().union(*(type(event.data).SEEN_BY[role] for role in roles))
     if not seen:
         return None
@@ -105,12 +109,29 @@ def _of_a_person(event: Event, reader: str, alias: Alias) -> dict[str, Any] | No
 def _told(event: Event) -> dict[str, Any]:
     """What became of a message, without the call it goes back to: two partners told of one act could join on that."""
     joining = ("correlationid", "causationid", "traceparent")
-    return {name: value for name, value in _whole(event).items() if name not in joining}
+    known = {name: value for name, value in _whole(event).items() if name not in joining}
+    about = str(own_id(UUID(known["data"]["about"]), known["data"]["about_type"], known["data"]["recipient"]))
+    return known | {"data": known["data"] | {"about": about}}
 
 
-def _unsaid(event: Event, subject: UUID) -> dict[str, Any]:
-    """That it happened, to whom and when: not who acted, since for an employer that names a CPAS."""
-    return _partly(event, frozenset(), bare=True, subject="") | {"subject": str(subject)}
+def _unsaid(event: Event, reader: str, subject: UUID) -> dict[str, Any]:
+    """That it happened, to whom and on which day: not who acted, since for an employer that names a CPAS. Others hold
+    something of the person too, so its id and its instant are this reader's own: nothing to join on."""
+    known = _partly(event, frozenset(), bare=True, subject="")
+    known |= {"id": str(own_id(event.id, event.type, reader)), "time": _day(event.time)}
+    known |= {"recordedtime": _day(event.recorded)}
+    met_as_employer = any(each.partner == reader and each.as_employer for each in getattr(event.data, "holdings", ()))
+    return known if met_as_employer else known | {"subject": str(subject)}
+
+
+def own_id(event_id: UUID, type_: str, reader: str) -> UUID:
+    """An event's id as a partner meets it: one of its own where several are told who know the person apart."""
+    told = TYPES[type_].SEEN_BY if type_ in TYPES else {}
+    return derived_id(event_id, reader) if "partners" in told else event_id
+
+
+def _day(at: datetime) -> str:
+    return at.replace(hour=0, minute=0, second=0, microsecond=0).isoformat()
 
 
 def _partly(event: Event, seen: frozenset[str], *, bare: bool, subject: str) -> dict[str, Any]:
@@ -125,5 +146,7 @@ def _partly(event: Event, seen: frozenset[str], *, bare: bool, subject: str) -> 
     }
     if not bare:
         envelope |= {"subject": subject, "partner": event.partner}
+    if isinstance(event.data, RedirectedV1) or getattr(event.data, "lapsed", False):
+        envelope |= {"time": _day(event.time), "recordedtime": _day(event.recorded)}  # another partner's act caused it
     data = {name.removeprefix("sealed."): value for name, value in _fields(event).items() if name in seen}
     return envelope | {"data": data}
