@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import platform
 import sys
@@ -11,7 +12,6 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-import httpx
 import psutil
 
 from bench import idle, intake, relay
@@ -50,8 +50,7 @@ def _measured(*, short: bool) -> dict[str, dict[str, float]]:
         with Stack(Path(folder) / "hub", port_base=21_001) as stack:
             _say("idle …")
             found["idle"] = idle.measure(stack, *((2, 0) if short else (60, 30)))
-            with httpx.Client(timeout=30) as http:
-                story = Story(http, stack.info, lambda *_: None, date.today())  # noqa: DTZ011
+            with contextlib.closing(Story(stack.info, lambda *_: None, date.today())) as story:  # noqa: DTZ011
                 story.load()
                 _say("from accepted to visible, 50 calls a second …")
                 bodies = intake.known(story)

@@ -13,8 +13,10 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-from jalons.cli.demo.caller import Caller
+import httpx
+
 from jalons.cli.demo.story import COORDINATION, HOTTON, PROFILE, TRUSQUIN, Story
+from jalons.client import Client
 
 REFERRAL = {
     "recipient": TRUSQUIN,
@@ -32,11 +34,10 @@ PERSONS = 200
 def known(story: Story) -> list[bytes]:
     """Bodies of referrals for persons whom the CPAS has registered and who have agreed; the usual case."""
     hotton = story.actors[HOTTON]
-    agreed = {"partners": [TRUSQUIN], "purposes": ["referral"], "channel": "paper"}
     bodies = []
     for _ in range(PERSONS):
-        person = hotton("POST", "/beneficiaries", {"profile": PROFILE})["beneficiary"]
-        hotton("POST", f"/beneficiaries/{person}/consents", agreed)
+        person = hotton.beneficiaries.register(profile=PROFILE)["beneficiary"]
+        hotton.beneficiaries.consent(person, partners=[TRUSQUIN], purposes=["referral"], channel="paper")
         bodies.append(json.dumps(REFERRAL | {"beneficiary": person}).encode())
     return bodies
 
@@ -129,20 +130,23 @@ def delay(story: Story, bodies: list[bytes], seconds: float, per_second: int = 5
 
 
 def _connect(story: Story) -> Connection:
-    return Connection(story.info["referrals"], story.actors[HOTTON].token)
+    """A connection below the client, so that what is measured is the hub: with a client of its own."""
+    made = story.actors["operator"].partners.add_client(HOTTON)
+    url = story.info["referrals"]
+    answer = httpx.post(
+        f"{url}/oauth/token",
+        data={"grant_type": "client_credentials"},
+        auth=(made["client_id"], made["client_secret"]),
+    )
+    return Connection(url, answer.raise_for_status().json()["access_token"])
 
 
-def _watch(coordinator: Caller, seen: dict[str, float], done: threading.Event) -> None:
+def _watch(coordinator: Client, seen: dict[str, float], done: threading.Event) -> None:
     """Note when each referral's reference arrives on the stream."""
-    headers = {"Authorization": f"Bearer {coordinator.token}"}
-    url = f"{coordinator.urls['observation']}/stream?types=jalons.referral.sent.v1"
-    with coordinator.http.stream("GET", url, headers=headers, timeout=60) as answer:
-        for line in answer.iter_lines():
-            if line.startswith("data:"):
-                at = time.monotonic()
-                seen[json.loads(line[5:])["data"]["reference"]] = at
-            if done.is_set():
-                return
+    for event in coordinator.stream(types=["referral.sent"]):
+        seen[event["data"]["reference"]] = time.monotonic()
+        if done.is_set():
+            return
 
 
 def _together(works: list[Callable[[], None]]) -> None:

@@ -1,26 +1,32 @@
-"""Writes `docs/reference/` from the code it describes, or says what is stale (`--check`)."""
+"""Writes `docs/reference/` and `docs/api/` from the code they describe, or says what is stale (`--check`)."""
 
 from __future__ import annotations
 
+import importlib
+import json
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from prometheus_client import Counter, Gauge, Histogram
 from prometheus_client.metrics import MetricWrapperBase
+from pydantic import SecretStr
 from pydantic_core import PydanticUndefined
 
 from jalons import metrics
-from jalons.settings import Settings
+from jalons.settings import SERVICES, Settings
+from schemas import asyncapi
 from schemas.catalogue import PAYLOADS
 from schemas.envelope import Payload
 from schemas.topics import DEAD_LETTERS, DELIVERIES, DIRECTORY, PATHWAYS, TOPICS, Topic
 from services.notifications.domain.causes import CAUSES
-from services.referrals.domain import lifecycle
+from services.referrals.domain import accompaniment, lifecycle
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent
 PAGES = HERE / "reference"
+DOCUMENTS = HERE / "api"
 _WRITTEN = "<!-- Written by docs/generate.py from the code; change the code, then run it. -->\n"
 
 _EVENTS = """# Events
@@ -44,7 +50,14 @@ _TRANSITIONS = """# Life cycles
 Who may do what, from which status, and what has to be said with it. Anything else is refused with
 `transition_not_allowed` and the actions that are open; a missing field with `missing`. Every act takes `happened_on`.
 `first_contact_on` may be left out when the referral's `contact` is `receiver_calls_referrer`.
+
+*(†)*: when the receiver does not use the hub, the referrer may record what the receiver said, with
+`"reported_by": "referrer"`. *author*: who did the last act (or the receiver, of what was recorded in its place), within
+two working days and if nothing followed. What the *hub* does has no route. `redirect` answers 201 with the new
+referral, whose `parent` is the old one; a chain goes to no partner twice and has at most five links. When one of
+referrals that are `alternative_to` one another starts, those not yet started `lapse`.
 """
+_TARGETS = {lifecycle.STAYS: "no change", lifecycle.BEFORE: "the state before"}
 _METRICS = """# Metrics
 
 `GET /metrics` of each service, in Prometheus' format; not reachable through Caddy. No label holds a person, a URL or an
@@ -108,30 +121,38 @@ def _event(payload: type[Payload]) -> Iterator[str]:
 
 
 def transitions() -> str:
-    """The three life cycles, as the code runs them."""
+    """The life cycles, as the code runs them."""
     lines = [_TRANSITIONS]
-    for noun, born, table in (
-        ("Referral", "sent", lifecycle.REFERRAL),
-        ("Training", "enrolled", lifecycle.TRAINING),
-        ("Placement", "proposed", lifecycle.PLACEMENT),
+    for noun, path, born, table in (
+        ("Referral", "referrals", "sent", lifecycle.REFERRAL),
+        ("Training", "trainings", "enrolled", lifecycle.TRAINING),
+        ("Placement", "placements", "proposed", lifecycle.PLACEMENT),
+        ("Person", "beneficiaries", "active", accompaniment.PERSON),
     ):
         rows = [
             (
                 f"`{t.action}`",
                 _names(sorted(t.source)),
-                f"`{t.target}`",
-                " or ".join(sorted(t.by)),
-                _names(sorted(t.must_give)),
+                _TARGETS.get(t.target, f"`{t.target}`"),
+                _by(t),
+                ", ".join(" or ".join(f"`{name}`" for name in asked.split("|")) for asked in sorted(t.must_give))
+                or "–",
+                t.told or "–",
             )
             for t in table
         ]
         lines += [
             f"## {noun}\n",
-            f"`POST /{noun.lower()}s` makes it `{born}`; `POST /{noun.lower()}s/{{id}}/ACTION` does the rest.\n",
-            _table(("Action", "From", "To", "By", "Must give"), rows),
+            f"`POST /{path}` makes it `{born}`; `POST /{path}/{{id}}/ACTION` does the rest.\n",
+            _table(("Action", "From", "To", "By", "Must give", "Told"), rows),
             "",
         ]
     return "\n".join(lines)
+
+
+def _by(row: lifecycle.Transition) -> str:
+    """Who may do it, and whether the referrer may record it."""
+    return " or ".join(sorted(row.by)) + (" (†)" if row.reported else "")
 
 
 def measured() -> str:
@@ -166,6 +187,28 @@ def causes() -> str:
     """Why messages do not go."""
     rows = [(f"`{code}`", each.cause, each.cure) for code, each in CAUSES.items()]
     return "\n".join([_CAUSES, _table(("Code", "Cause", "Cure"), rows)])
+
+
+def openapi(service: str) -> dict[str, Any]:
+    """A service's OpenAPI document, from its application, which opens nothing until it is started."""
+    settings = Settings(
+        database_url="postgresql+psycopg://nobody@localhost/nothing",
+        kafka="localhost:1",
+        secret_key=SecretStr("x" * 32),
+        hub_client_secret=SecretStr("x"),
+        public_url=None,
+    )
+    document: dict[str, Any] = importlib.import_module(f"services.{service}.service").build(settings).app.openapi()
+    return document
+
+
+def documents() -> dict[Path, str]:
+    """Every generated document for programs and what it must hold."""
+    made = {f"{service}.openapi": openapi(service) for service in SERVICES} | {"events.asyncapi": asyncapi.document()}
+    return {
+        DOCUMENTS / f"{name}.json": json.dumps(document, indent=2, ensure_ascii=False, sort_keys=True) + "\n"
+        for name, document in made.items()
+    }
 
 
 _MEANT = {
@@ -230,16 +273,17 @@ def pages() -> dict[Path, str]:
 
 
 def main(arguments: list[str]) -> int:
-    """0 if the pages are what the code says (or were written), 1 with those that are not."""
-    wanted = pages()
+    """0 if the files are what the code says (or were written), 1 with those that are not."""
+    wanted = pages() | documents()
     stale = [path for path, text in wanted.items() if not path.exists() or path.read_text("utf-8") != text]
     if "--check" in arguments:
         for path in stale:
             sys.stderr.write(f"{path.relative_to(ROOT)} is not what the code says: python docs/generate.py\n")
         return 1 if stale else 0
     for path in stale:
+        path.parent.mkdir(exist_ok=True)
         path.write_text(wanted[path], "utf-8")
-    sys.stdout.write(f"{len(stale)} of {len(wanted)} pages written\n")
+    sys.stdout.write(f"{len(stale)} of {len(wanted)} files written\n")
     return 0
 
 

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
 from urllib.parse import unquote_plus
 
-from fastapi import FastAPI, Response
-from fastapi.openapi.docs import get_swagger_ui_html
+from fastapi import FastAPI, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.requests import ClientDisconnect
 
-from jalons import metrics, problems
+from jalons import documents, metrics, problems
 from jalons.identity import Verifier
 from jalons.privacy.national_number import holds_control_character, holds_national_number, is_uuid
 
 MAX_BODY_BYTES = 256 * 1024
+ACTOR_MOST = 32
 _CALLER_LEFT = 499
 """The usual name in metrics for a call whose caller left before it was all said."""
 
@@ -40,7 +41,7 @@ def application(
 ) -> FastAPI:
     """A service's application without its routes. promise: one line for its documents; large: paths whose body may be
     larger than others', with how many bytes."""
-    app = FastAPI(
+    app = documents.Described(
         title=f"Jalons · {service}",
         description=promise,
         version="1",
@@ -55,9 +56,8 @@ def application(
     app.add_middleware(Shell, service=service, large=large or {})
 
     @app.get("/docs", include_in_schema=False)
-    async def documents() -> HTMLResponse:
-        """Names the document relatively: behind the public address this page is one of three."""
-        return get_swagger_ui_html(openapi_url="openapi.json", title=app.title)
+    def described() -> HTMLResponse:
+        return HTMLResponse(documents.page(app.openapi()), headers={"Content-Security-Policy": documents.POLICY})
 
     @app.get("/health/live", tags=["operation"], summary="The process answers")
     async def live() -> dict[str, str]:
@@ -108,7 +108,7 @@ class Shell:
             if refusal is None and scope["method"] not in {"GET", "HEAD"}:
                 most = self._large.get(scope["path"], MAX_BODY_BYTES)
                 read = await _body(scope, receive, most)
-                refusal, body = (_too_large(most), b"") if read is None else (None, read)
+                refusal, body = (_too_large(most), b"") if read is None else (_unclear(scope, read), read)
             if refusal is not None:
                 await refusal.response()(scope, receive, answer)
             else:
@@ -125,6 +125,25 @@ def _too_large(most: int) -> problems.Problem:
     return problems.Problem(
         413, "too_large", f"The body is over {most // 1024} kB.", "Send less at once; lists go by /imports."
     )
+
+
+def kept_header(request: Request, name: str, most: int) -> str | None:
+    """A header's text, held to what any text of a caller is held to; None if it is empty. Raises Problem 422."""
+    text = request.headers.get(name)
+    if text is None or text == "":
+        return None
+    if len(text) > most:
+        raise problems.Problem(422, "invalid", f"The header {name} is over {most} characters.", "Shorten it.")
+    if holds_control_character(text):
+        raise problems.CONTROL_CHARACTER
+    if not is_uuid(text) and holds_national_number(text):
+        raise problems.NATIONAL_NUMBER
+    return text
+
+
+async def actor(request: Request) -> str | None:
+    """A dependency: who sits at the partner's, in its own opaque code (header `Jalons-Actor`); for the audit alone."""
+    return kept_header(request, "jalons-actor", ACTOR_MOST)
 
 
 async def _body(scope: Scope, receive: Receive, most: int) -> bytes | None:
@@ -147,6 +166,29 @@ async def _body(scope: Scope, receive: Receive, most: int) -> bytes | None:
             return None
         if not message.get("more_body"):
             return b"".join(chunks)
+
+
+def _unclear(scope: Scope, body: bytes) -> problems.Problem | None:
+    """The refusal of JSON that two readers may read differently: a name twice in one object, NaN, Infinity. What is no
+    JSON at all is left to the application to refuse."""
+    if not body or b"json" not in dict(scope["headers"]).get(b"content-type", b""):
+        return None
+    try:
+        json.loads(body, object_pairs_hook=_distinct, parse_constant=_no_number)
+    except problems.Problem as found:
+        return found
+    except (ValueError, RecursionError):
+        return None
+    return None
+
+
+def _distinct(pairs: list[tuple[str, object]]) -> None:
+    if len({name for name, _ in pairs}) < len(pairs):
+        raise problems.NAME_TWICE
+
+
+def _no_number(_constant: str) -> None:
+    raise problems.NOT_JSON
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:

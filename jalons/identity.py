@@ -13,6 +13,7 @@ import jwt
 from fastapi import Request
 from pydantic import SecretStr
 
+from jalons.demands import Demand, demanding
 from jalons.problems import Problem
 
 AUDIENCE = "jalons"
@@ -156,7 +157,7 @@ def require(*scopes: str) -> Callable[[Request], Awaitable[Principal]]:
             raise forbidden(*scopes)
         return principal
 
-    return caller
+    return demanding(caller, Demand(scopes))
 
 
 class HubTokens:

@@ -36,6 +36,11 @@ HTTP_SECONDS = Histogram(
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5),
 )
 DELIVERIES = Counter("jalons_deliveries", "Attempts to deliver a message, by outcome", ["channel", "outcome"])
+DEADLINES_OLDEST = Gauge(
+    "jalons_deadlines_oldest_seconds",
+    "How long the oldest deadline has been due that the hub has not dealt with (seconds)",
+    ["service"],
+)
 
 NAMES = frozenset(
     {
@@ -53,6 +58,7 @@ NAMES = frozenset(
         "jalons_deliver_seconds",
         "jalons_http_requests_seconds",
         "jalons_deliveries",
+        "jalons_deadlines_oldest_seconds",
     }
 )
 """The base names, without Prometheus' suffixes; dashboards and alerts may use no other."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Collection, Mapping
+from datetime import datetime
+from uuid import UUID
 
 import httpx
 
@@ -11,6 +13,10 @@ from jalons.identity import HubTokens, RemoteKeySet, Verifier
 from jalons.messaging.source_log import HttpLog
 from jalons.privacy.keys import GONE, Key, Keys, KeysUnavailable
 from jalons.settings import ServiceName, Settings
+
+
+class PeerAway(Exception):
+    """Another service did not answer; what it would have said is not known."""
 
 
 class Peers:
@@ -33,6 +39,20 @@ class Peers:
     def log(self, service: ServiceName) -> HttpLog:
         """A service's own log."""
         return HttpLog(f"/services/{service}", self._settings.url(service), self._http, self._tokens)
+
+    def forgotten(self, service: ServiceName, receipt_id: UUID) -> datetime | None:
+        """When a service applied an erasure; None: not yet. Raises PeerAway."""
+        try:
+            answer = self._http.get(
+                f"{self._settings.url(service)}/forgotten/{receipt_id}",
+                headers={"Authorization": f"Bearer {self._tokens.token()}"},
+            )
+            if answer.status_code == 404:
+                return None
+            answer.raise_for_status()
+            return datetime.fromisoformat(answer.json()["at"])
+        except (httpx.HTTPError, ValueError, KeyError) as error:
+            raise PeerAway(f"{service} did not answer: {type(error).__name__}") from error
 
     def _resolve(self, subjects: Collection[str]) -> Mapping[str, Key]:
         try:

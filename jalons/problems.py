@@ -79,6 +79,12 @@ NATIONAL_NUMBER = Problem(
     "Remove it; the hub never holds one. Use your own dossier number as local_ref.",
 )
 NOT_JSON = Problem(422, "invalid_json", "The body is not JSON.", "Send one JSON object in UTF-8.")
+NAME_TWICE = Problem(
+    422,
+    "name_twice",
+    "An object in the body has the same name twice.",
+    "Send each name once: which of the two was meant, nobody can know.",
+)
 CONTROL_CHARACTER = Problem(
     422,
     "control_character",

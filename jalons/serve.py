@@ -19,7 +19,7 @@ import uvicorn
 import uvloop
 from fastapi import FastAPI
 
-from jalons import logs
+from jalons import clock, logs
 from jalons.database import direct
 from jalons.messaging.consumer import Consumer
 from jalons.settings import ServiceName, Settings
@@ -61,6 +61,7 @@ class Service:
 def serve(name: ServiceName, settings: Settings) -> None:
     """Run one service until SIGTERM or SIGINT; returns when it has stopped. Raises SystemExit if it had to give up."""
     logs.configure(name, settings.log_level)
+    clock.follow(settings.test_clock)
     module = importlib.import_module(f"services.{name}.service")
     service: Service = module.build(settings)
     gc.collect()

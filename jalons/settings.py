@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 SERVICES = ("referrals", "observation", "notifications")
 ServiceName = Literal["referrals", "observation", "notifications"]
+_LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
 class Settings(BaseSettings):
@@ -59,6 +60,11 @@ class Settings(BaseSettings):
     smtp_url: str | None = Field(default=None, description="smtp://user:password@host:25 or smtps://…")
     mail_from: str = "jalons@localhost"
     mail_catcher_dir: Path | None = None
+    coordinator_mailbox: str | None = Field(
+        default=None,
+        description="where the coordinator is told of what nobody answered; unset: she is not mailed, and sees it on "
+        "the stream",
+    )
     network_name: str = "Intégra Plus"
 
     instance: str | None = Field(default=None, description="a stable name of this worker; unset: dynamic")
@@ -66,6 +72,17 @@ class Settings(BaseSettings):
     watchdog_seconds: float = 60
     reconcile_seconds: float = 60
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    test_clock: Path | None = Field(
+        default=None,
+        description="a file that moves the hub's time, for trying out; only where the hub listens on this machine alone"
+        " and mail is caught",
+    )
+
+    @model_validator(mode="after")
+    def _time_is_real_where_people_are(self) -> Self:
+        if self.test_clock and (self.host not in _LOOPBACK or self.mail_catcher_dir is None):
+            raise ValueError("JALONS_TEST_CLOCK is for a hub that listens on loopback and catches its mail")
+        return self
 
     def port(self, service: ServiceName) -> int:
         """The port a service listens on."""

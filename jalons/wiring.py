@@ -23,7 +23,9 @@ from jalons.messaging.source_log import SourceLog
 from jalons.messaging.watchdog import Watchdog
 from jalons.peers import Peers
 from jalons.privacy.aliases import alias
+from jalons.privacy.audit import Audit
 from jalons.privacy.disclosure import Alias
+from jalons.privacy.forgotten import forgotten_routes
 from jalons.privacy.keys import Keys
 from jalons.privacy.sealing import derive
 from jalons.serve import Part, Service, end_process
@@ -41,6 +43,7 @@ class Ground:
     outbox: Outbox
     relay: Relay
     alias: Alias
+    audit: Audit
 
 
 def ground(settings: Settings, name: ServiceName, pool: Engine, outbox: Outbox) -> Ground:
@@ -58,6 +61,7 @@ def ground(settings: Settings, name: ServiceName, pool: Engine, outbox: Outbox) 
         outbox,
         relay,
         lambda ref, partner: alias(secret, ref, partner),
+        Audit(settings.secret_key.get_secret_value(), name),
     )
 
 
@@ -78,12 +82,15 @@ def follower(
     *,
     topics: Sequence[Topic],
     follows: Sequence[ServiceName],
-    apply: Callable[[Ground], Apply],
+    apply: Callable[[Ground, Keys], Apply],
     pace_seconds: float = 0.0,
+    audited: bool = True,
 ) -> tuple[Service, Ground, FastAPI, Keys]:
-    """A service that follows others' logs: delivery, reconciler, watchdog and the routes every service has.
+    """A service that follows others' logs: delivery, reconciler, watchdog and the routes every service has. Its first
+    tables hold `privacy.forgotten`'s.
 
-    The caller adds its own routes to the application and its own parts to the service.
+    The caller adds its own routes to the application and its own parts to the service. audited: it has events of
+    persons, and an audit of who reads them.
     """
     peers = Peers(settings)
     pool = engine(settings.database_url, name, pool=settings.database_pool)
@@ -93,7 +100,7 @@ def follower(
     deliver = Deliver(
         name,
         base.engine,
-        apply(base),
+        apply(base, keys),
         base.outbox,
         keys,
         logs,
@@ -109,8 +116,9 @@ def follower(
         return waits
 
     app = application(name, promise, peers.verifier(), missing, settings.public_url)
-    app.include_router(log_routes(base.engine, keys, base.alias))
+    app.include_router(log_routes(base.engine, keys, base.alias, base.audit if audited else None))
     app.include_router(dead_letter_routes(base.engine, deliver))
+    app.include_router(forgotten_routes(base.engine))
     watchdog = Watchdog(
         settings,
         name,

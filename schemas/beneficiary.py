@@ -7,7 +7,20 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict
 
-from schemas.codes import AgeBand, Education, Household, Nis, Obstacle, PersonStatus, Reference, Said, Sex, Slug
+from schemas.codes import (
+    AgeBand,
+    Education,
+    EndReason,
+    Household,
+    Nis,
+    Obstacle,
+    PersonStatus,
+    Reference,
+    Said,
+    Sex,
+    Slug,
+)
+from schemas.consent import Holding
 from schemas.envelope import Payload, SealedPart
 from schemas.topics import PATHWAYS, Topic
 
@@ -43,9 +56,11 @@ class BeneficiaryEvent(Payload):
 
 
 class RegisteredV1(BeneficiaryEvent):
-    """A person is accompanied by a home partner from now on."""
+    """A person is accompanied by a home partner from now on. trial: the home is a trial partner."""
 
     TYPE: ClassVar[str] = "jalons.beneficiary.registered.v1"
+
+    trial: bool = False
 
 
 class ProfileUpdatedV1(BeneficiaryEvent):
@@ -76,4 +91,52 @@ class SaidV1(Payload):
     home: Slug
     referrer: Slug
     recipient: Slug
+    trial: bool = False
+
+
+class AccompanimentEvent(Payload):
+    """Whether the home partner accompanies the person now; nobody else is told."""
+
+    TOPIC: ClassVar[Topic] = PATHWAYS
+
+    home: Slug
+
+
+class PausedV1(AccompanimentEvent):
+    """The accompaniment rests; nothing is expected of anybody meanwhile."""
+
+    TYPE: ClassVar[str] = "jalons.beneficiary.paused.v1"
+
+
+class ResumedV1(AccompanimentEvent):
+    """The accompaniment goes on, after a pause or after the person had left."""
+
+    TYPE: ClassVar[str] = "jalons.beneficiary.resumed.v1"
+
+
+class LeftSealed(SealedPart):
+    """Why."""
+
+    reason: EndReason
+
+
+class LeftV1(AccompanimentEvent):
+    """The accompaniment is over; from here the time runs for which the record may be kept."""
+
+    TYPE: ClassVar[str] = "jalons.beneficiary.left.v1"
+    SEALED: ClassVar[type[SealedPart] | None] = LeftSealed
+
+
+class ErasedV1(Payload):
+    """The person's key is destroyed and the record gone; every service forgets the ref. partners: those that held
+    something, which lies outside the hub now; holdings: the same, with what each of them holds."""
+
+    TYPE: ClassVar[str] = "jalons.beneficiary.erased.v1"
+    TOPIC: ClassVar[Topic] = PATHWAYS
+    SEEN_BY: ClassVar[dict[str, frozenset[str]]] = {"partners": frozenset()}
+
+    home: Slug
+    receipt_id: UUID
+    partners: tuple[Slug, ...]
+    holdings: tuple[Holding, ...] = ()
     trial: bool = False

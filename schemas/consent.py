@@ -6,7 +6,9 @@ from datetime import date
 from typing import ClassVar
 from uuid import UUID
 
-from schemas.codes import Attribute, ConsentChannel, Purpose, Slug
+from pydantic import BaseModel, ConfigDict
+
+from schemas.codes import Attribute, ConsentChannel, Purpose, Reference, Slug
 from schemas.envelope import Payload, SealedPart
 from schemas.topics import PATHWAYS, Topic
 
@@ -19,7 +21,8 @@ class GivenSealed(SealedPart):
 
 
 class GivenV1(Payload):
-    """A person agreed. Either partners are named, or a convention whose parties they are."""
+    """A person agreed. Either partners are named, or a convention whose parties they are; restored: of those parties,
+    the ones that hold something of the person already."""
 
     TYPE: ClassVar[str] = "jalons.consent.given.v1"
     TOPIC: ClassVar[Topic] = PATHWAYS
@@ -31,14 +34,42 @@ class GivenV1(Payload):
     convention_id: UUID | None = None
     purposes: tuple[Purpose, ...]
     expires_on: date | None = None
+    restored: tuple[Slug, ...] = ()
 
 
-class WithdrawnV1(Payload):
-    """A person took an agreement back."""
+class Holding(BaseModel):
+    """A partner that holds something of a person. references: of the acts it shares; contact: whom it may ask;
+    as_employer: it met the person as an employer, outside professional secrecy."""
 
-    TYPE: ClassVar[str] = "jalons.consent.withdrawn.v1"
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    partner: Slug
+    contact: Slug
+    references: tuple[Reference, ...]
+    as_employer: bool = False
+
+
+class ConsentEnded(Payload):
+    """An agreement is no more. partners: those that held something under it and that no other agreement covers: from
+    here on they are shown nothing of the person. holdings: the same, with what each of them holds."""
+
     TOPIC: ClassVar[Topic] = PATHWAYS
+    SEEN_BY: ClassVar[dict[str, frozenset[str]]] = {"partners": frozenset()}
 
     consent_id: UUID
     home: Slug
     partners: tuple[Slug, ...]
+    holdings: tuple[Holding, ...] = ()
+    trial: bool = False
+
+
+class WithdrawnV1(ConsentEnded):
+    """A person took an agreement back, or gave another in its place."""
+
+    TYPE: ClassVar[str] = "jalons.consent.withdrawn.v1"
+
+
+class ExpiredV1(ConsentEnded):
+    """An agreement was given up to a day, which is over."""
+
+    TYPE: ClassVar[str] = "jalons.consent.expired.v1"

@@ -39,6 +39,7 @@ class ConventionRecord(Payload):
     reply_within_working_days: int
     remind_on_working_days: tuple[int, ...]
     expire_after_days: int
+    escalate_on_working_day: int = 7
 
 
 class SignedV1(ConventionRecord):
@@ -57,3 +58,9 @@ class TerminatedV1(ConventionRecord):
     """A convention ended for good."""
 
     TYPE: ClassVar[str] = "jalons.convention.terminated.v1"
+
+
+class ExpiredV1(ConventionRecord):
+    """A convention came to the end of its time."""
+
+    TYPE: ClassVar[str] = "jalons.convention.expired.v1"

@@ -13,6 +13,7 @@ CALL_ID = "01935b7e-8c00-7a10-8f3a-2b6c1d9e4a05"
 CONSENT_ID = "01935b7e-8c00-7a10-8f3a-2b6c1d9e4a06"
 CONVENTION_ID = "01935b7e-8c00-7a10-8f3a-2b6c1d9e4a07"
 DEAD_LETTER_ID = "01935b7e-8c00-7a10-8f3a-2b6c1d9e4a08"
+RECEIPT_ID = "01935b7e-8c00-7a10-8f3a-2b6c1d9e4a09"
 DELIVERY_ID = "5b0c2f0e-3a55-5c57-9f0b-0d4f7b6f3a11"
 
 _PROFILE = {
@@ -47,6 +48,7 @@ _CONVENTION = {
     "reply_within_working_days": 5,
     "remind_on_working_days": [3, 5],
     "expire_after_days": 30,
+    "escalate_on_working_day": 7,
 }
 _OFFER = {
     "offer": "auxiliaire-de-soins",
@@ -84,6 +86,13 @@ _PLACEMENT = {
     "proposer": "cpas-hotton",
     "employer": "maison-de-repos-hotton",
 }
+_HOLDING = {"partner": "le-trusquin", "contact": "cpas-hotton", "references": ["R-7K4M-2QX", "T-2B8N-5WC"]}
+_CONSENT_ENDED = {
+    "consent_id": CONSENT_ID,
+    "home": "cpas-hotton",
+    "partners": ["le-trusquin"],
+    "holdings": [_HOLDING],
+}
 _COURSE = {"kind": "formation", "goal": "qualify", "chosen_by": "together"}
 _WORK = {"kind": "cdd", "occupation": "J1501", "goal": "find_job", "chosen_by": "person"}
 _STEP = {
@@ -118,6 +127,7 @@ DATA: dict[str, dict[str, Any]] = {
     "jalons.convention.signed.v1": _CONVENTION,
     "jalons.convention.suspended.v1": _CONVENTION | {"status": "suspended"},
     "jalons.convention.terminated.v1": _CONVENTION | {"status": "terminated"},
+    "jalons.convention.expired.v1": _CONVENTION | {"status": "expired", "valid_to": "2026-12-31"},
     "jalons.offer.published.v1": _OFFER,
     "jalons.offer.capacity_changed.v1": _OFFER | {"status": "full", "taken": 15},
     "jalons.offer.closed.v1": _OFFER | {"status": "closed"},
@@ -130,6 +140,15 @@ DATA: dict[str, dict[str, Any]] = {
         "referrer": "cpas-hotton",
         "recipient": "le-trusquin",
     },
+    "jalons.beneficiary.paused.v1": {"home": "cpas-hotton"},
+    "jalons.beneficiary.resumed.v1": {"home": "cpas-hotton"},
+    "jalons.beneficiary.left.v1": {"home": "cpas-hotton"},
+    "jalons.beneficiary.erased.v1": {
+        "home": "cpas-hotton",
+        "receipt_id": RECEIPT_ID,
+        "partners": ["le-trusquin"],
+        "holdings": [_HOLDING],
+    },
     "jalons.consent.given.v1": {
         "consent_id": CONSENT_ID,
         "home": "cpas-hotton",
@@ -137,11 +156,8 @@ DATA: dict[str, dict[str, Any]] = {
         "purposes": ["referral"],
         "expires_on": "2027-11-30",
     },
-    "jalons.consent.withdrawn.v1": {
-        "consent_id": CONSENT_ID,
-        "home": "cpas-hotton",
-        "partners": ["le-trusquin"],
-    },
+    "jalons.consent.withdrawn.v1": _CONSENT_ENDED,
+    "jalons.consent.expired.v1": _CONSENT_ENDED,
     "jalons.referral.sent.v1": _REFERRAL | {"contact": "receiver_calls_referrer", "reply_by": "2026-12-01"},
     "jalons.referral.received.v1": _REFERRAL,
     "jalons.referral.accepted.v1": _REFERRAL | {"first_contact_on": "2026-12-03"},
@@ -187,6 +203,7 @@ DATA: dict[str, dict[str, Any]] = {
     "jalons.pathway.stalled.v1": _STEP,
     "jalons.notification.sent.v1": _MESSAGE,
     "jalons.notification.failed.v1": _MESSAGE | {"attempts": 8, "cause": "mailbox_refused"},
+    "jalons.notification.suppressed.v1": _MESSAGE | {"attempts": 0, "cause": "trial_only"},
     "jalons.dead_letter.set_aside.v1": _DEAD,
     "jalons.dead_letter.parked.v1": _DEAD
     | {"reason": "the handler failed: ValueError at services/observation/project.py:41"},
@@ -196,6 +213,7 @@ SEALED: dict[str, dict[str, Any]] = {
     "jalons.beneficiary.registered.v1": {"profile": _PROFILE},
     "jalons.beneficiary.profile_updated.v1": {"profile": _PROFILE | {"status": "art60"}},
     "jalons.beneficiary.said.v1": {"said": "wants_to_talk"},
+    "jalons.beneficiary.left.v1": {"reason": "found_work"},
     "jalons.consent.given.v1": {"attributes": ["age_band", "obstacles"], "channel": "paper"},
     "jalons.referral.sent.v1": {
         "reason": "training",

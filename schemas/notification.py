@@ -31,6 +31,14 @@ class SentV1(NotificationEvent):
     TYPE: ClassVar[str] = "jalons.notification.sent.v1"
 
 
+class SuppressedV1(NotificationEvent):
+    """The message was rightly held back, and nobody has to do anything. cause: a code."""
+
+    TYPE: ClassVar[str] = "jalons.notification.suppressed.v1"
+
+    cause: str
+
+
 class FailedV1(NotificationEvent):
     """The message was given up after its last attempt. cause: a code, never an address."""
 

@@ -144,10 +144,10 @@ class CancelledV1(PlacementEvent):
 
 
 class EvaluatedSealed(SealedPart):
-    """How far its goal is reached."""
+    """How far its goal is reached, if that was said."""
 
     kind: PlacementKind
-    outcome: ReferralOutcome
+    outcome: ReferralOutcome | None = None
 
 
 class EvaluatedV1(PlacementEvent):

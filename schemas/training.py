@@ -101,11 +101,18 @@ class StopSealed(SealedPart):
     reason: EndReason
 
 
+class SuspendedSealed(SealedPart):
+    """What rests, and why if it was said."""
+
+    kind: TrainingKind
+    reason: EndReason | None = None
+
+
 class SuspendedV1(TrainingEvent):
     """It rests for a while; the step stays open."""
 
     TYPE: ClassVar[str] = "jalons.training.suspended.v1"
-    SEALED: ClassVar[type[SealedPart] | None] = StopSealed
+    SEALED: ClassVar[type[SealedPart] | None] = SuspendedSealed
     SEEN_BY: ClassVar[dict[str, frozenset[str]]] = {"operator": _OPERATOR | {"sealed.kind", "sealed.reason"}}
 
 

@@ -12,6 +12,7 @@ from jalons.cli.doctor import doctor
 from jalons.cli.imports import import_table
 from jalons.cli.network import network
 from jalons.cli.republish import republish
+from jalons.cli.retention import retention
 from jalons.cli.tail import tail
 from jalons.cli.up import up
 
@@ -30,6 +31,7 @@ app.command()(tail)
 app.command()(doctor)
 app.command()(republish)
 app.command("import")(import_table)
+app.command()(retention)
 app.add_typer(dead_letters, name="dead-letters")
 app.add_typer(network, name="network")
 

@@ -19,6 +19,8 @@ _SERVICES = ("referrals", "observation", "notifications")
 _FOLLOWERS = ("observation", "notifications")
 _WAITED_TOO_LONG = 60
 """Seconds in the outbox; the same figure as the alert's."""
+_OVERDUE = 300
+"""Seconds a deadline may be due before something is wrong; the same figure as the alert's."""
 _FAR_BEHIND = 50
 """Records not yet delivered; the same figure as the alert's."""
 _COLOURS = {"ok": "green", "note": "yellow", "not ready": "bold red"}
@@ -158,10 +160,14 @@ def measured(service: str, text: str) -> Iterator[Finding]:
             f"{service}: an event has waited {oldest:.0f} s. See that Kafka runs and has room; then it goes by itself."
         )
         yield Finding("not ready", "sending", said)
+    overdue = max((value for _, value in found.get("jalons_deadlines_oldest_seconds", [])), default=0)
+    if overdue > _OVERDUE:
+        said = f"{service}: a deadline has been due for {overdue:.0f} s and is not dealt with. Its log says why."
+        yield Finding("not ready", "deadlines", said)
     if lag > _FAR_BEHIND:
         said = f"{service} is {lag:.0f} records behind. If that does not shrink, its log says what it waits for."
         yield Finding("note", "reading", said)
-    if not fused and oldest <= _WAITED_TOO_LONG and lag <= _FAR_BEHIND:
+    if not fused and oldest <= _WAITED_TOO_LONG and overdue <= _OVERDUE and lag <= _FAR_BEHIND:
         yield Finding("ok", "events", f"{service} has none waiting to be sent or read")
 
 

@@ -45,6 +45,9 @@ def up(
     smtp_url: Annotated[
         str | None, typer.Option(help="Send mail through smtp://user:password@host:587. Without it mail is caught.")
     ] = None,
+    test_clock: Annotated[
+        bool, typer.Option("--test-clock", help="Let POST /test/clock move time forward, for trying out deadlines.")
+    ] = False,
 ) -> None:
     """Run the whole hub on this machine: Kafka, PostgreSQL, a mail catcher and the three services.
 
@@ -69,6 +72,7 @@ def up(
         allow_loopback_webhooks=allow_loopback_webhooks,
         public_url=public_url,
         smtp_url=smtp_url,
+        test_clock=test_clock,
     )
 
 

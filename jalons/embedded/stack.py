@@ -16,7 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from jalons.embedded import LOOPBACK
+from jalons.embedded import LOOPBACK, CannotStart
 from jalons.embedded.folder import DataFolder, free_run
 from jalons.embedded.kafka import Kafka
 from jalons.embedded.nursery import Nursery
@@ -159,6 +159,7 @@ class Stack(Servers):
         allow_loopback_webhooks: bool = False,
         public_url: str | None = None,
         smtp_url: str | None = None,
+        test_clock: bool = False,
         restart: bool = True,
         say: Say = say_on_stderr,
         tell: Say = lambda _: None,
@@ -171,6 +172,7 @@ class Stack(Servers):
         self.port_base = port_base
         self.asked = {"allow_loopback_webhooks": allow_loopback_webhooks, "public_url": public_url}
         self.smtp_url = smtp_url or os.environ.get("JALONS_SMTP_URL")
+        self.test_clock = test_clock
         self.service, self.migrate = service, migrate
         self.nursery = Nursery(preload, self._log("nursery"))
         self.values: dict[str, Any] = {}
@@ -231,7 +233,29 @@ class Stack(Servers):
         }
         asked = {name: value for name, value in self.asked.items() if value}  # the rest may come from JALONS_…
         stores = {"kafka": self.kafka_address, "database_url": self.database_url}
-        return {"host": LOOPBACK, "operator_client_id": "operator"} | stores | addresses | own | mail | asked
+        return (
+            {"host": LOOPBACK, "operator_client_id": "operator"}
+            | stores
+            | addresses
+            | own
+            | mail
+            | asked
+            | self._clock()
+        )
+
+    def _clock(self) -> dict[str, Any]:
+        """Where the hub's time is kept, if it may be moved. CannotStart where that would reach people: what was
+        recorded after a move lies in the future, and real mail would tell of days that have not come."""
+        path = self.folder.path / "clock"
+        if not self.test_clock and path.exists():
+            raise CannotStart(
+                f"The time of {self.folder.path} was moved.", "Start it with --test-clock, or name another folder."
+            )
+        if self.test_clock and self.smtp_url:
+            raise CannotStart(
+                "Time is not moved where mail is sent.", "Leave out --test-clock, or --smtp-url and JALONS_SMTP_URL."
+            )
+        return {"test_clock": path} if self.test_clock else {}
 
     def _info(self) -> dict[str, Any]:
         """hub.json, as contract.md says. The database's address is for any client, so without SQLAlchemy's driver."""

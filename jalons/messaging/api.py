@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from datetime import timedelta
 from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Response
 from fastapi.responses import JSONResponse
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
-from jalons.database import execute, transaction
+from jalons import clock
+from jalons.clock import new_id, now
+from jalons.database import execute, transact, transaction
+from jalons.http import actor
 from jalons.identity import Principal, forbidden, require
 from jalons.messaging import dead_letters
 from jalons.messaging.codec import Read, opened, read
 from jalons.messaging.deliver import Deliver
+from jalons.privacy import audit as audits
+from jalons.privacy.audit import Audit, Line
 from jalons.privacy.disclosure import Alias, cut, for_coordinator
 from jalons.privacy.keys import Keys
 from jalons.problems import Problem
@@ -22,16 +29,25 @@ from schemas.envelope import Event
 Caller = Annotated[Principal, Depends(require("partner", "coordinator", "hub"))]
 Operator = Annotated[Principal, Depends(require("operator"))]
 Hub = Annotated[Principal, Depends(require("hub"))]
+Actor = Annotated[str | None, Depends(actor)]
 Limit = Annotated[int, Query(ge=1, le=1000)]
 
 
-def log_routes(engine: Engine, keys: Keys, alias: Alias) -> APIRouter:
-    """`GET /events`: by position, cut to the reader; by subject, whole, for the hub."""
+Narrow = Callable[[Connection, Sequence[Event], str], list[Event]]
+"""(connection, events, partner) → the events without what this partner may no longer have."""
+
+
+def log_routes(
+    engine: Engine, keys: Keys, alias: Alias, audit: Audit | None, narrow: Narrow | None = None
+) -> APIRouter:
+    """`GET /events`: by position, cut to the reader; by subject, whole, for the hub. audit: None in a service whose
+    events are about nobody."""
     routes = APIRouter(tags=["log"])
 
     @routes.get("/events", summary="This service's log, cut to what the caller may see")
     def events(
         caller: Caller,
+        by: Actor,
         after: Annotated[int, Query(ge=0, description="a position; what comes after it is given")] = 0,
         limit: Limit = 100,
         subject: Annotated[str | None, Query(max_length=100, description="one subject's events (scope hub)")] = None,
@@ -44,7 +60,16 @@ def log_routes(engine: Engine, keys: Keys, alias: Alias) -> APIRouter:
         rows = _by_position(engine, after, limit)
         if caller.has("hub"):
             return _whole(rows, limit)
-        return _page([_seen(read(value), caller, keys, alias) for _, value in rows], rows, after)
+        found = [_opened(read(value), keys) for _, value in rows]
+        if narrow and caller.partner:
+            with transaction(engine) as conn:
+                found = narrow(conn, found, caller.partner)
+        seen = [_seen(event, caller, alias) for event in found]
+        lines = [line for shown, line in seen if shown is not None and line is not None]
+        if audit is not None and lines:
+            look = audits.Caller(caller, new_id(), now(), by)
+            transact(engine, lambda conn: audit.write(conn, look, lines))
+        return _page([shown for shown, _ in seen], rows, after)
 
     @routes.get("/events/heads", summary="How far each subject's numbering has come (scope hub)")
     def heads(
@@ -57,20 +82,25 @@ def log_routes(engine: Engine, keys: Keys, alias: Alias) -> APIRouter:
                 conn,
                 "SELECT subject, max(sequence) AS sequence, max(position) AS position FROM"
                 " (SELECT subject, sequence, position FROM events WHERE position > %s"
-                " AND recorded < now() - make_interval(secs => %s) ORDER BY position LIMIT 1000) page"
+                " AND recorded < %s ORDER BY position LIMIT 1000) page"
                 " GROUP BY subject ORDER BY position",
-                (after, settled),
+                (after, clock.now() - timedelta(seconds=settled)),
             )
             return {"items": [row._asdict() for row in found]}
 
     return routes
 
 
-def _seen(known: Read, caller: Principal, keys: Keys, alias: Alias) -> dict[str, Any] | None:
-    event: Event = opened(known, keys.of([known.subject])[known.subject] if known.sealed else None)
+def _opened(known: Read, keys: Keys) -> Event:
+    return opened(known, keys.of([known.subject])[known.subject] if known.sealed else None)
+
+
+def _seen(event: Event, caller: Principal, alias: Alias) -> tuple[dict[str, Any] | None, Line | None]:
+    """What the caller may see of an event, and the line that seeing it leaves."""
+    line = audits.line_of(event.subject, event.data, audits.READ)
     if caller.has("coordinator"):
-        return for_coordinator(event)
-    return cut(event, caller.partner, alias) if caller.partner else None
+        return for_coordinator(event), line
+    return cut(event, caller.partner, alias) if caller.partner else None, line
 
 
 def _by_position(engine: Engine, after: int, limit: int) -> list[tuple[int, bytes]]:

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import psycopg
 from kafka.errors import KafkaError
 
-from jalons import metrics
+from jalons import clock, metrics
 from jalons.database import notified
 from jalons.messaging.outbox import channel
 from schemas.envelope import CONTENT_TYPE
@@ -198,8 +198,9 @@ class Relay:
             return
         self._measured = time.monotonic()
         row = conn.execute(
-            "SELECT count(*), coalesce(extract(epoch FROM now() - min(recorded)), 0)::float8"
-            " FROM events WHERE position IS NULL"
+            "SELECT count(*), coalesce(extract(epoch FROM %s - min(recorded)), 0)::float8"
+            " FROM events WHERE position IS NULL",
+            (clock.now(),),
         ).fetchone()
         if row:
             metrics.OUTBOX_WAITING.labels(self._service).set(row[0])

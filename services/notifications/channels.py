@@ -12,8 +12,9 @@ from standardwebhooks import Webhook
 
 from jalons.privacy.sealing import Unsealable, derive, unseal
 from services.notifications import store, subscriptions
-from services.notifications.domain.gate import Goes, Never, Waits, email_gate, webhook_gate
+from services.notifications.domain.gate import Goes, Never, PartnerRecord, Waits, email_gate, webhook_gate
 from services.notifications.domain.outcome import Outcome
+from services.notifications.domain.told import COORDINATOR
 from services.notifications.letters import Letters, NoAddress
 from services.notifications.ports import Caller, Mailer
 from services.notifications.store import Due
@@ -32,18 +33,21 @@ class Channel(Protocol):
 
 
 class Emails:
-    """Messages to partners' mailboxes."""
+    """Messages to partners' mailboxes, and to the coordinator's if there is one."""
 
     name = "email"
 
-    def __init__(self, letters: Letters, mailer: Mailer) -> None:
+    def __init__(self, letters: Letters, mailer: Mailer, coordinator: str | None = None) -> None:
         self._letters = letters
         self._mailer = mailer
+        self._coordinator = coordinator_record(coordinator) if coordinator else None
 
     def prepare(self, conn: Connection, due: Due, now: datetime) -> Send | Waits | Never:
         """Recipient and other party, named as they are now."""
         delivery = due.delivery
         recipient, contact = store.partners(conn, delivery.recipient, delivery.contact)
+        if (delivery.facts or {}).get("role") == COORDINATOR:
+            recipient = self._coordinator
         gate = email_gate(recipient, contact, trial=delivery.trial, waited=now - due.since)
         if not isinstance(gate, Goes) or recipient is None or contact is None:
             return gate if not isinstance(gate, Goes) else Never("unexpected")
@@ -82,6 +86,21 @@ class Webhooks:
         headers = signed(str(delivery.delivery_id), body, secrets, now, whole="specversion" in json.loads(body))
         url = asked.url
         return lambda: self._caller.post(url, headers, body)
+
+
+def coordinator_record(mailbox: str) -> PartnerRecord:
+    """What a letter must know of the coordinator, whom the directory does not know."""
+    return PartnerRecord(
+        slug=COORDINATOR,
+        name="",
+        mailbox=mailbox,
+        phone="",
+        phone_hours=None,
+        language="fr",
+        status="active",
+        kind="association_chapitre_xii",
+        trial=False,
+    )
 
 
 def signed(message_id: str, body: bytes, secrets: list[str], now: datetime, *, whole: bool) -> dict[str, str]:

@@ -17,15 +17,14 @@ from sqlalchemy.exc import SQLAlchemyError
 from jalons import clock, metrics
 from jalons.database import Busy, notified, transact, transaction
 from jalons.messaging.deliver import where
-from jalons.messaging.outbox import Cause, Draft, Outbox
+from jalons.messaging.outbox import Outbox
 from jalons.messaging.relay import Connection as Direct
-from schemas.notification import FailedV1, NotificationEvent, SentV1
-from services.notifications import store, subscriptions
+from services.notifications import ending, store, subscriptions
 from services.notifications.channels import Channel, Send
 from services.notifications.domain.gate import LOOKED_AT_AGAIN, Never, Waits
 from services.notifications.domain.outcome import Deferred, Delivered, Gone, Outcome
 from services.notifications.domain.retrying import LOST_AFTER, cut_short, next_attempt
-from services.notifications.store import Due
+from services.notifications.store import Due, End
 
 log = logging.getLogger(__name__)
 
@@ -151,25 +150,11 @@ class Dispatcher:
         self._close(conn, due, "failed" if failed else "sent", cause, now, due.number)
 
     def _close(self, conn: Connection, due: Due, status: str, cause: str | None, now: datetime, attempts: int) -> None:
-        """The message's end, and the event that says so. That it was rightly held back is not an event yet."""
+        """The message's end, and the event that says so."""
         delivery = due.delivery
         if not store.close(conn, delivery.delivery_id, status, cause):
             return
-        metrics.DELIVERIES.labels(delivery.channel, status).inc()
-        if status == "suppressed":
-            return
-        about = {
-            "delivery_id": delivery.delivery_id,
-            "about": delivery.event_id,
-            "about_type": delivery.about_type,
-            "channel": delivery.channel,
-            "recipient": delivery.recipient,
-            "attempts": attempts,
-        }
-        data: NotificationEvent = SentV1(**about) if cause is None else FailedV1(**about, cause=cause)
-        follows = Cause(delivery.correlation, delivery.event_id, delivery.traceparent)
-        store.lock_recipient(conn, delivery.recipient)
-        self._outbox.append(conn, [Draft(delivery.recipient, data, now, "hub", follows)], now)
+        ending.say(conn, self._outbox, [End.of(delivery, status, cause, attempts)], now)
 
     # Threads
 

@@ -62,10 +62,12 @@ class Letters:
         language = recipient.language if recipient.language in self._catalogues else FALLBACK
         catalogue = self._catalogues[language]
         facts = delivery.facts or {}
-        named = not (facts["role"] == "employer" and contact.kind in _CPAS)
+        to_employer = facts["role"] == "employer" or recipient.kind == "employer"
+        named = not (to_employer and contact.kind in _CPAS)
         context = self._context(catalogue, delivery, facts, recipient, contact, named=named)
-        texts = self._texts(catalogue, f"{delivery.about_type}/{facts['role']}", context)
         frame = self._texts(catalogue, "frame", context)
+        said = context | {"contact": context["contact"] or frame["somebody"], "frame": frame}
+        texts = self._texts(catalogue, f"{delivery.about_type}/{facts['role']}", said)
         message = EmailMessage()
         message["Subject"] = f"{frame['mark']} {texts['subject']}" if delivery.trial else texts["subject"]
         message["From"] = Address(self._network, addr_spec=self._from)
@@ -103,6 +105,11 @@ class Letters:
             "phone": _one_line(contact.phone),
             "phone_hours": _one_line(contact.phone_hours or ""),
             "first_contact": facts.get("contact"),
+            "role": facts["role"],
+            "number": facts.get("number"),
+            "about": facts.get("about"),
+            "months": facts.get("months"),
+            "reported": facts.get("reported_by") == "referrer",
             **self._led(delivery, facts),
             "dates": {name: spoken(day, catalogue["dates"]) for name, day in dates.items()},
         }
@@ -119,7 +126,8 @@ class Letters:
 
     def _texts(self, catalogue: Mapping[str, Any], entry: str, context: Mapping[str, Any]) -> dict[str, str]:
         """The texts of one entry with their places filled; plain, one line each."""
-        return {name: _one_line(self._compiled(text).render(context)) for name, text in catalogue[entry].items()}
+        said = {name: _one_line(self._compiled(text).render(context)) for name, text in catalogue[entry].items()}
+        return {name: text[:1].upper() + text[1:] for name, text in said.items()} if "/" in entry else said
 
     def _compiled(self, text: str) -> Template:
         """A catalogue's text, compiled once: that takes longer than all the rest of a letter."""
@@ -131,7 +139,10 @@ class Letters:
         return self._templates.get_template(template).render(context)
 
 
-_DATES = ("reply_by", "first_contact_on", "started_on", "planned_start", "ended_on")
+_DATES = (
+    *("reply_by", "first_contact_on", "expected_on", "started_on"),
+    *("planned_start", "planned_end", "ended_on", "since"),
+)
 
 
 def spoken(day: date, words: Mapping[str, Any]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from jalons import clock
 from jalons.database import direct
+from jalons.privacy.keys import Keys
 from jalons.privacy.links import AnswerLinks
 from jalons.serve import Service
 from jalons.settings import Settings
@@ -31,8 +32,9 @@ def build(settings: Settings) -> Service:
     """The service, wired. Raises ValueError for a mail server's address that is none."""
     secret = settings.secret_key.get_secret_value()
 
-    def apply(ground: Ground) -> Told:
-        return Told(secret, ground.alias)
+    def apply(ground: Ground, keys: Keys) -> Told:
+        coordinator = bool(settings.coordinator_mailbox)
+        return Told(secret, ground.alias, ground.outbox, keys.forget, coordinator=coordinator)
 
     service, ground, app, _ = follower(
         settings,
@@ -42,6 +44,7 @@ def build(settings: Settings) -> Service:
         follows=("referrals", "observation"),
         apply=apply,
         pace_seconds=PACE_SECONDS,
+        audited=False,
     )
     mailer: Mailer = SmtpMailer(settings.smtp_url) if settings.smtp_url else NoMailServer()
     caller = HttpCaller(loopback=settings.allow_loopback_webhooks)
@@ -50,7 +53,10 @@ def build(settings: Settings) -> Service:
     dispatcher = Dispatcher(
         ground.engine,
         ground.outbox,
-        {Emails(letters, mailer): EMAIL_THREADS, Webhooks(secret, caller): WEBHOOK_THREADS},
+        {
+            Emails(letters, mailer, settings.coordinator_mailbox): EMAIL_THREADS,
+            Webhooks(secret, caller): WEBHOOK_THREADS,
+        },
         listen=lambda: direct(settings.direct_url, "notifications", "deliveries"),
     )
     app.include_router(subscription_routes(ground.engine, secret, caller, clock.now))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -48,6 +48,30 @@ class Due:
     waited: bool
     cause: str | None
 
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """What became of a message. status: `sent`, `failed`, `suppressed`; cause: why not, a code of `causes`."""
+
+    delivery_id: UUID
+    event_id: UUID
+    about_type: str
+    channel: str
+    recipient: str
+    correlation: UUID
+    traceparent: str | None
+    attempts: int
+    status: str
+    cause: str | None
+
+    @classmethod
+    def of(cls, delivery: Delivery, status: str, cause: str | None, attempts: int) -> End:
+        """Of a message that is at hand."""
+        about = {name: getattr(delivery, name) for name in _OF_AN_END}
+        return cls(**about, attempts=attempts, status=status, cause=cause)
+
+
+_OF_AN_END = ("delivery_id", "event_id", "about_type", "channel", "recipient", "correlation", "traceparent")
 
 _KEPT = {
     "delivery_id": "uuid",
@@ -130,13 +154,45 @@ def put_partners(conn: Connection, records: Collection[PartnerRecord], now: date
         wake(conn)
 
 
-def suppress(conn: Connection, person: bytes, partners: Collection[str]) -> None:
-    """Stop what is still pending about a person for these partners, and destroy its content."""
+def add_suppressed(conn: Connection, deliveries: Sequence[Delivery], cause: str, now: datetime) -> list[End]:
+    """Keep that these messages never go, each once and without its content; the ends of those that are new."""
+    if not deliveries:
+        return []
+    ordered = sorted(deliveries, key=lambda each: each.delivery_id)
+    empty = [replace(each, body=None, facts=None, person=None) for each in ordered]
+    rows = [(*(getattr(each, name) for name in _KEPT), "suppressed", cause, now, now, now) for each in empty]
+    source, values = given(f"{' '.join(_KEPT.values())} text text timestamptz timestamptz timestamptz", rows)
+    kept = execute(
+        conn,
+        f"INSERT INTO deliveries ({', '.join(_KEPT)}, status, cause, due_at, since, made)"  # noqa: S608 - own names
+        f" SELECT * FROM {source} AS k ON CONFLICT (delivery_id) DO NOTHING RETURNING delivery_id",
+        values,
+    )
+    new = {row.delivery_id for row in kept}
+    return [End.of(each, "suppressed", cause, 0) for each in empty if each.delivery_id in new]
+
+
+def suppress(conn: Connection, person: bytes, partners: Collection[str]) -> list[End]:
+    """Stop what is still pending about a person for these partners, and destroy its content; their ends."""
+    stopped = execute(
+        conn,
+        "UPDATE deliveries SET status = 'suppressed', cause = 'consent_withdrawn', body = NULL, facts = NULL,"  # noqa: S608 - own names
+        " person = NULL WHERE person = %s AND recipient = ANY(%s) AND status IN ('pending', 'waiting')"
+        f" RETURNING {', '.join(_OF_AN_END)}, attempts, status, cause",
+        (person, list(partners)),
+    )
+    return [End(**row._asdict()) for row in stopped]
+
+
+def forget(conn: Connection, person: bytes) -> None:
+    """Stop what is still pending about a person, for anybody, and destroy its content and every link to them. Of what
+    went the body and the link are gone already."""
     execute(
         conn,
-        "UPDATE deliveries SET status = 'suppressed', cause = 'consent_withdrawn', body = NULL, facts = NULL,"
-        " person = NULL WHERE person = %s AND recipient = ANY(%s) AND status IN ('pending', 'waiting')",
-        (person, list(partners)),
+        "UPDATE deliveries SET body = NULL, facts = NULL, person = NULL,"
+        " cause = CASE WHEN status IN ('pending', 'waiting') THEN 'person_erased' ELSE cause END,"
+        " status = CASE WHEN status IN ('pending', 'waiting') THEN 'suppressed' ELSE status END WHERE person = %s",
+        (person,),
     )
 
 

@@ -14,24 +14,29 @@ from sqlalchemy import Connection
 from jalons import clock
 from jalons.database import pipelined
 from jalons.messaging.outbox import Cause, Draft, Outbox
+from jalons.privacy import forgotten
 from jalons.privacy.disclosure import Alias, parties
+from schemas import beneficiary, consent, placement, referral, training
 from schemas.envelope import Event
 from schemas.pathway import MomentEnteredV1, MomentLeftV1, PathwayEvent
+from schemas.referral import ReferralEvent
 from schemas.topics import PATHWAYS
 from services.observation import store
-from services.observation.domain.counting import counted
-from services.observation.domain.moments import RULE, Step, Turn, after, turn
+from services.observation.domain.counting import TAKES_OFF, Cell, change
+from services.observation.domain.moments import RULE, TAKES_BACK, Step, Turn, after, turn
 
 
 @dataclass(frozen=True, slots=True)
 class Project:
     """Observation's `Apply`. The caller's claim on progress is the lock on each person: nobody else derives meanwhile.
 
-    Everything is decided before the stream's positions are taken, since from then on other writers wait.
+    Everything is decided before the stream's positions are taken, since from then on other writers wait. forget_key:
+    drops a person's key from the cache.
     """
 
     outbox: Outbox
     alias: Alias
+    forget_key: Callable[[str], None]
     now: Callable[[], datetime] = clock.now
 
     def __call__(self, conn: Connection, events: Sequence[Event], *, publish: bool = True) -> None:
@@ -39,7 +44,8 @@ class Project:
         told = [event for event in events if event.data.TOPIC == PATHWAYS]
         if not told:
             return
-        turns, changed = _walk(store.open_steps(conn, {event.subject for event in told}), told)
+        turns, changed = _walk(_known(conn, told), told)
+        counts = _counts(conn, told)
         drafts = [list(_drafts(event, done)) if publish else [] for event, done in zip(told, turns, strict=True)]
         derived = iter(self.outbox.append(conn, [draft for each in drafts for draft in each], self.now()))
 
@@ -52,8 +58,19 @@ class Project:
         with pipelined(conn):
             store.add_derivations(conn, own)
             store.save_steps(conn, changed)
-            store.add_counts(conn, Counter(cell for event in told if (cell := counted(event))))
+            store.add_counts(conn, counts)
             store.add_aliases(conn, self._aliases(told))
+            store.save_pauses(conn, _pauses(told))
+            store.save_hidden(conn, _hidden(told))
+        for event in told:
+            if isinstance(event.data, beneficiary.ErasedV1):
+                self._forget(conn, event.subject, event.data)
+
+    def _forget(self, conn: Connection, subject: str, erased: beneficiary.ErasedV1) -> None:
+        """The counts stay as they are: they name nobody."""
+        store.forget(conn, subject, [self.alias(subject, partner) for partner in erased.partners])
+        forgotten.note(conn, erased.receipt_id, self.now())
+        self.forget_key(subject)
 
     def _aliases(self, events: Sequence[Event]) -> dict[UUID, tuple[str, str]]:
         """The names by which the parties other than the home may ask."""
@@ -64,6 +81,55 @@ class Project:
             if field != "home" and partner != getattr(event.data, "home", None)
         }
         return {self.alias(*pair): pair for pair in sorted(known)}
+
+
+def _pauses(events: Sequence[Event]) -> dict[str, bool]:
+    """Whether each person of whom it is said is paused in the end."""
+    return {
+        event.subject: isinstance(event.data, beneficiary.PausedV1)
+        for event in events
+        if isinstance(event.data, beneficiary.AccompanimentEvent)
+    }
+
+
+def _hidden(events: Sequence[Event]) -> dict[tuple[str, str], bool]:
+    """From whom each person's way is hidden in the end. An agreement that ends hides it; one that is given, or an act
+    of the home partner with somebody, which needs one, shows it again."""
+    found: dict[tuple[str, str], bool] = {}
+    for event in events:
+        match event.data:
+            case consent.ConsentEnded() as ended:
+                found |= {(event.subject, each): True for each in ended.partners}
+            case consent.GivenV1() as given:
+                if not {"referral", "employer"}.isdisjoint(given.purposes):
+                    found |= {(event.subject, each): False for each in (*given.partners, *given.restored)}
+            case referral.SentV1() | training.EnrolledV1() | placement.ProposedV1() as begun:
+                if event.partner == begun.home:
+                    found |= {(event.subject, each): False for each in parties(event).values() if each != begun.home}
+    return found
+
+
+def _known(conn: Connection, events: Sequence[Event]) -> dict[str, list[Step]]:
+    """The steps that a batch may change, by person."""
+    looking_back = {event.subject for event in events if type(event.data) in TAKES_BACK}
+    return store.known_steps(conn, {event.subject for event in events}, looking_back)
+
+
+def _counts(conn: Connection, events: Sequence[Event]) -> dict[Cell, int]:
+    """What a batch changes in the counts, before it is in the timeline; cells it leaves as they are, left out."""
+    back = {
+        event.data.referral_id: event.subject
+        for event in events
+        if isinstance(event.data, ReferralEvent) and type(event.data) in TAKES_OFF
+    }
+    so_far = store.of_referrals(conn, back) if back else {}
+    total: Counter[Cell] = Counter()
+    for event in events:
+        its = so_far.get(event.data.referral_id) if isinstance(event.data, ReferralEvent) else None
+        total.update(change(event, its or ()))
+        if its is not None:
+            its.append(event)
+    return {cell: n for cell, n in total.items() if n}
 
 
 def _walk(ways: Mapping[str, list[Step]], events: Sequence[Event]) -> tuple[list[Turn], dict[tuple[str, UUID], Step]]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from jalons.database import direct
+from jalons.privacy.api import audit_routes
 from jalons.serve import Service
 from jalons.settings import Settings
 from jalons.wiring import follower
 from schemas.topics import DIRECTORY, PATHWAYS
+from services.observation import store
 from services.observation.api.counts import count_routes
 from services.observation.api.pathways import pathway_routes
 from services.observation.api.stream import Streams, stream_routes
@@ -25,10 +27,11 @@ def build(settings: Settings) -> Service:
         PROMISE,
         topics=(PATHWAYS, DIRECTORY),
         follows=("referrals",),
-        apply=lambda ground: Project(ground.outbox, ground.alias),
+        apply=lambda ground, keys: Project(ground.outbox, ground.alias, keys.forget),
     )
     tail = Tail(base.engine, lambda: direct(settings.direct_url, "observation", "tail"))
-    app.include_router(pathway_routes(base.engine, base.alias))
+    app.include_router(pathway_routes(base.engine, base.alias, base.audit))
+    app.include_router(audit_routes(base.engine, base.audit, store.home_ref))
     app.include_router(count_routes(base.engine))
     app.include_router(stream_routes(Streams(base.engine, tail, base.alias)))
     service.parts = [*service.parts, tail, Stalls(base.engine, base.outbox, "/services/referrals")]

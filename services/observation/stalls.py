@@ -86,4 +86,4 @@ class Stalls:
             except (SQLAlchemyError, psycopg.Error, progress.ClaimLost) as error:
                 pause = AGAIN_SECONDS
                 log.warning("looking for silent steps waits %.0f s: %s", pause, type(error).__name__)
-            self._stopping.wait(pause)
+            self._stopping.wait(clock.pause(pause))

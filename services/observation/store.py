@@ -13,7 +13,7 @@ from uuid import UUID
 import psycopg
 from sqlalchemy import Connection
 
-from jalons.database import FEW, execute, given, one
+from jalons.database import FEW, execute, given, one, pipelined
 from jalons.messaging.codec import opened, read
 from schemas.catalogue import TYPES
 from schemas.envelope import Event
@@ -35,14 +35,18 @@ _values = attrgetter(*_FIELDS)  # `astuple` copies every value deeply: a third o
 _COLUMNS = ", ".join(f'"{name}"' for name in _FIELDS)
 _STEP_TYPES = " ".join(["uuid", *(_TYPES.get(str(field.type), "text") for field in fields(Step))])
 _CHANGES = ", ".join(f'"{name}" = excluded."{name}"' for name in _FIELDS if name != "first")
-_OPEN = f"SELECT subject, {_COLUMNS} FROM steps WHERE subject = ANY(%s::uuid[]) AND left_at IS NULL ORDER BY first"  # noqa: S608
+_KNOWN = (
+    f"SELECT subject, {_COLUMNS} FROM steps WHERE subject = ANY(%s::uuid[]) AND undone IS NULL"  # noqa: S608
+    " AND (left_at IS NULL OR subject = ANY(%s::uuid[])) ORDER BY first"
+)
 _OF_PERSON = (
-    f"SELECT {_COLUMNS} FROM steps WHERE subject = %s AND entered_recorded <= %s"  # noqa: S608
-    " ORDER BY entered_at, entered_recorded, first"
+    f"SELECT {_COLUMNS} FROM steps WHERE subject = %(person)s AND entered_recorded <= %(as_of)s"  # noqa: S608
+    " AND (undone IS NULL OR undone > %(as_of)s) ORDER BY entered_at, entered_recorded, first"
 )
 _SILENT = (
     f"SELECT s.subject, {_COLUMNS} FROM steps s"  # noqa: S608
-    " WHERE entered_at IS NOT NULL AND left_at IS NULL AND NOT stalled AND moment <> 'accueil' AND last_at < %s"
+    " WHERE entered_at IS NOT NULL AND left_at IS NULL AND NOT stalled AND NOT resting AND moment <> 'accueil'"
+    " AND last_at < %s AND NOT EXISTS (SELECT 1 FROM paused p WHERE p.subject = s.subject)"
 )
 _TIMELINE = "position, sequence, time, recorded, subject, id, correlation, causation, source, type, partner, data"
 _TIMELINE_TYPES = "bigint bigint timestamptz timestamptz uuid uuid uuid uuid text text text jsonb"
@@ -56,10 +60,10 @@ _PAGE = (
 )
 
 
-def open_steps(conn: Connection, subjects: Collection[str]) -> dict[str, list[Step]]:
-    """The announced and open steps of these persons."""
+def known_steps(conn: Connection, subjects: Collection[str], whole: Collection[str]) -> dict[str, list[Step]]:
+    """The announced and open steps of these persons; of those in `whole` also the steps that are over."""
     found: dict[str, list[Step]] = defaultdict(list)
-    for subject, *step in execute(conn, _OPEN, (sorted(subjects),)):
+    for subject, *step in execute(conn, _KNOWN, (sorted(subjects), sorted(whole))):
         found[str(subject)].append(Step(*step))
     return found
 
@@ -121,7 +125,7 @@ def add_derivations(conn: Connection, derived: Sequence[tuple[int, Event]]) -> N
 
 
 def add_counts(conn: Connection, added: Mapping[Cell, int]) -> None:
-    """Add to the counts, by key in one order."""
+    """Add to the counts, by key in one order; a number below 0 takes off."""
     if added:
         source, values = given("text text text text text bigint", [(*cell, added[cell]) for cell in sorted(added)])
         execute(
@@ -144,15 +148,37 @@ def add_aliases(conn: Connection, aliases: Mapping[UUID, tuple[str, str]]) -> No
 
 
 def person_of(conn: Connection, named: UUID, reader: str) -> UUID | None:
-    """The person that a reader means: by the ref if it is the home partner, else by its own alias; None: not known."""
+    """The person that a reader means: by the ref if it is the home partner, else by its own alias; None: not known, or
+    hidden since no agreement covers the reader any more."""
     row = execute(
         conn,
         "SELECT %(named)s::uuid AS subject WHERE %(reader)s = (SELECT data->>'home' FROM timeline"
         " WHERE subject = %(named)s ORDER BY sequence DESC LIMIT 1)"
-        " UNION ALL SELECT subject FROM aliases WHERE alias = %(named)s AND partner = %(reader)s LIMIT 1",
+        " UNION ALL SELECT subject FROM aliases a WHERE alias = %(named)s AND partner = %(reader)s AND NOT EXISTS"
+        " (SELECT 1 FROM hidden h WHERE h.subject = a.subject AND h.partner = a.partner) LIMIT 1",
         {"named": named, "reader": reader},
     ).fetchone()
     return row.subject if row else None
+
+
+def home_ref(conn: Connection, named: UUID, partner: str) -> UUID | None:
+    """The ref of a partner's own person; None for a person it knows by an alias, and for a stranger."""
+    person = person_of(conn, named, partner)
+    return person if person == named else None
+
+
+def of_referrals(conn: Connection, referrals: Mapping[UUID, str]) -> dict[UUID, list[Event]]:
+    """What happened to these referrals (id → person) so far, in order, without sealed parts."""
+    found: dict[UUID, list[Event]] = {referral: [] for referral in referrals}
+    rows = execute(
+        conn,
+        f"SELECT {_TIMELINE} FROM timeline WHERE subject = ANY(%s::uuid[])"  # noqa: S608
+        " AND data->>'referral_id' = ANY(%s) AND type LIKE 'jalons.referral.%%' ORDER BY subject, sequence",
+        (sorted(set(referrals.values())), [str(each) for each in referrals]),
+    )
+    for row in rows:
+        found[UUID(row.data["referral_id"])].append(_event(row))
+    return found
 
 
 def events_of(conn: Connection, person: UUID, as_of: datetime) -> list[Event]:
@@ -166,14 +192,48 @@ def events_of(conn: Connection, person: UUID, as_of: datetime) -> list[Event]:
 
 
 def steps_of(conn: Connection, person: UUID, as_of: datetime) -> list[Step]:
-    """The steps entered as the hub knew them then, by when they began; one left unknown to it then is still open."""
+    """The steps entered as the hub knew them then, by when they began; what it did not know yet has not happened: one
+    left later is still open, one voided later is still there."""
     steps = []
-    for row in execute(conn, _OF_PERSON, (person, as_of)):
+    for row in execute(conn, _OF_PERSON, {"person": person, "as_of": as_of}):
         step = dict(zip(_FIELDS, row, strict=True))
         if step["left_recorded"] is not None and step["left_recorded"] > as_of:
             step |= {"left_at": None, "left_recorded": None}
         steps.append(Step(**step))
     return steps
+
+
+def save_pauses(conn: Connection, paused: Mapping[str, bool]) -> None:
+    """Who is paused now, and who is no more."""
+    if paused:
+        source, values = given("uuid boolean", list(paused.items()))
+        _replace(conn, "paused", "subject", source, values)
+
+
+def save_hidden(conn: Connection, hidden: Mapping[tuple[str, str], bool]) -> None:
+    """From which partners a person's way is hidden now, and from which no more; by (person, partner)."""
+    if hidden:
+        source, values = given("uuid text boolean", [(*whose, hides) for whose, hides in hidden.items()])
+        _replace(conn, "hidden", "subject, partner", source, values)
+
+
+def _replace(conn: Connection, table: str, key: str, source: str, values: list[Any]) -> None:
+    """These keys are in the table where it is said so, and are not in it otherwise."""
+    rows = f"{source} AS k({key}, stays)"
+    execute(conn, f"DELETE FROM {table} WHERE ({key}) IN (SELECT {key} FROM {rows} WHERE NOT stays)", values)  # noqa: S608 - own names
+    execute(
+        conn,
+        f"INSERT INTO {table} ({key}) SELECT {key} FROM {rows} WHERE stays ON CONFLICT DO NOTHING",  # noqa: S608 - own names
+        values,
+    )
+
+
+def forget(conn: Connection, subject: str, aliases: Sequence[UUID]) -> None:
+    """Nothing is kept of a person: neither their way nor the names others ask by."""
+    with pipelined(conn):
+        for table in ("timeline", "steps", "paused", "hidden", "derivations"):
+            execute(conn, f"DELETE FROM {table} WHERE subject = %s", (subject,))  # noqa: S608 - our own names
+        execute(conn, "DELETE FROM aliases WHERE alias = ANY(%s)", (list(aliases),))
 
 
 def silent(conn: Connection, before: datetime, most: int) -> list[str]:

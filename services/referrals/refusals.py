@@ -6,10 +6,13 @@ from collections.abc import Callable
 from typing import Any
 
 from jalons.problems import Problem
+from services.referrals.domain.accompaniment import Left
+from services.referrals.domain.acts import AlreadyRecorded, TooLate
 from services.referrals.domain.agreement import NoConsent, NoConvention
 from services.referrals.domain.lifecycle import NotAllowed, NotGiven
 from services.referrals.domain.places import NoPlaceLeft
-from services.referrals.store.acts import AlreadyOpen
+from services.referrals.domain.rerouting import MOST_LINKS, ChainTooLong, ComesBack, Followed
+from services.referrals.store.acts import AlreadyOpen, Erased
 from services.referrals.work import InTheFuture, Stale
 
 
@@ -48,6 +51,16 @@ def trial_only() -> Problem:
         "trial_partner",
         "A trial partner exchanges with trial partners only.",
         "Choose a partner of the same kind.",
+    )
+
+
+def referral_not_open(status: str) -> Problem:
+    """What answers a referral cannot begin when that is over, or was never accepted."""
+    return Problem(
+        409,
+        "referral_not_open",
+        f"The referral that this answers is `{status}`.",
+        "Cancel this one; what begins all the same is planned anew, without `referral_id`.",
     )
 
 
@@ -100,12 +113,15 @@ def _no_consent(_error: Exception) -> Problem:
     )
 
 
+_EXPIRED = "It was not answered in time. Speak with the other partner: the one who referred may refer again."
+
+
 def _not_allowed(error: NotAllowed) -> Problem:
     return Problem(
         409,
         "transition_not_allowed",
         f"`{error.action}` is not open to you while the status is `{error.status}`.",
-        f"Open to you now: {', '.join(error.open) or 'nothing'}.",
+        _EXPIRED if error.status == "expired" else f"Open to you now: {', '.join(error.open) or 'nothing'}.",
         actions=error.open,
     )
 
@@ -138,6 +154,69 @@ def _no_place_left(error: NoPlaceLeft) -> Problem:
     )
 
 
+def _left(_error: Exception) -> Problem:
+    return Problem(
+        409,
+        "person_left",
+        "This person has left: nobody accompanies them now, so nothing new begins for them.",
+        "If they are accompanied again, their home partner says so first: POST /beneficiaries/{id}/resume.",
+    )
+
+
+def _erased(_error: Exception) -> Problem:
+    return Problem(
+        409,
+        "person_erased",
+        "The person this was about has been erased: its state stays as it is.",
+        "Nothing more is done with it; erase what you keep of the person yourself.",
+    )
+
+
+def _too_late(_error: Exception) -> Problem:
+    return Problem(
+        409,
+        "too_late",
+        "It was done more than two working days ago.",
+        "Ask the coordinator, who may still reopen it.",
+    )
+
+
+def _followed(_error: Exception) -> Problem:
+    return Problem(
+        409,
+        "followed",
+        "Something was built on this end: another referral follows from it, or an alternative was taken up.",
+        "Send a new referral, or ask the coordinator, who may still reopen this one.",
+    )
+
+
+def _already_recorded(_error: Exception) -> Problem:
+    return Problem(
+        409,
+        "already_recorded",
+        "A follow-up for these months is on record; each is said once.",
+        "Read the placement; record the next one when its months have passed.",
+    )
+
+
+def _comes_back(_error: Exception) -> Problem:
+    return Problem(
+        409,
+        "comes_back",
+        "This referral was with that partner before.",
+        "Choose a partner it has not been to.",
+    )
+
+
+def _chain_too_long(_error: Exception) -> Problem:
+    return Problem(
+        409,
+        "chain_too_long",
+        f"This referral was redirected {MOST_LINKS} times.",
+        "Talk to the person and the partners, then send a new referral.",
+    )
+
+
 def _in_the_future(_error: Exception) -> Problem:
     return invalid("happened_on", "an act's own date is today or earlier")
 
@@ -149,6 +228,13 @@ REFUSALS: dict[type[Exception], Callable[[Any], Problem]] = {
     NotGiven: _not_given,
     AlreadyOpen: _already_open,
     NoPlaceLeft: _no_place_left,
+    Left: _left,
+    Erased: _erased,
+    TooLate: _too_late,
+    Followed: _followed,
+    AlreadyRecorded: _already_recorded,
+    ComesBack: _comes_back,
+    ChainTooLong: _chain_too_long,
     InTheFuture: _in_the_future,
     Stale: _stale,
 }

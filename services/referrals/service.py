@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from sqlalchemy import Connection
+
+from jalons.clock import now
 from jalons.database import engine
 from jalons.http import application
 from jalons.identity import Verifier
@@ -9,18 +14,41 @@ from jalons.messaging.api import dead_letter_routes, log_routes
 from jalons.messaging.kafka import reachable
 from jalons.messaging.outbox import Outbox
 from jalons.peers import Peers
+from jalons.privacy.api import audit_routes
 from jalons.privacy.links import AnswerLinks
 from jalons.serve import Service
 from jalons.settings import Settings
 from jalons.wiring import database_answers, ground
-from services.referrals.api import acts, answer, directory, identity, imports, offers, persons, slip
+from schemas.envelope import Event
+from services.referrals.api import (
+    acts,
+    answer,
+    clock,
+    code_lists,
+    directory,
+    erasure,
+    identity,
+    imports,
+    offers,
+    persons,
+    retention,
+    slip,
+)
 from services.referrals.api.edge import Edge
+from services.referrals.api.examples import EXAMPLES
+from services.referrals.clock_loop import ClockLoop
 from services.referrals.commands.imports import Importer, key_of
+from services.referrals.commands.reading import narrowed
 from services.referrals.keyring import PersonKeys, SigningKeys
 from services.referrals.pages.render import Pages
+from services.referrals.store import persons as stores
 
 IMPORT_BYTES = 20 * 1024 * 1024
 PROMISE = "What partners do: refer, answer, train, place; each act one commit, one event, and nothing disclosed."
+
+
+def _narrowed(conn: Connection, events: Sequence[Event], partner: str) -> list[Event]:
+    return narrowed(conn, events, partner, now())
 
 
 def build(settings: Settings) -> Service:
@@ -31,7 +59,8 @@ def build(settings: Settings) -> Service:
     base = ground(settings, "referrals", pool, Outbox("referrals", keys.wanted))
     signing = SigningKeys(base.engine, secret)
     own = settings.issuer is None and settings.jwks_url is None
-    verifier = Verifier(signing, settings.token_issuer) if own else Peers(settings).verifier()
+    peers = Peers(settings)
+    verifier = Verifier(signing, settings.token_issuer) if own else peers.verifier()
 
     def missing() -> dict[str, str]:
         waits = {} if database_answers(base.engine) else {"database": "PostgreSQL does not answer"}
@@ -40,10 +69,14 @@ def build(settings: Settings) -> Service:
         return waits
 
     app = application("referrals", PROMISE, verifier, missing, settings.public_url, large={"/imports": IMPORT_BYTES})
+    app.state.examples = EXAMPLES
     edge = Edge(base, keys)
     app.include_router(acts.routes(edge))  # first: paths are looked through in order, and these are the busiest
     app.include_router(persons.routes(edge))
+    app.include_router(erasure.routes(edge, peers))
+    app.include_router(retention.routes(edge))
     app.include_router(directory.routes(edge))
+    app.include_router(code_lists.routes())
     importer = Importer(base, keys, key_of(secret), imports.form)
     app.include_router(imports.routes(edge, importer, key_of(secret)))
     app.include_router(offers.routes(edge))
@@ -51,6 +84,8 @@ def build(settings: Settings) -> Service:
     pages = Pages(settings.network_name)
     app.include_router(answer.routes(edge, AnswerLinks(secret), pages))
     app.include_router(slip.routes(edge, pages, secret, settings.public_url or settings.referrals_url))
-    app.include_router(log_routes(base.engine, keys.cache, base.alias))
+    app.include_router(clock.routes())
+    app.include_router(audit_routes(base.engine, base.audit, stores.home_ref))
+    app.include_router(log_routes(base.engine, keys.cache, base.alias, base.audit, _narrowed))
     app.include_router(dead_letter_routes(base.engine, None))
-    return Service("referrals", app, [base.relay, importer])
+    return Service("referrals", app, [base.relay, importer, ClockLoop(base, keys)])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any, TypeVar
@@ -13,6 +13,8 @@ from sqlalchemy import Connection
 from jalons.clock import happened, local_date
 from jalons.identity import Principal
 from jalons.messaging.outbox import Cause, Draft, Outbox
+from jalons.privacy import audit
+from jalons.privacy.audit import Audit, Line
 from jalons.privacy.disclosure import Alias
 from schemas.envelope import Payload, SealedPart
 from schemas.offer import CapacityChangedV1
@@ -35,7 +37,8 @@ class Stale(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request of a partner's system. id: what every event that follows from it names as its cause."""
+    """One request of a partner's system. id: what every event that follows from it names as its cause. actor: who sits
+    there, in the partner's own opaque code; for the audit alone."""
 
     id: UUID
     principal: Principal
@@ -44,6 +47,7 @@ class Call:
     if_match: str | None = None
     traceparent: str | None = None
     request: bytes = b""
+    actor: str | None = None
 
     @property
     def partner(self) -> str:
@@ -54,6 +58,11 @@ class Call:
     def today(self) -> date:
         """The date in Brussels."""
         return local_date(self.now)
+
+    @property
+    def caller(self) -> audit.Caller:
+        """Who asks, as the audit keeps it."""
+        return audit.Caller(self.principal, self.id, self.now, self.actor)
 
 
 @dataclass(slots=True)
@@ -70,20 +79,27 @@ class Work:
     outbox: Outbox
     keys: PersonKeys
     alias: Alias
+    audit: Audit
     said: list[Draft] = field(default_factory=list)
     known: dict[str, Person] = field(default_factory=dict)
     looked: dict[Any, Any] = field(default_factory=dict)
     offers: dict[str, bool] = field(default_factory=dict)
 
     def say(
-        self, subject: object, data: Payload, sealed: SealedPart | None = None, happened_on: date | None = None
+        self,
+        subject: object,
+        data: Payload,
+        sealed: SealedPart | None = None,
+        happened_on: date | None = None,
+        *,
+        by: str | None = None,
     ) -> None:
-        """An event follows from this call. Raises InTheFuture."""
+        """An event follows from this call. by: who acted, if not the caller. Raises InTheFuture."""
         if happened_on is not None and happened_on > self.call.today:
             raise InTheFuture
         cause = Cause(self.call.id, self.call.id, self.call.traceparent)
         time = happened(happened_on, self.call.now)
-        self.said.append(Draft(str(subject), data, time, self.call.partner, cause, sealed))
+        self.said.append(Draft(str(subject), data, time, by or self.call.partner, cause, sealed))
 
     def look(self, find: Callable[..., T], *asked: Hashable) -> T:
         """What the directory says, looked up once in this transaction. find: a store's, but for the connection."""
@@ -104,11 +120,16 @@ class Work:
             offer, takes = move
             self.offers[offer] = takes or self.offers.get(offer, False)
 
-    def append(self) -> None:
-        """Write what was said to the log, the offers' places settled. Raises NoPlaceLeft."""
+    def append(self, seen: Iterable[Line] = ()) -> None:
+        """Write what was said to the log, the offers' places settled, and to the audit: a line for each event of a
+        person, and one for whatever was seen of a person of whom nothing was said. Raises NoPlaceLeft."""
         for offer in sorted(self.offers):
             self._settle(offer)
         self.outbox.append(self.conn, self.said, self.call.now, self.keys.unwrap(self.known.values()))
+        lines = [line for draft in self.said if (line := audit.line_of(draft.subject, draft.data))]
+        written = {line.ref for line in lines}
+        lines += [line for line in seen if line.ref not in written]
+        self.audit.write(self.conn, self.call.caller, lines)
 
     def _settle(self, name: str) -> None:
         """Count an offer's places under its row's lock: who comes second for the last one sees that it is gone.

@@ -103,7 +103,7 @@ def source(request: pytest.FixtureRequest) -> Iterator[Source]:
         return
     database: Engine = request.getfixturevalue("database")
     app = application("referrals", "test", Hub(), dict, None)
-    app.include_router(log_routes(database, Keys(lambda _: {}), lambda ref, partner: alias(KEY, ref, partner)))
+    app.include_router(log_routes(database, Keys(lambda _: {}), lambda ref, partner: alias(KEY, ref, partner), None))
     with Served(app) as served:
         yield OverHttp(database, served.url, served.stop)
 
@@ -196,7 +196,7 @@ def test_a_source_that_is_away_says_so_and_is_asked_again(source: Source) -> Non
 
 def test_an_event_too_fresh_to_be_settled_is_no_head_yet(database: Engine) -> None:
     app = application("referrals", "test", Hub(), dict, None)
-    app.include_router(log_routes(database, Keys(lambda _: {}), lambda ref, partner: alias(KEY, ref, partner)))
+    app.include_router(log_routes(database, Keys(lambda _: {}), lambda ref, partner: alias(KEY, ref, partner), None))
     with Served(app) as served:
         source = OverHttp(database, served.url, served.stop)
         source.write(person(), KINDS[0])
@@ -207,7 +207,7 @@ def test_an_event_too_fresh_to_be_settled_is_no_head_yet(database: Engine) -> No
 
 def test_an_event_not_sent_yet_fills_a_gap_and_is_no_head(database: Engine) -> None:
     app = application("referrals", "test", Hub(), dict, None)
-    app.include_router(log_routes(database, Keys(lambda _: {}), lambda ref, partner: alias(KEY, ref, partner)))
+    app.include_router(log_routes(database, Keys(lambda _: {}), lambda ref, partner: alias(KEY, ref, partner), None))
     with Served(app) as served:
         source, anna = OverHttp(database, served.url, served.stop), person()
         source.write(anna, KINDS[0])
@@ -219,7 +219,7 @@ def test_an_event_not_sent_yet_fills_a_gap_and_is_no_head(database: Engine) -> N
 
 def test_a_reader_whose_keys_cannot_be_had_is_told_to_come_again(database: Engine) -> None:
     app = application("referrals", "test", Hub(), dict, None)
-    app.include_router(log_routes(database, Keys(lambda _: {}), lambda ref, partner: alias(KEY, ref, partner)))
+    app.include_router(log_routes(database, Keys(lambda _: {}), lambda ref, partner: alias(KEY, ref, partner), None))
     with Served(app) as served:
         OverHttp(database, served.url, served.stop).write(person(), KINDS[1])
         answer = httpx.get(f"{served.url}/events", headers={"Authorization": "Bearer le-trusquin"})

@@ -88,7 +88,9 @@ def test_a_column_that_names_a_person_refuses_the_table_also_when_mapped(heading
 
 def test_a_row_is_the_body_of_a_call() -> None:
     where = {name: place for place, name in enumerate(("local_ref", "obstacles", "moment", "happened_on", "channel"))}
-    body = sheet.referral(("D-1", "mobilité | langue", "Formation", "3/1/2026", ""), where, {"mobilite": "mobilite"})
+    body = sheet.referral(
+        ("D-1", "mobilité | langue", "Formation", "3/1/2026", ""), where, {"obstacles": {"mobilite": "mobilite"}}
+    )
     assert body == {
         "moment": "Formation",
         "happened_on": "2026-01-03",

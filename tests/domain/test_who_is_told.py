@@ -18,6 +18,7 @@ from services.notifications.domain.retrying import next_attempt
 NOW = datetime(2026, 11, 24, 9, 30, tzinfo=UTC)
 REFERRAL = {"home": "cpas-hotton", "referrer": "cpas-hotton", "recipient": "le-trusquin"}
 TRAINING = {"home": "cpas-hotton", "operator": "le-trusquin"}
+HER = {"coordinator": told.COORDINATOR}
 PLACEMENT = {"home": "cpas-hotton", "proposer": "forem", "employer": "home-hotton"}
 
 
@@ -31,6 +32,33 @@ PLACEMENT = {"home": "cpas-hotton", "proposer": "forem", "employer": "home-hotto
         ("referral.declined", REFERRAL, "le-trusquin", {"cpas-hotton"}),
         ("referral.started", REFERRAL, "le-trusquin", {"cpas-hotton"}),
         ("referral.completed", REFERRAL, "le-trusquin", {"cpas-hotton"}),
+        ("referral.waitlisted", REFERRAL, "le-trusquin", {"cpas-hotton"}),
+        ("referral.redirected", REFERRAL, "cpas-hotton", {"le-trusquin"}),
+        ("referral.cancelled", REFERRAL, "cpas-hotton", {"le-trusquin"}),
+        ("referral.interrupted", REFERRAL, "cpas-hotton", {"le-trusquin"}),
+        ("referral.interrupted", REFERRAL, "le-trusquin", {"cpas-hotton"}),
+        ("referral.expired", REFERRAL, "hub", {"cpas-hotton", "le-trusquin"}),
+        ("referral.expired", REFERRAL | HER, "hub", {"cpas-hotton", "le-trusquin", "coordinator"}),
+        ("referral.reopened", REFERRAL, "integra-plus", {"cpas-hotton", "le-trusquin"}),
+        ("referral.voided", REFERRAL, "cpas-hotton", {"le-trusquin"}),
+        ("referral.suggested", REFERRAL | HER, "integra-plus", {"cpas-hotton"}),
+        ("referral.reminder_due", REFERRAL | HER, "hub", {"le-trusquin"}),
+        ("referral.escalated", REFERRAL | HER, "hub", {"coordinator"}),
+        ("referral.escalated", REFERRAL, "hub", set()),  # the network has no mailbox for her
+        ("referral.news_due", REFERRAL, "hub", {"cpas-hotton", "le-trusquin"}),
+        ("training.suspended", TRAINING, "le-trusquin", {"cpas-hotton"}),
+        ("training.resumed", TRAINING, "le-trusquin", {"cpas-hotton"}),
+        ("training.attendance_falling", TRAINING, "le-trusquin", {"cpas-hotton"}),
+        ("training.interrupted", TRAINING, "le-trusquin", {"cpas-hotton"}),
+        ("training.cancelled", TRAINING, "cpas-hotton", {"le-trusquin"}),
+        ("training.news_due", TRAINING, "hub", {"cpas-hotton", "le-trusquin"}),
+        ("placement.refused", PLACEMENT, "home-hotton", {"forem"}),
+        ("placement.cancelled", PLACEMENT, "forem", {"home-hotton"}),
+        ("placement.evaluated", PLACEMENT, "home-hotton", {"forem"}),
+        ("placement.followed_up", PLACEMENT, "cpas-hotton", set()),
+        ("placement.news_due", PLACEMENT, "hub", {"forem", "home-hotton"}),
+        ("placement.end_near", PLACEMENT, "hub", {"cpas-hotton"}),  # the home partner, whoever proposed
+        ("placement.follow_up_due", PLACEMENT, "hub", {"cpas-hotton"}),
         ("training.enrolled", TRAINING, "le-trusquin", {"cpas-hotton"}),
         ("training.enrolled", TRAINING, "cpas-hotton", {"le-trusquin"}),
         ("training.started", TRAINING, "le-trusquin", {"cpas-hotton"}),
@@ -62,7 +90,7 @@ def test_who_acted_is_never_told_and_nobody_twice(line, slugs, acted):
 def test_the_table_names_types_and_parties_that_exist():
     for line in told.TOLD:
         assert set(line.parties) <= set(TYPES[line.type].model_fields)
-        assert set(line.told) <= set(line.parties)
+        assert set(line.told) <= {*line.parties, told.COORDINATOR}
 
 
 def test_the_table_decides_about_every_referral_training_and_placement_event():
@@ -212,6 +240,11 @@ def test_a_mail_goes_when_nothing_is_missing_and_a_trial_reaches_trial_partners_
 )
 def test_a_webhook_goes_while_its_subscription_is_active(status, says):
     assert gate.webhook_gate(_partner(), status, trial=False, waited=timedelta()) == says
+
+
+@pytest.mark.parametrize(("days", "news"), [(0, True), (7, True), (7.01, False), (400, False)])
+def test_what_is_a_week_old_when_it_is_first_seen_is_history(days, news):
+    assert gate.is_news(NOW - timedelta(days=days), NOW) is news
 
 
 def test_every_cause_says_what_happened_and_what_to_do():

@@ -21,7 +21,7 @@ HEADINGS = (
     ";Contact;Date;Accord;Données partagées"
 )
 ROW = (
-    "25-29;F;6990;lower_secondary;ris;alone;mobilite|langue;le-trusquin;formation;training;qualify;together"
+    "25-29;Femme;6990;Secondaire inférieur;ris;alone;Mobilité|langue;le-trusquin;formation;training;qualify;ensemble"
     ";receiver_calls_referrer;16/11/2026;paper;age_band"
 )
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from jalons.embedded.stack import Stack
 from tests.support.network import PROFILE, Network, eventually
-from tests.support.stream import COUNTED, MONTHS, hub_token, log_of
+from tests.support.stream import COUNTED, MONTHS, hub_token, log_of, recount
 
 
 def _trained(network: Network, beneficiary: str, referral: dict[str, Any], kind: str, **more: Any) -> dict[str, Any]:
@@ -126,9 +126,9 @@ def test_counts_are_those_of_the_log(network: Network, stack: Stack) -> None:
 
     def recounted() -> bool:
         log = log_of(network, headers)
-        recount = Counter(COUNTED[event["type"]] for event in log if event["type"] in COUNTED)
-        totals = {measure: _count(network, "integra-plus", measure) for measure in COUNTED.values()}
-        return recount["referrals_declined"] > 0 and totals == {name: recount[name] for name in COUNTED.values()}
+        found = recount(log)
+        totals = {measure: _count(network, "integra-plus", measure) for measure in COUNTED}
+        return found["referrals_declined"] > 0 and totals == found
 
     eventually(recounted)
     assert _count(network, "cpas-erezee", "referrals_declined") == 1, "the home partner counts its own"

@@ -69,6 +69,7 @@ def test_the_doctor_names_the_service_that_is_away(stack: Stack, tmp_path: Path)
     ("metric", "verdict", "said"),
     [
         ('jalons_outbox_oldest_seconds{service="referrals"} 90', "not ready", "waited 90 s"),
+        ('jalons_deadlines_oldest_seconds{service="referrals"} 400', "not ready", "due for 400 s"),
         ('jalons_fuse_open{service="x",topic="jalons.pathways",partition="3"} 1', "not ready", "partition 3"),
         ('jalons_consumer_lag{service="x",topic="jalons.pathways",partition="3"} 700', "note", "700 records behind"),
         ('jalons_consumer_lag{service="x",topic="jalons.pathways",partition="3"} 2', "ok", "none waiting"),
@@ -240,7 +241,7 @@ def state(network: Network, referral: dict[str, Any]) -> dict[str, Any]:
         "mails": len(network.mails()),
         "counts": {
             measure: network.operator.done("GET", f"/counts?measure={measure}&by=month", service="observation")["total"]
-            for measure in COUNTED.values()
+            for measure in COUNTED
         },
         "dead letters": [
             letter["id"]

@@ -10,7 +10,7 @@ from schemas import codes
 from tests.support.network import Network, Partner, eventually, partner
 
 MINE = {"le-trusquin": "accueil@le-trusquin.example", "lire-et-ecrire": "accueil@lire-et-ecrire.example"}
-_DAY = re.compile(r"\d{4}-\d{2}(-\d{2})?")
+_DAY = re.compile(r"\d{4}-\d{2}(-\d{2}(T00:00:00\+00:00)?)?")
 _PUBLIC = {code for name in dir(codes) for code in get_args(getattr(codes, name)) if isinstance(code, str)}
 
 
@@ -24,7 +24,14 @@ def test_what_two_partners_are_given_about_the_same_persons_has_nothing_to_join_
         persons.append(first["beneficiary"])
     for slug in MINE:
         _answer(network[slug])
-    eventually(lambda: all(len(_mails(network, slug)) >= 3 for slug in MINE))
+    left = hotton.refer("le-trusquin", beneficiary=persons[0])
+    again = {"recipient": "lire-et-ecrire", "agreement": {"channel": "oral"}}
+    hotton.done("POST", f"/referrals/{left['ref']}/redirect", again)
+    eventually(lambda: all(len(_mails(network, slug)) >= 4 for slug in MINE), 60)
+    for agreement in hotton.done("GET", f"/beneficiaries/{persons[1]}/consents")["items"]:
+        hotton.done("DELETE", f"/beneficiaries/{persons[1]}/consents/{agreement['consent_id']}")
+    hotton.done("DELETE", f"/beneficiaries/{persons[2]}")
+    eventually(lambda: all(_about(network, slug) >= {"consent", "beneficiary"} for slug in MINE), 60)
 
     trusquin, literacy = (_given(network, slug) for slug in MINE)
 
@@ -60,8 +67,9 @@ def _given(network: Network, slug: str) -> dict[str, str]:
     for referral in reader.done("GET", "/referrals?box=received")["items"]:
         one = reader.call("GET", f"/referrals/{referral['ref']}")
         found |= dict(_values(one.json(), "/referrals/{id}")) | dict(_values(one.headers.get("etag"), "headers"))
-        way = reader.call("GET", f"/pathways/{referral['beneficiary']}", service="observation")
-        found |= dict(_values(way.json(), "/pathways/{b}"))
+        if referral.get("beneficiary"):  # not where it was redirected, nor of an erased person
+            way = reader.call("GET", f"/pathways/{referral['beneficiary']}", service="observation")
+            found |= dict(_values(way.json(), "/pathways/{b}"))
     for service, path in (
         ("observation", "/events?limit=1000"),
         ("notifications", "/events?limit=1000"),
@@ -72,6 +80,12 @@ def _given(network: Network, slug: str) -> dict[str, str]:
     for mail in _mails(network, slug):
         found |= dict.fromkeys(re.split(r"[\s<>\"'()«»,;]+", f"{mail['subject']} {mail['text']}"), "mail")
     return found
+
+
+def _about(network: Network, slug: str) -> set[str]:
+    """Of what a partner's messages are that went."""
+    sent = network[slug].done("GET", "/deliveries?status=sent", service="notifications")["items"]
+    return {each["type"].split(".")[1] for each in sent}
 
 
 def _mails(network: Network, slug: str) -> list[dict[str, Any]]:

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import text
 from standardwebhooks import Webhook
 
 from services.notifications.domain.outcome import Deferred, Delivered
@@ -173,7 +174,39 @@ def test_a_withdrawn_agreement_stops_what_is_pending_for_that_partner(stage: Sta
     assert [(row.recipient, row.status, row.cause) for row in stage.deliveries()] == [
         ("cpas-hotton", "sent", None),
         ("le-trusquin", "suppressed", "consent_withdrawn"),
-    ]
+        ("le-trusquin", "sent", None),
+    ], "what was shared does not go any more; that the agreement is withdrawn does"
+
+
+def test_what_is_shared_under_a_new_agreement_is_not_stopped_by_the_end_of_the_old(stage: Stage):
+    stage.knows_everybody()
+    stage.hears(event("referral.sent"), event("consent.withdrawn"), event("referral.sent", reference="R-9F4K-1TZ"))
+    assert {(row.reference, row.status) for row in stage.deliveries()} == {
+        ("R-7K4M-2QX", "suppressed"),
+        ("R-7K4M-2QX, T-2B8N-5WC", "pending"),
+        ("R-9F4K-1TZ", "pending"),
+    }
+
+
+def test_of_an_erased_person_nothing_is_kept_and_nothing_goes_but_that_they_are_erased(stage: Stage):
+    stage.subscribes("cpas-hotton", "https://hotton.example/hook", "jalons.referral.*")
+    stage.knows_everybody()
+    stage.hears(event("referral.sent"))
+    stage.sends()
+    stage.hears(event("referral.declined", partner="le-trusquin"))
+    stage.hears(event("beneficiary.erased"))
+    with stage.engine.connect() as conn:
+        kept = conn.execute(text("SELECT * FROM deliveries ORDER BY made, about_type, channel")).all()
+    about = [row for row in kept if row.about_type != "jalons.beneficiary.erased.v1"]
+    assert len(about) == 4
+    assert all((row.body, row.person) == (None, None) for row in about)
+    assert all(row.facts is None for row in about if row.status == "suppressed")
+    assert {row.status for row in about} == {"sent", "suppressed"}
+    [told] = [row for row in kept if row not in about]
+    assert (told.recipient, told.status, told.person) == ("le-trusquin", "pending", None)
+    assert stage.forgotten == [REF]
+    with stage.engine.connect() as conn:
+        assert conn.execute(text("SELECT count(*) FROM forgotten")).scalar() == 1
 
 
 # Trouble with mail

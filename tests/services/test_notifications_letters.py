@@ -10,19 +10,23 @@ from uuid import UUID
 import pytest
 
 from jalons.clock import new_id
+from jalons.messaging.outbox import Outbox
 from jalons.privacy.disclosure import parties
 from jalons.privacy.links import AnswerLinks, Named
 from schemas.catalogue import TYPES
-from schemas.examples import DATA
+from schemas.examples import DATA, SEALED
 from services.notifications.apply import Told
+from services.notifications.channels import coordinator_record
 from services.notifications.domain.gate import PartnerRecord
 from services.notifications.domain.told import AWAITED, TOLD
 from services.notifications.letters import Letters, NoAddress, spoken
 from services.notifications.store import Delivery
 from tests.services.test_notifications_stage import NOW, SECRET, event, everything
 
+TOLD_TO = Told(SECRET, lambda _r, _p: new_id(), Outbox("notifications"), lambda _subject: None, coordinator=True)
 WRITER = Letters("Intégra Plus", "jalons@integra.example", None, AnswerLinks(SECRET))
 LINES = [(line.type, role) for line in TOLD for role in line.told]
+TO_HOLDERS = ["jalons.consent.withdrawn.v1", "jalons.consent.expired.v1", "jalons.beneficiary.erased.v1"]
 
 
 def _partner(slug: str, **given) -> PartnerRecord:
@@ -49,7 +53,7 @@ def _delivery(type_: str, role: str | None = None, **data) -> Delivery:
         happened = event(type_.removeprefix("jalons.").removesuffix(".v1"), **data)
         actor = parties(happened).get(acted, acted)
         happened = event(type_.removeprefix("jalons.").removesuffix(".v1"), partner=actor, **data)
-        made = list(Told(SECRET, lambda _r, _p: new_id())._emails(happened))
+        made = list(TOLD_TO._emails(happened))
         for each in made:
             if role in {None, each.facts["role"]}:
                 return each
@@ -77,6 +81,18 @@ def test_every_letter_of_the_table_is_whole(type_, role):
     assert [part.get_content_subtype() for part in message.iter_parts()] == ["plain", "html"]
 
 
+@pytest.mark.parametrize("as_employer", [False, True])
+@pytest.mark.parametrize("type_", TO_HOLDERS)
+def test_who_holds_something_is_told_when_the_agreement_ends_and_an_employer_not_by_whom(type_, as_employer):
+    holding = {"partner": "a", "contact": "b", "references": ["P-9D3H-6TV"], "as_employer": as_employer}
+    [made] = TOLD_TO._emails(event(type_[7:-3], partners=["a"], holdings=[holding]))
+    message = _write(made, contact=_partner("b", kind="cpas"))
+    said = everything(message)
+    assert (made.recipient, made.contact, message["Subject"][-10:]) == ("a", "b", "P-9D3H-6TV")
+    assert ("pour B," in said) is not as_employer
+    assert "{{" not in said and "None" not in said
+
+
 def test_a_referral_that_was_sent_says_who_until_when_and_what_otherwise():
     said = everything(_write(_delivery("jalons.referral.sent.v1")))
     assert "CPAS-HOTTON vous adresse une personne" in said
@@ -85,19 +101,81 @@ def test_a_referral_that_was_sent_says_who_until_when_and_what_otherwise():
     assert "Sans réponse à cette date" in said
 
 
+def test_the_second_reminder_is_not_the_first_one_again():
+    said = [everything(_write(_delivery("jalons.referral.reminder_due.v1", number=number))) for number in (1, 2)]
+    assert "un second rappel vous parviendra" in said[0]
+    assert "second rappel" in said[1].splitlines()[0]
+    assert "la coordination du réseau sera prévenue" in said[1]
+    assert all("mardi 1er décembre 2026" in each for each in said)
+
+
+ABOUT = {
+    "referral": ("still_waiting", "first_contact", "start", "end"),
+    "training": ("start", "end"),
+    "placement": ("start", "end"),
+}
+
+
+@pytest.mark.parametrize(("type_", "role"), [line for line in LINES if "news_due" in line[0]])
+def test_each_silence_is_asked_about_in_its_own_words(type_, role):
+    asked = ABOUT[type_.split(".")[1]]
+    said = [everything(_write(_delivery(type_, role, about=about))) for about in asked]
+    assert len(set(said)) == len(asked)
+    assert all("début" in each for each, about in zip(said, asked, strict=True) if about == "start")
+
+
+@pytest.mark.parametrize(
+    "act", ["accepted", "declined", "waitlisted", "started", "completed", "interrupted", "reopened"]
+)
+def test_a_receiver_is_told_what_was_recorded_in_its_place_and_how_to_correct_it(act):
+    said = everything(_write(_delivery(f"jalons.referral.{act}.v1", "recipient", reported_by="referrer")))
+    assert "C'est noté à votre place" in said
+    assert "corrigez-le dans le réseau, ou appelez CPAS-HOTTON au +32 84 46 00 00" in said
+
+
+@pytest.mark.parametrize("act", ["interrupted", "reopened"])
+def test_what_the_referrer_did_by_itself_is_not_said_to_be_in_the_receiver_s_place(act):
+    assert "à votre place" not in everything(_write(_delivery(f"jalons.referral.{act}.v1", "recipient")))
+
+
+def test_the_coordinator_is_told_who_waits_and_whom_to_answer():
+    delivery = _delivery("jalons.referral.escalated.v1", "coordinator")
+    message = WRITER.write(
+        delivery, coordinator_record("coordination@integra.example"), _partner(delivery.contact), NOW
+    )
+    said = everything(message)
+    assert (message["To"], message["Reply-To"].addresses[0].addr_spec) == (
+        "coordination@integra.example",
+        "cpas-hotton@partner.example",
+    )
+    assert "n'a pas reçu de réponse malgré les rappels" in said
+    assert "celle de la coordination" in said
+    assert "CPAS-HOTTON" in said
+
+
+@pytest.mark.parametrize(("type_", "role"), LINES)
+def test_no_letter_holds_a_code_of_what_is_sealed(type_, role):
+    said = everything(_write(_delivery(type_, role)))
+    codes = [str(value) for value in SEALED.get(type_, {}).values() if "_" in str(value)]
+    assert not [code for code in codes if code in said]
+    for open_but_private in ("wrong_person", "lire-et-ecrire", "R-4M2P-8XK", "remise-a-niveau"):
+        assert open_but_private not in said
+
+
 @pytest.mark.parametrize("contact", ["person_comes", "receiver_calls_referrer", "referrer_arranges"])
 def test_a_referral_says_who_reaches_whom(contact):
     said = {c: everything(_write(_delivery("jalons.referral.sent.v1", contact=c))) for c in (contact, "person_comes")}
     assert (said[contact] == said["person_comes"]) is (contact == "person_comes")
 
 
-@pytest.mark.parametrize(("type_", "role"), [line for line in LINES if line[1] == "employer"])
+@pytest.mark.parametrize(("type_", "role"), [line for line in LINES if line[1] in {"employer", "recipient"}])
 @pytest.mark.parametrize("kind", ["cpas", "association_chapitre_xii"])
 def test_an_employer_is_not_told_that_a_cpas_knows_the_person(type_, role, kind):
     delivery = _delivery(type_, role, proposer="cpas-hotton", home="cpas-hotton")
     contact = _partner("cpas-hotton", name="CPAS de Hotton", kind=kind, mailbox="emploi@bureau.example")
-    message = _write(delivery, contact=contact)
+    message = _write(delivery, contact=contact, kind="employer")
     assert "cpas" not in everything(message).lower()
+    assert "None" not in everything(message)
     assert message["Reply-To"] == "emploi@bureau.example"
     assert contact.phone in everything(message)
 
@@ -109,7 +187,8 @@ def test_an_employer_is_told_which_other_partner_proposes():
 
 def test_no_letter_is_named_for_a_type_or_party_that_is_never_told():
     entries = {name for name in WRITER._catalogues["fr"] if "/" in name}
-    assert entries == {f"{type_}/{role}" for type_, role in LINES}
+    lines = [*LINES, *product(TO_HOLDERS, ("holder", "employer"))]
+    assert entries == {f"{type_}/{role}" for type_, role in lines}
     assert all(name.split("/")[0] in TYPES for name in entries)
 
 

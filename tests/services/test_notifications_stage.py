@@ -96,10 +96,19 @@ class Stage:
     clock: Clock = field(default_factory=Clock)
     mailer: Mailer = field(default_factory=MemoryMailer)
     caller: Caller = field(default_factory=MemoryCaller)
+    coordinator: str | None = None
+    forgotten: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         aliases = derive(SECRET, "aliases")
-        self.apply = Told(SECRET, lambda ref, partner: alias(aliases, ref, partner), self.clock)
+        self.apply = Told(
+            SECRET,
+            lambda ref, partner: alias(aliases, ref, partner),
+            Outbox("notifications"),
+            self.forgotten.append,
+            self.clock,
+            coordinator=self.coordinator is not None,
+        )
 
     def hears(self, *events: Event) -> None:
         with self.engine.begin() as conn:
@@ -115,7 +124,7 @@ class Stage:
 
     def channels(self) -> dict[Channel, int]:
         letters = Letters("Intégra Plus", "jalons@integra.example", None, AnswerLinks(SECRET))
-        return {Emails(letters, self.mailer): 2, Webhooks(SECRET, self.caller): 4}
+        return {Emails(letters, self.mailer, self.coordinator): 2, Webhooks(SECRET, self.caller): 4}
 
     def dispatcher(self, *, threaded: bool = False) -> Dispatcher:
         return Dispatcher(

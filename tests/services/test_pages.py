@@ -14,7 +14,7 @@ from schemas.codes import Language
 from services.referrals.pages.words import LANGUAGES
 from tests.support.calls import offer, written
 from tests.support.network import Network
-from tests.support.pages import Page, well_made
+from tests.support.pages import Page, slip_code, well_made
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +93,9 @@ def test_what_is_wrong_is_said_beside_its_field_and_what_was_typed_stays(network
     inputs = {each["id"]: each for each in page.all("input") if "id" in each}
     wrong = inputs["accept-first_contact_on"]
     assert wrong["aria-invalid"] == "true"
-    assert next(e["text"] for e in page.all("span") if e.get("id") == wrong["aria-describedby"]).startswith("Cette date")
+    assert next(e["text"] for e in page.all("span") if e.get("id") == wrong["aria-describedby"]).startswith(
+        "Cette date"
+    )
     assert inputs["accept-place"]["value"] == "Rue du Marché 1"
     assert "#accept-first_contact_on" in [each["href"] for each in page.all("a")]
     assert page.all("title")[0]["text"].startswith("Erreur")
@@ -197,7 +199,7 @@ def test_the_slip_is_the_referrers_to_print_in_four_languages(network: Network, 
 
 def test_a_code_is_kept_as_a_hash_and_tried_in_vain(network: Network, stack: Stack, sent: dict[str, Any]) -> None:
     slip = network["cpas-hotton"].call("GET", f"/referrals/{sent['ref']}/slip")
-    code = next(each["text"] for each in Page(slip.text).all("p") if each.get("class") == "code")
+    code = slip_code(slip)
     address = f"{network.info['referrals']}/s"
     with httpx.Client(headers={"X-Forwarded-For": f"2001:db8::{uuid.uuid4().hex[:4]}"}) as guesser:
         assert guesser.get(f"{address}/{code}").status_code == 200
@@ -214,7 +216,7 @@ def test_a_code_is_kept_as_a_hash_and_tried_in_vain(network: Network, stack: Sta
 
 def test_a_word_by_the_slip_is_said_once_and_only_one_of_the_four(network: Network, sent: dict[str, Any]) -> None:
     slip = network["cpas-hotton"].call("GET", f"/referrals/{sent['ref']}/slip")
-    code = next(each["text"] for each in Page(slip.text).all("p") if each.get("class") == "code")
+    code = slip_code(slip)
     address = f"{network.info['referrals']}/s/{code}"
     form = well_made(network.http.get(address)).forms()[""]
     before = written(network)

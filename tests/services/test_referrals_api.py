@@ -186,10 +186,10 @@ def test_a_transition_the_table_does_not_have_says_which_are_open(network: Netwo
     before = written(network)
     receiver, path = network["le-trusquin"], f"/referrals/{sent['referral_id']}"
     problem = refused(receiver.call("POST", f"{path}/complete", {"outcome": "reached"}), 409, "transition_not_allowed")
-    assert problem["actions"] == ["receive", "accept", "decline"]
+    assert problem["actions"] == ["receive", "accept", "waitlist", "decline"]
     sender = network["cpas-hotton"]
     problem = refused(sender.call("POST", f"{path}/accept", {}), 409, "transition_not_allowed")
-    assert problem["actions"] == [], "the sender does not answer for the receiver"
+    assert problem["actions"] == ["redirect", "cancel", "void"], "the sender does not answer for the receiver"
     problem = refused(receiver.call("POST", f"{path}/decline", {"declined_by": "person"}), 422, "missing")
     assert [field["at"] for field in problem["fields"]] == ["reason"]
     assert written(network) == before

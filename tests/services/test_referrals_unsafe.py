@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import time
 import uuid
@@ -113,13 +114,14 @@ def test_a_control_character_is_refused_in_an_address(network: Network, path: st
     refused(network["cpas-hotton"].call("GET", path), 422, "control_character")
 
 
-def test_a_body_too_large_is_refused_declared_or_in_pieces(network: Network) -> None:
+@pytest.mark.parametrize("size", [300_000, 1_000_000, 8_000_000])
+def test_a_body_too_large_is_refused_declared_or_in_pieces(network: Network, size: int) -> None:
     before = written(network)
     home = network["cpas-hotton"]
     headers = {"Authorization": f"Bearer {home.token()}", "Idempotency-Key": "k", "Content-Type": "application/json"}
     url = f"{network.info['referrals']}/referrals"
-    refused(network.http.post(url, content=b" " * 300_000, headers=headers), 413, "too_large")
-    pieces = (b" " * 10_000 for _ in range(30))
+    refused(network.http.post(url, content=b" " * size, headers=headers), 413, "too_large")
+    pieces = (b" " * 10_000 for _ in range(size // 10_000))
     refused(network.http.post(url, content=pieces, headers=headers), 413, "too_large")
     assert written(network) == before
     assert home.call("GET", "/referrals").status_code == 200
@@ -127,8 +129,14 @@ def test_a_body_too_large_is_refused_declared_or_in_pieces(network: Network) -> 
 
 @pytest.mark.parametrize(
     "content",
-    [b"{", b"", b"not json", b'{"recipient": ' + b"9" * 5000 + b"}", b"\xff\xfe{}", b"[" * 50_000 + b"]" * 50_000],
-    ids=["half", "empty", "words", "a number without end", "not UTF-8", "nested without end"],
+    [
+        *(b"{", b"", b"not json", b'{"recipient": ' + b"9" * 5000 + b"}", b"\xff\xfe{}", b"[" * 50_000 + b"]" * 50_000),
+        *(b'{"recipient": NaN}', b'[{"recipient": -Infinity}]', b"\x00", b'{"recipient": "a\x00"}'),
+    ],
+    ids=[
+        *("half", "empty", "words", "a number without end", "not UTF-8", "nested without end"),
+        *("not a number", "infinity", "a NUL", "a NUL within"),
+    ],
 )
 def test_a_body_that_is_not_json_is_refused(network: Network, content: bytes) -> None:
     before = written(network)
@@ -136,6 +144,39 @@ def test_a_body_that_is_not_json_is_refused(network: Network, content: bytes) ->
     headers = {"Authorization": f"Bearer {home.token()}", "Idempotency-Key": "k", "Content-Type": "application/json"}
     answer = network.http.post(f"{network.info['referrals']}/referrals", content=content, headers=headers)
     refused(answer, 422, "invalid" if not content else "invalid_json")
+    assert written(network) == before
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        json.dumps(sheet())[:-1].encode() + b', "recipient": "home-hotton"}',
+        json.dumps(sheet()).replace('"age_band"', '"age_band": "18-24", "age_band"', 1).encode(),
+        json.dumps(sheet()).replace('"goal"', '"goal": "85073003328", "go\\u0061l"', 1).encode(),
+    ],
+    ids=["at the top", "within", "written otherwise"],
+)
+def test_a_name_twice_is_refused(network: Network, content: bytes) -> None:
+    before = written(network)
+    home = network["cpas-hotton"]
+    headers = {"Authorization": f"Bearer {home.token()}", "Idempotency-Key": "k", "Content-Type": "application/json"}
+    refused(
+        network.http.post(f"{network.info['referrals']}/referrals", content=content, headers=headers), 422, "name_twice"
+    )
+    assert written(network) == before
+
+
+@pytest.mark.parametrize(
+    "media", ["text/plain", "application/xml", "multipart/form-data", "application/x-www-form-urlencoded", ""]
+)
+def test_a_body_that_does_not_say_it_is_json_is_refused(network: Network, media: str) -> None:
+    before = written(network)
+    home = network["cpas-hotton"]
+    headers = {"Authorization": f"Bearer {home.token()}", "Idempotency-Key": "k", "Content-Type": media}
+    content = json.dumps(sheet()).encode()
+    refused(
+        network.http.post(f"{network.info['referrals']}/referrals", content=content, headers=headers), 422, "invalid"
+    )
     assert written(network) == before
 
 

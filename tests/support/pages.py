@@ -68,6 +68,11 @@ def link_of(mail: dict[str, Any]) -> str:
     return found[0]
 
 
+def slip_code(slip: httpx.Response) -> str:
+    """The private code on a person's slip."""
+    return next(each["text"] for each in Page(slip.text).all("p") if each.get("class") == "code")
+
+
 def well_made(answer: httpx.Response) -> Page:
     """A page that anybody can read and that tells nobody else: its form, its headers, its labels. Raises
     AssertionError."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import tempfile
 import threading
@@ -40,29 +41,26 @@ def demo(
 
 def _played(info: dict[str, Any], console: Console, *, leave: bool, as_json: bool) -> None:
     """The story on a hub that is ready. Exits 1 if anything of it was not true."""
-    import httpx
-
-    from jalons.cli.demo.caller import DemoFailed
-    from jalons.cli.demo.story import Story
+    from jalons.cli.demo.story import DemoFailed, Story
+    from jalons.client import HubError
     from jalons.clock import local_date, now
 
     began = time.monotonic()
-    with httpx.Client(timeout=30) as http:
-        story = Story(http, info, _teller(console), local_date(now()))
+    with contextlib.closing(Story(info, _teller(console), local_date(now()))) as story:
         try:
             story.load()
             console.print("\n[bold]Intégra Plus[/] is loaded. What its partners do, each by its own calls:")
             story.play()
             found = story.outcome()
-        except DemoFailed as error:
+        except (DemoFailed, HubError) as error:
             console.print(f"[bold red]Not true:[/] {escape(str(error))}")
             raise typer.Exit(1) from None
         _show(console, story.mails(), found)
-        if as_json:
-            print(json.dumps(found | {"seconds": round(time.monotonic() - began, 3)}, ensure_ascii=False), flush=True)  # noqa: T201
-        if not leave:
-            console.print(f"\nThe hub stays up: {info['observation']}/docs. Ctrl-C ends it.")
-            threading.Event().wait()
+    if as_json:
+        print(json.dumps(found | {"seconds": round(time.monotonic() - began, 3)}, ensure_ascii=False), flush=True)  # noqa: T201
+    if not leave:
+        console.print(f"\nThe hub stays up: {info['observation']}/docs. Ctrl-C ends it.")
+        threading.Event().wait()
 
 
 def _teller(console: Console) -> Callable[[str, str], None]:

@@ -9,18 +9,17 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Any
 
-import httpx
-
-from jalons.cli.demo.caller import Caller, DemoFailed
 from jalons.cli.network.file import read, shipped
 from jalons.cli.network.plan import carry_out, plan
+from jalons.client import Answer, Client, NotFound
+from jalons.client.bodies import Profile
 
 Say = Callable[[str, str], None]
 """Who, and what they do."""
 
 HOTTON, TRUSQUIN, EMPLOYER, COORDINATION = "cpas-hotton", "le-trusquin", "residence-de-l-ourthe", "integra-plus"
 
-PROFILE = {
+PROFILE: Profile = {
     "age_band": "25-29",
     "sex": "F",
     "commune_nis": "6990",
@@ -48,30 +47,37 @@ _COUNTED = {
 MOMENTS = ["accueil", "formation", "preparation_emploi", "experience"]
 
 
+class DemoFailed(Exception):
+    """What came of it is not what the story says."""
+
+
 @dataclass
 class Story:
-    """The demo's actors and what came of it."""
+    """The demo's actors, each a client of the hub's public API, and what came of it."""
 
-    http: httpx.Client
     info: dict[str, Any]
     say: Say
     today: date
-    actors: dict[str, Caller] = field(default_factory=dict)
+    actors: dict[str, Client] = field(default_factory=dict)
     names: dict[str, str] = field(default_factory=dict)
-    calls: int = 0
     beneficiary: str = ""
 
     def load(self) -> None:
-        """The network as `jalons network load` loads it, and clients for the actors."""
-        operator = Caller(self.http, self.info, **self.info["operator"])
-        self.actors["operator"] = operator
+        """The network as `jalons network load` loads it, and clients for the actors. Raises HubError, as all that
+        follows."""
+        operator = self._enters("operator", **self.info["operator"])
         network = read(shipped("integra-plus.yaml"))
-        carry_out(plan(network, operator), operator, lambda _: None)
+        carry_out(plan(network, operator.call), operator.call, lambda _: None)
         self.names = {slug: partner.name for slug, partner in network.partners.items()}
         for slug in (HOTTON, TRUSQUIN, EMPLOYER, COORDINATION):
             scopes = ["coordinator"] if slug == COORDINATION else ["partner", "read:counts"]
-            made = operator("POST", f"/partners/{slug}/clients", {"scopes": scopes})
-            self.actors[slug] = Caller(self.http, self.info, made["client_id"], made["client_secret"])
+            made = operator.partners.add_client(slug, scopes=scopes)
+            self._enters(slug, made["client_id"], made["client_secret"])
+
+    def close(self) -> None:
+        """Every actor leaves."""
+        for actor in self.actors.values():
+            actor.close()
 
     def play(self) -> None:
         """From the CPAS's call to the job, over three months."""
@@ -79,69 +85,70 @@ class Story:
         self._trained(referral)
         self._placed()
 
-    def _referred(self) -> dict[str, Any]:
-        sent = {
-            "person": {"profile": PROFILE, "local_ref": "H-2026-114"},
-            "agreement": {"channel": "paper", "attributes": ["age_band", "obstacles"]},
-            "recipient": TRUSQUIN,
-            "offer": "auxiliaire-de-soins",
-            "moment": "formation",
-            "reason": "training",
-            "goal": "qualify",
-            "chosen_by": "together",
-            "contact": "receiver_calls_referrer",
-            "happened_on": self._day(90),
-        }
-        referral = self._act(HOTTON, "adresse une personne au Trusquin, avec son accord", "/referrals", sent)
-        self.beneficiary = referral["beneficiary"]
-        self._act(
-            TRUSQUIN,
-            f"accepte le relais {referral['ref']}",
-            f"/referrals/{referral['ref']}/accept",
-            {"first_contact_on": self._day(83), "happened_on": self._day(86)},
+    def _enters(self, who: str, client_id: str, client_secret: str) -> Client:
+        self.actors[who] = Client(self.info, client_id, client_secret)
+        return self.actors[who]
+
+    def _referred(self) -> Answer:
+        referral = self.actors[HOTTON].referrals.send(
+            person={"profile": PROFILE, "local_ref": "H-2026-114"},
+            agreement={"channel": "paper", "attributes": ["age_band", "obstacles"]},
+            recipient=TRUSQUIN,
+            offer="auxiliaire-de-soins",
+            moment="formation",
+            reason="training",
+            goal="qualify",
+            chosen_by="together",
+            contact="receiver_calls_referrer",
+            happened_on=self._day(90),
         )
+        self._did(HOTTON, "adresse une personne au Trusquin, avec son accord")
+        self.beneficiary = referral["beneficiary"]
+        self.actors[TRUSQUIN].referrals.accept(
+            referral["ref"], first_contact_on=self._day(83), happened_on=self._day(86)
+        )
+        self._did(TRUSQUIN, f"accepte le relais {referral['ref']}")
         return referral
 
-    def _trained(self, referral: dict[str, Any]) -> None:
-        known_as = self.actors[TRUSQUIN]("GET", f"/referrals/{referral['referral_id']}")["beneficiary"]
-        planned = {
-            "beneficiary": known_as,
-            "referral_id": referral["ref"],
-            "kind": "formation",
-            "goal": "qualify",
-            "chosen_by": "together",
-            "planned_start": self._day(80),
-            "happened_on": self._day(83),
-        }
-        training = self._act(TRUSQUIN, "inscrit la personne en formation", "/trainings", planned)
-        at = f"/trainings/{training['training_id']}"
-        self._act(TRUSQUIN, "commence la formation", f"{at}/start", {"started_on": self._day(80)})
-        done = {"outcome": "acquired", "hours_done": 240, "happened_on": self._day(25)}
-        self._act(TRUSQUIN, "termine la formation, acquise", f"{at}/complete", done)
+    def _trained(self, referral: Answer) -> None:
+        trusquin = self.actors[TRUSQUIN]
+        training = trusquin.trainings.enrol(
+            beneficiary=trusquin.referrals.get(referral["ref"])["beneficiary"],
+            referral_id=referral["ref"],
+            kind="formation",
+            goal="qualify",
+            chosen_by="together",
+            planned_start=self._day(80),
+            happened_on=self._day(83),
+        )
+        self._did(TRUSQUIN, "inscrit la personne en formation")
+        trusquin.trainings.start(training["ref"], started_on=self._day(80))
+        self._did(TRUSQUIN, "commence la formation")
+        trusquin.trainings.complete(training["ref"], outcome="acquired", hours_done=240, happened_on=self._day(25))
+        self._did(TRUSQUIN, "termine la formation, acquise")
 
     def _placed(self) -> None:
-        consent = {"partners": [EMPLOYER], "purposes": ["employer"], "channel": "paper"}
-        self._act(HOTTON, "note l'accord pour cet employeur", f"/beneficiaries/{self.beneficiary}/consents", consent)
-        proposed = {
-            "beneficiary": self.beneficiary,
-            "employer": EMPLOYER,
-            "kind": "cdd",
-            "occupation": "J1501",
-            "goal": "find_job",
-            "chosen_by": "person",
-            "planned_start": self._day(1),
-            "happened_on": self._day(20),
-        }
-        placement = self._act(HOTTON, "propose un contrat à la Résidence de l'Ourthe", "/placements", proposed)
-        at = f"/placements/{placement['ref']}"
-        self._act(EMPLOYER, f"confirme {placement['ref']}", f"{at}/confirm", {"happened_on": self._day(15)})
-        self._act(EMPLOYER, "la personne commence à travailler", f"{at}/start", {"started_on": self._day(1)})
+        hotton, employer = self.actors[HOTTON], self.actors[EMPLOYER]
+        hotton.beneficiaries.consent(self.beneficiary, partners=[EMPLOYER], purposes=["employer"], channel="paper")
+        self._did(HOTTON, "note l'accord pour cet employeur")
+        placement = hotton.placements.propose(
+            beneficiary=self.beneficiary,
+            employer=EMPLOYER,
+            kind="cdd",
+            occupation="J1501",
+            goal="find_job",
+            chosen_by="person",
+            planned_start=self._day(1),
+            happened_on=self._day(20),
+        )
+        self._did(HOTTON, "propose un contrat à la Résidence de l'Ourthe")
+        employer.placements.confirm(placement["ref"], happened_on=self._day(15))
+        self._did(EMPLOYER, f"confirme {placement['ref']}")
+        employer.placements.start(placement["ref"], started_on=self._day(1))
+        self._did(EMPLOYER, "la personne commence à travailler")
 
-    def _act(self, who: str, what: str, path: str, body: dict[str, Any]) -> dict[str, Any]:
-        answer = self.actors[who]("POST", path, body)
-        self.calls += 1
+    def _did(self, who: str, what: str) -> None:
         self.say(self.names[who], what)
-        return answer
 
     def _day(self, ago: int) -> str:
         return (self.today - timedelta(days=ago)).isoformat()
@@ -160,24 +167,20 @@ class Story:
 
     def mails(self) -> list[dict[str, Any]]:
         """What the mail catcher caught."""
-        return list(self.actors["operator"]("GET", "/mailbox", service="notifications")["items"])
+        return list(self.actors["operator"].call("GET", "/mailbox", service="notifications")["items"])
 
     def _pathway(self) -> dict[str, Any]:
         try:
-            return self.actors[HOTTON]("GET", f"/pathways/{self.beneficiary}", service="observation")
-        except DemoFailed:
+            return self.actors[HOTTON].pathways.get(self.beneficiary)
+        except NotFound:
             return {"steps": [], "events": []}
 
     def _counts(self) -> dict[str, int]:
-        months = f"from={self._day(120)[:7]}&to={self._day(0)[:7]}"
-        ask = self.actors[COORDINATION]
-        return {
-            measure: ask("GET", f"/counts?measure={measure}&by=month&{months}", service="observation")["total"]
-            for measure in MEASURES
-        }
+        counts, first, last = self.actors[COORDINATION].counts, self._day(120)[:7], self._day(0)[:7]
+        return {measure: counts(measure, by=["month"], first=first, last=last)["total"] for measure in MEASURES}
 
     def _deliveries(self) -> list[dict[str, Any]]:
-        found = self.actors["operator"]("GET", "/deliveries?limit=100", service="notifications")["items"]
+        found = self.actors["operator"].deliveries.list()
         return [{name: each[name] for name in ("type", "channel", "recipient", "status")} for each in found]
 
     def _false(self, found: dict[str, Any]) -> list[str]:
@@ -198,13 +201,6 @@ class Story:
             false.append("not every message went out")
         return false
 
-    def _log(self) -> list[dict[str, Any]]:
+    def _log(self) -> list[Answer]:
         """The log's events of the person, as the home partner polls them."""
-        events: list[dict[str, Any]] = []
-        after = 0
-        while True:
-            page = self.actors[HOTTON]("GET", f"/events?after={after}&limit=500")
-            events += [event for event in page["items"] if event["subject"] == self.beneficiary]
-            if page["next"] == after:
-                return events
-            after = page["next"]
+        return [event for event in self.actors[HOTTON].events() if event["subject"] == self.beneficiary]

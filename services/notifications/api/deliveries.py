@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Engine
 
 from jalons.database import transact, transaction
 from jalons.identity import Principal, require
+from jalons.privacy.disclosure import own_id
 from jalons.problems import Problem
 from services.notifications import store
 from services.notifications.domain.causes import CAUSES
@@ -136,7 +137,7 @@ def _shown(row: dict[str, Any]) -> Delivery:
     known = CAUSES.get(row["cause"] or "")
     return Delivery(
         delivery_id=row["delivery_id"],
-        event_id=row["event_id"],
+        event_id=own_id(row["event_id"], row["about_type"], row["recipient"]),
         type=row["about_type"],
         reference=row["reference"],
         channel=row["channel"],

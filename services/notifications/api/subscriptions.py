@@ -93,7 +93,7 @@ def subscription_routes(engine: Engine, secret: str, caller: Caller, now: Callab
     key = derive(secret, "webhook-secrets")
     bodies = derive(secret, "webhook-bodies")
 
-    @routes.put("/subscriptions/{name}", summary="Subscribe an address, or change it")
+    @routes.put("/subscriptions/{name}", summary="Subscribe an address, or change it", status_code=201)
     def put(principal: Partner, name: Name, asked: Asked, response: Response) -> Put:
         refuse_unsafe_text(asked.model_dump())
         if cause := caller.refusal(asked.url):

@@ -38,6 +38,11 @@ _ALL = (
         "Nothing; to try mails out, use a partner with `trial`.",
     ),
     Cause(
+        "too_old",
+        "The event was more than a week old when the hub first saw it here.",
+        "Nothing; read what happened meanwhile from GET /events.",
+    ),
+    Cause(
         "waited_too_long",
         "The message waited 30 days for what was missing.",
         "Mend the partner's record or resume the subscription; read what was missed from GET /events.",
@@ -56,6 +61,11 @@ _ALL = (
         "consent_withdrawn",
         "The person has withdrawn the agreement under which this was shared.",
         "Nothing; do not ask the person again through the hub.",
+    ),
+    Cause(
+        "person_erased",
+        "The person it was about has been erased from the hub.",
+        "Nothing; erase what you keep of them, unless the law asks you to keep it.",
     ),
     Cause(
         "process_ended",

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 LOOKED_AT_AGAIN = timedelta(minutes=10)
 """A waiting message is looked at when its partner's record comes; this is the fallback."""
 WAITS_MOST = timedelta(days=30)
+NEWS_FOR = timedelta(days=7)
+"""Longer than any reply is left to be asked for again, and than an outage over a long weekend. Beyond it a mail would
+ask for what was done or dropped meanwhile: a log that is read anew must not write to everybody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,12 @@ class Never:
 
 
 Gate = Goes | Waits | Never
+
+
+def is_news(recorded: datetime, seen: datetime) -> bool:
+    """Whether an event is recent enough to be mailed about. recorded: when the hub learnt it, since partners may
+    record late what happened long before; seen: when it first comes by here."""
+    return seen - recorded <= NEWS_FOR
 
 
 def email_gate(

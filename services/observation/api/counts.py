@@ -109,7 +109,7 @@ def _exact(
         conn,
         f"SELECT {', '.join([*columns, 'coalesce(sum(n), 0)::bigint AS n'])} FROM counts"  # noqa: S608 - names from DIMENSIONS
         f" WHERE measure = %(measure)s AND month BETWEEN %(first)s AND %(last)s AND {mine}"
-        + (f" GROUP BY {keys} ORDER BY {keys}" if by else ""),
+        + (f" GROUP BY {keys} HAVING sum(n) <> 0 ORDER BY {keys}" if by else ""),
         {"measure": measure, "first": first or "0000-00", "last": last or "9999-99", "reader": reader},
     )
     return [_shown(row._asdict()) for row in rows]

@@ -12,7 +12,10 @@ from sqlalchemy import Engine
 
 from jalons import clock
 from jalons.database import transaction
+from jalons.http import actor
 from jalons.identity import Principal, require
+from jalons.privacy import audit as audits
+from jalons.privacy.audit import Audit
 from jalons.privacy.disclosure import Alias, cut
 from jalons.problems import Problem
 from schemas.codes import ChosenBy, Goal, Moment
@@ -21,6 +24,7 @@ from services.observation import store
 from services.observation.domain.moments import Step
 
 Caller = Annotated[Principal, Depends(require("partner"))]
+Actor = Annotated[str | None, Depends(actor)]
 
 
 class Meaning(BaseModel):
@@ -64,8 +68,8 @@ class Pathway(BaseModel):
     events: list[SeenEvent]
 
 
-def pathway_routes(engine: Engine, alias: Alias) -> APIRouter:
-    """The one route."""
+def pathway_routes(engine: Engine, alias: Alias, audit: Audit) -> APIRouter:
+    """The one route; each look is a line of the audit."""
     routes = APIRouter(tags=["pathways"])
 
     @routes.get(
@@ -74,6 +78,7 @@ def pathway_routes(engine: Engine, alias: Alias) -> APIRouter:
     def pathway(
         beneficiary: str,
         caller: Caller,
+        by: Actor,
         as_of: Annotated[AwareDatetime | None, Query(description="what the hub knew then; default: now")] = None,
     ) -> Pathway:
         """By the ref for the home partner. Another partner asks by its own alias and sees the events it is a party
@@ -86,6 +91,8 @@ def pathway_routes(engine: Engine, alias: Alias) -> APIRouter:
                 raise _unknown()
             events = store.events_of(conn, person, then)
             steps = store.steps_of(conn, person, then)
+            look = audits.Caller(caller, clock.new_id(), clock.now(), by)
+            audit.write(conn, look, [audits.Line(str(person), "pathway")])
         if str(person) == str(_named(beneficiary)):
             return Pathway(
                 beneficiary=person,

@@ -1,8 +1,9 @@
-"""What each event adds to the counts; a trial's records never count."""
+"""What each event adds to the counts, and what is taken off again; a trial's records never count."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from jalons.clock import month_of
@@ -32,8 +33,39 @@ class Measure(NamedTuple):
     falls: Callable[[Any], tuple[str, Moment]]
 
 
+TAKES_OFF = frozenset[type[Payload]]((referral.ReopenedV1, referral.VoidedV1))
+"""Events of a referral that change what its earlier ones have added."""
+
+ENDS: frozenset[type[Payload]] = frozenset({referral.DeclinedV1, referral.InterruptedV1, referral.CompletedV1})
+"""What a reopening takes back: the last of them."""
+
+
+def change(event: Event, earlier: Sequence[Event] = ()) -> Counter[Cell]:
+    """What an event adds to each cell, less than nothing where it takes off. earlier: for an event of TAKES_OFF, what
+    happened to the same referral before it, in order; other events do not need it.
+
+    A voided referral takes off all that it had added, a reopened one the end that is taken back.
+    """
+    if isinstance(event.data, referral.VoidedV1):
+        return Counter({cell: -n for cell, n in net(earlier).items()})
+    if isinstance(event.data, referral.ReopenedV1):
+        end = next((each for each in reversed(earlier) if type(each.data) in ENDS), None)
+        taken_back = counted(end) if end else None
+        return Counter({taken_back: -1}) if taken_back else Counter()
+    cell = counted(event)
+    return Counter({cell: 1}) if cell else Counter()
+
+
+def net(events: Sequence[Event]) -> Counter[Cell]:
+    """What the events of one referral, in order, add in all; cells that come to nothing are left out."""
+    total: Counter[Cell] = Counter()
+    for number, event in enumerate(events):
+        total.update(change(event, events[:number]))
+    return Counter({cell: n for cell, n in total.items() if n})
+
+
 def counted(event: Event) -> Cell | None:
-    """The cell that an event adds one to; None if it is not counted."""
+    """The cell that an event adds one to by itself; None if it is not counted."""
     measure = MEASURES.get(type(event.data))
     if measure is None or getattr(event.data, "trial", False):
         return None
@@ -62,7 +94,15 @@ MEASURES: Mapping[type[Payload], Measure] = {
     beneficiary.RegisteredV1: Measure("persons_new", "Persons registered by a home partner", _welcomed),
     referral.SentV1: Measure("referrals_sent", "Referrals sent", _referred),
     referral.AcceptedV1: Measure("referrals_accepted", "Referrals the receiver accepted", _referred),
+    referral.WaitlistedV1: Measure("referrals_waitlisted", "Referrals put on the receiver's waiting list", _referred),
     referral.DeclinedV1: Measure("referrals_declined", "Referrals declined by the receiver or the person", _referred),
+    referral.RedirectedV1: Measure("referrals_redirected", "Referrals sent on to another receiver", _referred),
+    referral.CancelledV1: Measure("referrals_cancelled", "Referrals the referrer took back", _referred),
+    referral.InterruptedV1: Measure("referrals_interrupted", "Referrals that stopped before their end", _referred),
+    referral.ExpiredV1: Measure("referrals_expired", "Referrals nobody answered in time", _referred),
     training.StartedV1: Measure("trainings_started", "Trainings, bilans and accompaniments begun", _taught),
+    training.CompletedV1: Measure("trainings_completed", "Trainings, bilans and accompaniments completed", _taught),
+    training.InterruptedV1: Measure("trainings_interrupted", "Trainings that stopped before their end", _taught),
     placement.StartedV1: Measure("placements_started", "Placements begun", _employed),
+    placement.EndedV1: Measure("placements_ended", "Placements that ended", _employed),
 }

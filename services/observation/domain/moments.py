@@ -13,7 +13,8 @@ from schemas.codes import ChosenBy, Goal, Moment
 from schemas.envelope import Event, Payload
 
 RULE = 1
-"""The table's version; it is part of every derived event and of its id."""
+"""The table's version; it is part of every derived event and of its id. It rises when a log that exists would be
+told otherwise: a row for a type that no log holds yet changes nothing that was derived."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +23,9 @@ class Step:
 
     first: the first event that spoke of it, its key beside the person. step: its identity, the referral's id if there
     is one. holder: the referral, training or placement that keeps it open and whose end ends it. cause: the event that
-    entered it. *_at: when it happened; *_recorded: when the hub learnt it. last_event, last_at: the last one about it.
+    entered it. *_at: when it happened; *_recorded: when the hub learnt it. last_event, last_at: the last act about it.
+    resting: suspended, so that its silence means nothing. undone: when the hub learnt that it was not so: voided, or
+    not left after all, which another step of the same identity then says.
     """
 
     first: UUID
@@ -42,11 +45,18 @@ class Step:
     left_at: datetime | None = None
     left_recorded: datetime | None = None
     stalled: bool = False
+    resting: bool = False
+    undone: datetime | None = None
 
     @property
     def open(self) -> bool:
         """Entered and not left."""
         return self.entered_at is not None and self.left_at is None
+
+    @property
+    def over(self) -> bool:
+        """Left, or only announced and not to come any more."""
+        return self.left_at is not None
 
 
 Steps = Sequence[Step]
@@ -81,26 +91,33 @@ Row = Callable[[Steps, Event, Named], Turn]
 
 
 def turn(steps: Steps, event: Event) -> Turn:
-    """What an event does to a person's announced and open steps. One it says nothing of is only touched by it."""
+    """What an event does to a person's way. A step it says nothing of is only touched by it, if a party acted.
+
+    steps: those announced and open; for an event of TAKES_BACK also those that are over.
+    """
     named = _named(event)
     if named is None:
         return Turn()
-    row = MOMENTS.get(type(event.data))
-    done = row(steps, event, named) if row else Turn()
+    kind = type(event.data)
+    row = MOMENTS.get(kind)
+    concerned = steps if kind in TAKES_BACK else [step for step in steps if not step.over]
+    done = row(concerned, event, named) if row else Turn()
+    if kind in THE_HUBS_OWN:
+        return done
     changed = {step.first for step in done.changed}
     touched = (_touched(s, event) for s in steps if s.open and s.step == named.step and s.first not in changed)
     return replace(done, noted=(*done.noted, *touched))
 
 
 def after(steps: Steps, done: Turn) -> list[Step]:
-    """The announced and open steps once a turn is taken."""
+    """What is known of the way once a turn is taken, as the next event needs it."""
     known = {step.first: step for step in steps} | {step.first: step for step in done.changed}
-    return [step for step in known.values() if step.left_at is None]
+    return [step for step in known.values() if step.undone is None]
 
 
 def _named(event: Event) -> Named | None:
     match event.data:
-        case beneficiary.RegisteredV1() as b:
+        case beneficiary.RegisteredV1() | beneficiary.ResumedV1() | beneficiary.LeftV1() as b:
             return Named(event.id, event.id, "accueil", b.home, b.home)
         case referral.ReferralEvent() as r:
             return Named(r.referral_id, r.referral_id, r.moment, r.recipient, r.home)
@@ -136,6 +153,57 @@ def _ends(steps: Steps, event: Event, named: Named) -> Turn:
     return Turn(
         left=tuple(_left(s, event) for s in held if s.open),
         noted=tuple(_left(s, event) for s in held if s.entered_at is None),
+    )
+
+
+def _person_left(steps: Steps, event: Event, _named: Named) -> Turn:
+    """The welcome is over; what partners have under way ends when they say so."""
+    return Turn(left=tuple(_left(s, event) for s in steps if s.open and s.moment == "accueil"))
+
+
+def _person_resumed(steps: Steps, event: Event, _named: Named) -> Turn:
+    """The silence of a pause is nobody's: it is counted anew from here."""
+    return Turn(noted=tuple(_touched(s, event) for s in steps if s.open))
+
+
+def _rests(steps: Steps, event: Event, named: Named) -> Turn:
+    """The step stays open, and its silence is not counted until it goes on or ends."""
+    resting = isinstance(event.data, training.SuspendedV1)
+    held = (s for s in steps if s.open and s.holder == named.holder)
+    return Turn(noted=tuple(replace(_touched(s, event), resting=resting) for s in held))
+
+
+def _reopened(steps: Steps, event: Event, named: Named) -> Turn:
+    """What the end closed is open again, as if never left: it is entered anew, since it was told to have been left."""
+    ended = [s for s in steps if s.over and s.holder == named.holder]
+    last = sorted((s for s in ended if s.entered_at is not None), key=lambda s: (s.left_recorded, s.first))[-1:]
+    announced = (replace(s, left_at=None, left_recorded=None) for s in ended if s.entered_at is None)
+    return Turn(
+        entered=tuple(_again(s, event) for s in last),
+        noted=(*announced, *(replace(s, undone=event.recorded) for s in last)),
+    )
+
+
+def _voided(steps: Steps, event: Event, named: Named) -> Turn:
+    """What this one opened should never have been; a training or placement that answered it keeps its own step.
+
+    If nothing else began since, the welcome that it ended goes on.
+    """
+    held = [replace(_over(s, event), undone=event.recorded) for s in steps if s.holder == named.holder]
+    gone = {s.first for s in held}
+    others = [s for s in steps if s.first not in gone and s.entered_at is not None]
+    causes = {s.cause for s in held if s.cause}
+    welcome = [s for s in others if s.moment == "accueil" and s.over and s.last_event in causes]
+    if len(others) > len(welcome):
+        welcome = []
+    was_open = {s.first for s in steps if s.open}
+    return Turn(
+        left=tuple(s for s in held if s.first in was_open),
+        entered=tuple(_again(s, event) for s in welcome),
+        noted=(
+            *(s for s in held if s.first not in was_open),
+            *(replace(s, undone=event.recorded) for s in welcome),
+        ),
     )
 
 
@@ -200,19 +268,61 @@ def _left(step: Step, event: Event) -> Step:
     )
 
 
+def _over(step: Step, event: Event) -> Step:
+    return step if step.over else _left(step, event)
+
+
+def _again(step: Step, event: Event) -> Step:
+    """A step that was left, as it is known from now on: never left. Under its own `first`, so that what the hub knew
+    before can still be asked for."""
+    known = replace(step, first=event.id, entered_recorded=event.recorded, left_at=None, left_recorded=None)
+    return _touched(known, event)
+
+
 def _touched(step: Step, event: Event) -> Step:
     return replace(step, last_event=event.id, last_at=event.time, stalled=False)
 
 
 MOMENTS: Mapping[type[Payload], Row] = {
     beneficiary.RegisteredV1: _enters,
+    beneficiary.ResumedV1: _person_resumed,
+    beneficiary.LeftV1: _person_left,
     referral.SentV1: _announces,
     referral.DeclinedV1: _ends,
+    referral.RedirectedV1: _ends,
+    referral.CancelledV1: _ends,
+    referral.ExpiredV1: _ends,
     referral.StartedV1: _referral_started,
     referral.CompletedV1: _ends,
+    referral.InterruptedV1: _ends,
+    referral.ReopenedV1: _reopened,
+    referral.VoidedV1: _voided,
     training.StartedV1: _enters,
+    training.SuspendedV1: _rests,
+    training.ResumedV1: _rests,
     training.CompletedV1: _ends,
+    training.InterruptedV1: _ends,
+    training.CancelledV1: _ends,
     placement.ConfirmedV1: _placement_confirmed,
+    placement.RefusedV1: _ends,
+    placement.CancelledV1: _ends,
     placement.StartedV1: _placement_started,
     placement.EndedV1: _ends,
 }
+
+TAKES_BACK = frozenset[type[Payload]]((referral.ReopenedV1, referral.VoidedV1))
+"""What looks back at steps that are over."""
+
+THE_HUBS_OWN: frozenset[type[Payload]] = frozenset(
+    {
+        referral.ReminderDueV1,
+        referral.EscalatedV1,
+        referral.SuggestedV1,
+        referral.NewsDueV1,
+        training.NewsDueV1,
+        placement.NewsDueV1,
+        placement.EndNearV1,
+        placement.FollowUpDueV1,
+    }
+)
+"""That the hub or the coordinator asks for news is no news: a step stays as silent as it was."""

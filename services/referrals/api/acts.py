@@ -8,39 +8,70 @@ from fastapi import APIRouter, Depends, Path, Query
 from fastapi.responses import JSONResponse
 from sqlalchemy import Connection
 
+from jalons.identity import forbidden
 from jalons.privacy.references import normalise
 from services.referrals import refusals
+from services.referrals.api import act_bodies as forms
 from services.referrals.api import bodies
+from services.referrals.api.bodies import Dated
 from services.referrals.api.edge import Answer, Edge, call, partner_of
+from services.referrals.api.late import late_ones
 from services.referrals.api.paging import Limit, paged
+from services.referrals.api.sheets import ID, is_employer, sheet
 from services.referrals.commands import acts as commands
-from services.referrals.domain.acts import Act, Placement, Referral, Training, open_to
+from services.referrals.commands import rerouting
+from services.referrals.commands.reading import as_seen
+from services.referrals.domain.acts import Act, Referral
+from services.referrals.domain.lifecycle import REFERRAL, Office
 from services.referrals.store.acts import PLACEMENTS, REFERRALS, TRAININGS, Acts
 from services.referrals.work import Call, Work
 
 Partner = Annotated[Call, Depends(call("partner"))]
+Reader = Annotated[Call, Depends(call("partner", "coordinator"))]
 PartnerCreates = Annotated[Call, Depends(call("partner", keyed=True))]
 Named = Annotated[str, Path(max_length=64, description="the id or the spoken reference")]
 _NEWEST = UUID(int=2**128 - 1)
+_CAME_TO_NOTHING = ("declined", "expired")
 
-_HIDDEN_FROM_EMPLOYER = {
-    Placement: frozenset({"proposer", "goal", "chosen_by", "referral_id", "end_reason"}),
-    Referral: frozenset({"referrer", "reason", "goal", "chosen_by", "disclosed", "decline_reason", "outcome"}),
-}
-_KEPT_FOR_THE_HUB = frozenset({"recipient_kind", "offer_type", "sent_at", "trial", "answered_by_id"})
 
-ACTIONS: Mapping[str, Mapping[str, type[bodies.Body]]] = {
+ACTIONS: Mapping[str, Mapping[str, type[Dated]]] = {
     "referrals": {
-        "receive": bodies.ReceiveBody,
-        "accept": bodies.AcceptBody,
-        "decline": bodies.DeclineBody,
-        "start": bodies.StartBody,
-        "complete": bodies.CompleteReferralBody,
+        "receive": forms.ReceiveBody,
+        "accept": forms.AcceptBody,
+        "waitlist": forms.WaitlistBody,
+        "decline": forms.DeclineBody,
+        "redirect": forms.RedirectBody,
+        "cancel": forms.StopBody,
+        "start": forms.StartReferralBody,
+        "complete": forms.CompleteReferralBody,
+        "interrupt": forms.InterruptReferralBody,
+        "reopen": forms.ReopenBody,
+        "void": forms.VoidBody,
+        "suggest": forms.SuggestBody,
     },
-    "trainings": {"start": bodies.StartBody, "complete": bodies.CompleteTrainingBody},
-    "placements": {"confirm": bodies.ConfirmBody, "start": bodies.StartBody, "end": bodies.EndBody},
+    "trainings": {
+        "start": forms.StartBody,
+        "attendance-falling": forms.Plain,
+        "suspend": forms.StopBody,
+        "resume": forms.Plain,
+        "complete": forms.CompleteTrainingBody,
+        "interrupt": forms.StopBody,
+        "cancel": forms.StopBody,
+    },
+    "placements": {
+        "confirm": forms.Plain,
+        "refuse": forms.RefuseBody,
+        "start": forms.StartBody,
+        "cancel": forms.StopBody,
+        "evaluate": forms.EvaluateBody,
+        "end": forms.EndBody,
+        "follow-up": forms.FollowUpBody,
+    },
 }
 """Noun → action → its form; one route each."""
+
+_OWN_COMMAND = {"redirect": rerouting.redirect, "suggest": rerouting.suggest}
+_COORDINATORS = frozenset(row.action for row in REFERRAL if "coordinator" in row.by)
 
 
 def routes(edge: Edge) -> APIRouter:
@@ -51,16 +82,21 @@ def routes(edge: Edge) -> APIRouter:
     def send(body: bodies.ReferralBody, caller: PartnerCreates) -> JSONResponse:
         return edge(caller, lambda work: _made(work, commands.send_referral(work, body.model_dump())))
 
-    @router.get("/referrals", summary="Your referrals, newest first", tags=["referrals"])
+    @router.get("/referrals", summary="Your referrals, newest first; late ones (coordinator)", tags=["referrals"])
     def list_referrals(
-        caller: Partner,
+        caller: Reader,
         box: Literal["received", "sent"] = "received",
         status: Annotated[str | None, Query(max_length=20)] = None,
         cursor: UUID | None = None,
         limit: Limit = 50,
+        late: Annotated[bool, Query(description="those nobody answered and the coordinator was told of")] = False,
     ) -> JSONResponse:
+        if late:
+            return edge.read(late_ones(caller, cursor, limit), caller)
+        if not caller.principal.has("partner"):
+            raise forbidden("partner")
         party = "recipient" if box == "received" else "referrer"
-        return edge.read(_listed(edge, REFERRALS, party, caller, status, cursor, limit))
+        return edge.read(_listed(edge, REFERRALS, party, caller, status, cursor, limit), caller)
 
     @router.post("/trainings", summary="Plan a training", status_code=201, tags=["trainings"])
     def enrol(body: bodies.TrainingBody, caller: PartnerCreates) -> JSONResponse:
@@ -74,7 +110,7 @@ def routes(edge: Edge) -> APIRouter:
         cursor: UUID | None = None,
         limit: Limit = 50,
     ) -> JSONResponse:
-        return edge.read(_listed(edge, TRAININGS, box, caller, status, cursor, limit))
+        return edge.read(_listed(edge, TRAININGS, box, caller, status, cursor, limit), caller)
 
     @router.post("/placements", summary="Propose a placement", status_code=201, tags=["placements"])
     def propose(body: bodies.PlacementBody, caller: PartnerCreates) -> JSONResponse:
@@ -83,12 +119,12 @@ def routes(edge: Edge) -> APIRouter:
     @router.get("/placements", summary="Your placements, newest first", tags=["placements"])
     def list_placements(
         caller: Partner,
-        box: Literal["proposer", "employer"] = "employer",
+        box: Literal["proposer", "employer", "home"] = "employer",
         status: Annotated[str | None, Query(max_length=20)] = None,
         cursor: UUID | None = None,
         limit: Limit = 50,
     ) -> JSONResponse:
-        return edge.read(_listed(edge, PLACEMENTS, box, caller, status, cursor, limit))
+        return edge.read(_listed(edge, PLACEMENTS, box, caller, status, cursor, limit), caller)
 
     stores: dict[str, Acts[Any]] = {"referrals": REFERRALS, "trainings": TRAININGS, "placements": PLACEMENTS}
     for noun, store in stores.items():
@@ -99,34 +135,57 @@ def routes(edge: Edge) -> APIRouter:
 
 
 def _read_route(router: APIRouter, edge: Edge, noun: str, store: Acts[Any]) -> None:
-    def one(id: Named, caller: Partner) -> JSONResponse:  # noqa: A002 - the contract's name
+    def one(id: Named, caller: Reader) -> JSONResponse:  # noqa: A002 - the contract's name
         def found(conn: Connection) -> Answer:
-            state = store.find(conn, _named(id, noun))
-            if state is None or not state.party(partner_of(caller.principal)):
+            state = store.find(conn, act_named(id, noun))
+            if state is None or commands.acting(caller, state) is None:
                 raise refusals.not_found(noun.removesuffix("s"))
-            return _shown(state, caller.partner, edge)
+            answer = seen(conn, state, caller, edge)
+            answer.body.update(_instead(conn, state, caller))
+            return answer
 
-        return edge.read(found)
+        return edge.read(found, caller)
 
     router.add_api_route(f"/{noun}/{{id}}", one, methods=["GET"], summary=f"One of your {noun}", tags=[noun])
 
 
-def _action_route(
-    router: APIRouter, edge: Edge, noun: str, store: Acts[Any], action: str, form: type[bodies.Body]
-) -> None:
-    def act(id: Named, caller: Partner, body: Any = None) -> JSONResponse:  # noqa: A002 - the contract's name
+def _action_route(router: APIRouter, edge: Edge, noun: str, store: Acts[Any], action: str, form: type[Dated]) -> None:
+    creates = action == "redirect"
+    scopes = ("partner", "coordinator") if noun == "referrals" and action in _COORDINATORS else ("partner",)
+
+    def act(id: Named, caller: Call, body: Any = None) -> JSONResponse:  # noqa: A002 - the contract's name
         given = body.model_dump() if body is not None else {}
 
         def stepped(work: Work) -> Answer:
-            state = commands.step(work, store, _named(id, noun), action, given)
-            return _shown(state, caller.partner, edge)
+            if action in _OWN_COMMAND:
+                state: Act = _OWN_COMMAND[action](work, act_named(id, noun), given)
+            else:
+                state = commands.step(work, store, act_named(id, noun), action, given)
+            answer = _made(work, state) if creates else seen(work.conn, state, caller, edge)
+            answer.body.update(_instead(work.conn, state, caller))
+            return answer
 
         return edge(caller, stepped)
 
-    act.__annotations__["body"] = form | None
+    act.__annotations__ |= {"body": form | None, "caller": Annotated[Call, Depends(call(*scopes, keyed=creates))]}
     router.add_api_route(
-        f"/{noun}/{{id}}/{action}", act, methods=["POST"], summary=f"{action.capitalize()} it", tags=[noun]
+        f"/{noun}/{{id}}/{action}",
+        act,
+        methods=["POST"],
+        status_code=201 if creates else 200,
+        summary=f"{action.capitalize().replace('-', ' ')} it",
+        tags=[noun],
     )
+
+
+def _instead(conn: Connection, state: Act, caller: Call) -> dict[str, Any]:
+    """With a referral that came to nothing, the offers that fit instead; to an employer they would say who refers."""
+    reader = commands.acting(caller, state)
+    if not isinstance(state, Referral) or state.status not in _CAME_TO_NOTHING or isinstance(reader, Office):
+        return {}
+    if is_employer(state, state.party(caller.partner)):
+        return {}
+    return {"alternatives": rerouting.fitting(conn, state, caller.partner, caller.today)}
 
 
 def _listed(
@@ -136,14 +195,14 @@ def _listed(
 
     def page(conn: Connection) -> Answer:
         found = store.page(conn, party, partner, status=status, before=cursor or _NEWEST, limit=limit)
-        rows = [_shown(state, partner, edge).body for state in found]
-        return paged(rows, limit, lambda row: str(row[_ID[store.kind]]))
+        rows = [_shown(state, caller, edge).body for state in as_seen(conn, found, partner, caller.now)]
+        return paged(rows, limit, lambda row: str(row[ID[store.kind]]))
 
     return page
 
 
-def _named(text: str, noun: str) -> UUID | str:
-    """An id or a spoken reference. Raises Problem 404."""
+def act_named(text: str, noun: str) -> UUID | str:
+    """An id or a spoken reference, as a path has it. Raises Problem 404."""
     try:
         return UUID(text)
     except ValueError:
@@ -153,55 +212,19 @@ def _named(text: str, noun: str) -> UUID | str:
         return reference
 
 
-_ID: dict[type[Act], str] = {Referral: "referral_id", Training: "training_id", Placement: "placement_id"}
-
-
-def _is_employer(state: Act, partner: str) -> bool:
-    """Whether a partner meets it as an employer only: outside professional secrecy."""
-    if isinstance(state, Referral):
-        return state.party(partner) == {"recipient"} and state.facts["recipient_kind"] == "employer"
-    return state.party(partner) == {"employer"}
-
-
 def _made(work: Work, state: Act) -> Answer:
-    return _body(state, work.call.partner, str(work.named_for(work.call.partner, state.ref, state.home)), 201)
+    named = work.named_for(work.call.partner, state.ref, state.home)
+    return Answer(sheet(state, work.call.partner, named, work.call.today), 201, version=state.version)
 
 
-def _shown(state: Act, partner: str, edge: Edge) -> Answer:
+def seen(conn: Connection, state: Act, caller: Call, edge: Edge) -> Answer:
+    """What GET shows of an act to who reads or acted, as of now."""
+    return _shown(as_seen(conn, [state], caller.partner, caller.now)[0], caller, edge)
+
+
+def _shown(state: Act, caller: Call, edge: Edge) -> Answer:
+    """The sheet for who read or acted, who must be a party or the coordinator."""
+    partner = caller.partner
     named = state.ref if partner == state.home else edge.ground.alias(str(state.ref), partner)
-    return _body(state, partner, str(named), 200)
-
-
-def act_named(text: str, noun: str) -> UUID | str:
-    """An id or a spoken reference, as a path has it. Raises Problem 404."""
-    return _named(text, noun)
-
-
-def seen(state: Act, partner: str, edge: Edge) -> Answer:
-    """What GET shows of an act to one of its parties."""
-    return _shown(state, partner, edge)
-
-
-def _body(state: Act, partner: str, beneficiary: str, status: int) -> Answer:
-    """An act as one of its parties sees it: the person under that partner's own name for them."""
-    body: dict[str, Any] = {
-        _ID[type(state)]: state.id,
-        "ref": state.reference,
-        "beneficiary": beneficiary,
-        "status": state.status,
-        "version": state.version,
-        **state.parties(),
-        **{k: v for k, v in state.facts.items() if v is not None and k not in _KEPT_FOR_THE_HUB},
-        "actions": open_to(state, partner),
-    }
-    if isinstance(state, Referral | Training):
-        body["moment"] = state.moment
-    if isinstance(state, Referral) and state.offer:
-        body["offer"] = state.offer
-    if isinstance(state, Training | Placement) and state.referral_id:
-        body["referral_id"] = state.referral_id
-    if isinstance(state, Training) and partner != state.home:
-        del body["home"]
-    if _is_employer(state, partner):
-        body = {name: value for name, value in body.items() if name not in _HIDDEN_FROM_EMPLOYER[type(state)]}
-    return Answer(body, status, version=state.version)
+    reader = commands.acting(caller, state) or partner
+    return Answer(sheet(state, reader, named, caller.today), version=state.version)

@@ -26,7 +26,7 @@ from schemas.codes import Language
 from services.referrals import refusals
 from services.referrals.api.acts import ACTIONS, seen
 from services.referrals.api.edge import Answer, Edge
-from services.referrals.api.formdata import Form, by_page, new_key, sent_form
+from services.referrals.api.formdata import BODY, Form, by_page, new_key, sent_form
 from services.referrals.commands import acts as commands
 from services.referrals.domain.acts import Act, is_over, must_give, open_to
 from services.referrals.pages import forms, sheet
@@ -34,6 +34,7 @@ from services.referrals.pages.render import Pages
 from services.referrals.pages.words import Words, chosen
 from services.referrals.store import directory
 from services.referrals.store.acts import PLACEMENTS, REFERRALS, TRAININGS, Acts
+from services.referrals.work import Call, Work
 
 Token = Annotated[str, Path(max_length=300)]
 Asked = Annotated[Language | None, Query(description="the page's language, instead of the partner's own")]
@@ -46,16 +47,22 @@ _TRIES, _PAUSE_SECONDS = 10, 0.2
 """Pressed twice: the second waits for what the first comes to, and shows it."""
 _SAME_AGAIN = frozenset({"stale", "transition_not_allowed", "idempotency_key_reused"})
 """What the form was for is no more: the page is shown as it is now, without what was typed."""
-_SAID = {"national_number": "national_number", "control_character": "text", "no_place_left": "no_place_left"}
+_SAID = {
+    "national_number": "national_number",
+    "control_character": "text",
+    "no_place_left": "no_place_left",
+    "already_recorded": "already_recorded",
+}
 """A refusal that names no field → the sentence that says what to do."""
 
 
 @dataclass(frozen=True)
 class Visit:
     """An act through a link, as this partner sees it now. body: what GET answers; contact: the other party's name
-    (None where the partner is not told it), phone and hours."""
+    (None where the partner is not told it), phone and hours. caller: the partner, through the link."""
 
     named: Named
+    caller: Call
     state: Act
     body: Mapping[str, Any]
     partner: Mapping[str, Any]
@@ -112,12 +119,13 @@ class Answers:
         found: list[tuple[Act, dict[str, Any], dict[str, str]]] = []
         if named is None:
             return None
+        caller = by_page(CLIENT, named.partner)
 
         def look(conn: Connection) -> Answer:
             state = STORES[named.noun].find(conn, named.id)
             if state is None or not state.party(named.partner):
                 raise refusals.not_found(named.noun)
-            answer = seen(state, named.partner, self._edge)
+            answer = seen(conn, state, caller, self._edge)
             slugs = {str(answer.body[name]) for name in sheet.PARTNERS & answer.body.keys()}
             rows = directory.partners_of(conn, {*slugs, *state.parties().values()})
             offer = directory.offer(conn, answer.body["offer"]) if answer.body.get("offer") else None
@@ -125,7 +133,7 @@ class Answers:
             return answer
 
         try:
-            body = json.loads(bytes(self._edge.read(look).body))
+            body = json.loads(bytes(self._edge.read(look, caller).body))
         except Problem:
             return None
         state, rows, offers = found[-1]
@@ -137,11 +145,11 @@ class Answers:
             name: rows[other][name] for name in ("phone", "phone_hours")
         }
         names = {slug: row["name"] for slug, row in rows.items()}
-        return Visit(named, state, body, rows[named.partner], contact, sheet.Directory(names, offers))
+        return Visit(named, caller, state, body, rows[named.partner], contact, sheet.Directory(names, offers))
 
     @staticmethod
     def _open(visit: Visit) -> list[str]:
-        return [] if visit.over else open_to(visit.state, visit.named.partner)
+        return [] if visit.over else open_to(visit.state, visit.named.partner, visit.caller.today)
 
     def _recorded(self, visit: Visit, action: str, given: Mapping[str, Any], form: Form) -> Mapping[str, Any]:
         """What the ordinary command answers, or answered when the same form came first. Raises Problem, Busy."""
@@ -149,10 +157,7 @@ class Answers:
         for left in reversed(range(_TRIES)):
             call = by_page(CLIENT, named.partner, form)
             try:
-                answer = self._edge(
-                    call,
-                    lambda work: seen(commands.step(work, store, named.id, action, given), named.partner, self._edge),
-                )
+                answer = self._edge(call, lambda work: self._stepped(work, store, named, action, given))
             except Problem as problem:
                 if problem.code != "still_running" or not left:
                     raise
@@ -160,6 +165,9 @@ class Answers:
             else:
                 return _body(answer)
         raise AssertionError("unreachable")
+
+    def _stepped(self, work: Work, store: Acts[Any], named: Named, action: str, given: Mapping[str, Any]) -> Answer:
+        return seen(work.conn, commands.step(work, store, named.id, action, given), work.call, self._edge)
 
     def _refused(self, token: str, visit: Visit, words: Words, form: Form, problem: Problem) -> HTMLResponse:
         """A refusal of the rules, where it can be mended: beside its field, or at the head of the page as it is now."""
@@ -263,7 +271,9 @@ def routes(edge: Edge, links: AnswerLinks, pages: Pages) -> APIRouter:
     path, html = "/answer/{token}", HTMLResponse
     router.add_api_route(path, show, methods=["GET"], summary="What waits, by the link of a mail", response_class=html)
     router.add_api_route(path, show, methods=["HEAD"], include_in_schema=False)
-    router.add_api_route(path, answer, methods=["POST"], summary="Answer by the link", response_class=html)
+    router.add_api_route(
+        path, answer, methods=["POST"], summary="Answer by the link", response_class=html, openapi_extra=BODY
+    )
     return router
 
 

@@ -109,6 +109,8 @@ class ConventionBody(Body):
     reply_within_working_days: int = Field(default=5, ge=1, le=60)
     remind_on_working_days: list[Days] = Field(default=[3, 5], max_length=5)
     expire_after_days: Days = 30
+    retention_months: int = Field(default=24, ge=1, le=120)
+    escalate_on_working_day: Days = 7
 
 
 class OfferBody(Body):
@@ -155,8 +157,23 @@ class ProfileChange(Dated):
     profile: ProfileBody
 
 
+class PauseBody(Dated):
+    """`POST /beneficiaries/{beneficiary}/pause`."""
+
+
+class ResumeBody(Dated):
+    """`POST /beneficiaries/{beneficiary}/resume`."""
+
+
+class LeaveBody(Dated):
+    """`POST /beneficiaries/{beneficiary}/leave`."""
+
+    reason: codes.EndReason | None = None
+
+
 class ConsentBody(Dated):
-    """`POST /beneficiaries/{beneficiary}/consents`. Without `attributes` no band of the profile is shared."""
+    """`POST /beneficiaries/{beneficiary}/consents`. Without `attributes` no band of the profile is shared.
+    `replaces`: an agreement that this one stands in for, as when the person narrows it."""
 
     partners: list[codes.Slug] = []
     convention_id: UUID | None = None
@@ -165,6 +182,7 @@ class ConsentBody(Dated):
     channel: codes.ConsentChannel
     evidence_ref: LocalRef | None = None
     expires_on: Day | None = None
+    replaces: UUID | None = None
 
     @model_validator(mode="after")
     def _for_somebody(self) -> Self:
@@ -190,12 +208,12 @@ class PersonBody(Body):
 
 
 class ReferralBody(Dated):
-    """`POST /referrals`, for a person who is known or given with it."""
+    """`POST /referrals`, for a person who is known or given with it, to a recipient or the one whose offer it is."""
 
     beneficiary: UUID | None = None
     person: PersonBody | None = None
     agreement: AgreementBody | None = None
-    recipient: codes.Slug
+    recipient: codes.Slug | None = None
     offer: codes.Slug | None = None
     moment: codes.Moment
     reason: codes.ReferralReason
@@ -212,36 +230,6 @@ class ReferralBody(Dated):
         return self
 
 
-class ReceiveBody(Dated):
-    """`POST /referrals/{id}/receive`."""
-
-
-class AcceptBody(Dated):
-    """`POST /referrals/{id}/accept`; the place is an address of the receiver's."""
-
-    first_contact_on: Day | None = None
-    place: Text | None = None
-
-
-class DeclineBody(Dated):
-    """`POST /referrals/{id}/decline`."""
-
-    reason: codes.DeclineReason | None = None
-    declined_by: codes.DeclinedBy | None = None
-
-
-class StartBody(Dated):
-    """`POST /…/{id}/start`."""
-
-    started_on: Day | None = None
-
-
-class CompleteReferralBody(Dated):
-    """`POST /referrals/{id}/complete`."""
-
-    outcome: codes.ReferralOutcome | None = None
-
-
 class TrainingBody(Dated):
     """`POST /trainings`."""
 
@@ -254,13 +242,6 @@ class TrainingBody(Dated):
     chosen_by: codes.ChosenBy
     planned_start: Day
     planned_end: Day | None = None
-
-
-class CompleteTrainingBody(Dated):
-    """`POST /trainings/{id}/complete`."""
-
-    outcome: codes.TrainingOutcome | None = None
-    hours_done: int | None = Field(default=None, ge=0, le=10_000)
 
 
 class PlacementBody(Dated):
@@ -277,14 +258,3 @@ class PlacementBody(Dated):
     chosen_by: codes.ChosenBy
     planned_start: Day
     planned_end: Day | None = None
-
-
-class ConfirmBody(Dated):
-    """`POST /placements/{id}/confirm`."""
-
-
-class EndBody(Dated):
-    """`POST /placements/{id}/end`."""
-
-    ended_on: Day | None = None
-    reason: codes.EndReason | None = None

@@ -16,9 +16,11 @@ from sqlalchemy import Connection
 
 from jalons.clock import new_id, now
 from jalons.database import transact
+from jalons.demands import Demand, demanding
+from jalons.http import ACTOR_MOST, kept_header
 from jalons.identity import Principal, Verifier, forbidden
-from jalons.privacy.national_number import holds_control_character, holds_national_number, is_uuid
-from jalons.problems import CONTROL_CHARACTER, NATIONAL_NUMBER, Problem
+from jalons.privacy import audit
+from jalons.problems import Problem
 from jalons.wiring import Ground
 from services.referrals.keyring import PersonKeys
 from services.referrals.refusals import REFUSALS
@@ -51,7 +53,7 @@ def call(*scopes: str, keyed: bool = False) -> Callable[[Request], Awaitable[Cal
         principal = verifier.principal(request.headers.get("authorization"))
         if not principal.has(*scopes):
             raise forbidden(*scopes)
-        key = _header(request, "idempotency-key", 200)
+        key = kept_header(request, "idempotency-key", 200)
         if keyed and key is None:
             raise Problem(
                 400,
@@ -59,7 +61,7 @@ def call(*scopes: str, keyed: bool = False) -> Callable[[Request], Awaitable[Cal
                 "A call that creates must carry the header Idempotency-Key.",
                 "Send any text that is new for each thing you create, and the same when you repeat the call.",
             )
-        _header(request, "jalons-actor", 32)
+        actor = kept_header(request, "jalons-actor", ACTOR_MOST)
         trace = request.headers.get("traceparent", "")
         return Call(
             id=new_id(),
@@ -69,9 +71,10 @@ def call(*scopes: str, keyed: bool = False) -> Callable[[Request], Awaitable[Cal
             if_match=request.headers.get("if-match"),
             traceparent=trace if _TRACE_PARENT.fullmatch(trace) else None,
             request=await _fingerprint(request) if key else b"",
+            actor=actor,
         )
 
-    return known
+    return demanding(known, Demand(scopes, keyed))
 
 
 @dataclass(frozen=True)
@@ -103,9 +106,22 @@ class Edge:
             headers["ETag"] = f'"{version}"'
         return JSONResponse({**stored.answer, **secret}, stored.status, headers)
 
-    def read(self, read: Callable[[Connection], Answer]) -> JSONResponse:
-        """A read of one moment."""
-        answer = transact(self.ground.engine, read)
+    def read(self, read: Callable[[Connection], Answer], by: Call | None = None) -> JSONResponse:
+        """A read of one moment, with its lines in the audit. by: who reads; what shows a person must say it.
+
+        Raises LookupError, with nothing shown, if a person was read by nobody.
+        """
+
+        def read_and_noted(conn: Connection) -> Answer:
+            with audit.noting(conn) as seen:
+                answer = read(conn)
+            if seen and by is None:
+                raise LookupError("a person was read, and the route does not say by whom")
+            if by is not None:
+                self.ground.audit.write(conn, by.caller, seen)
+            return answer
+
+        answer = transact(self.ground.engine, read_and_noted)
         headers = {} if answer.version is None else {"ETag": f'"{answer.version}"'}
         return JSONResponse(_plain(answer.body), answer.status, headers)
 
@@ -117,9 +133,10 @@ class Edge:
             stored = idempotency.begin(conn, client, call.key, call.request)
             if stored is not None:
                 return stored, {}, stored.answer.get("version")
-        work = Work(conn, call, self.ground.outbox, self.keys, self.ground.alias)
-        answer = command(work)
-        work.append()
+        work = Work(conn, call, self.ground.outbox, self.keys, self.ground.alias, self.ground.audit)
+        with audit.noting(conn) as seen:
+            answer = command(work)
+        work.append(seen)
         stored = Stored(answer.status, call.id, _plain(answer.body))
         if call.key:
             marked = stored.answer | ({"secret_already_shown": True} if answer.secret else {})
@@ -148,17 +165,3 @@ async def _fingerprint(request: Request) -> bytes:
     return hashlib.sha256(
         b"\0".join([request.method.encode(), request.scope["path"].encode(), await request.body()])
     ).digest()
-
-
-def _header(request: Request, name: str, most: int) -> str | None:
-    """A header's text, held to what any text of a caller is held to."""
-    text = request.headers.get(name)
-    if text is None or text == "":
-        return None
-    if len(text) > most:
-        raise Problem(422, "invalid", f"The header {name} is over {most} characters.", "Shorten it.")
-    if holds_control_character(text):
-        raise CONTROL_CHARACTER
-    if not is_uuid(text) and holds_national_number(text):
-        raise NATIONAL_NUMBER
-    return text

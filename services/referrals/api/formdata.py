@@ -15,6 +15,21 @@ from jalons.identity import Principal
 from services.referrals.work import Call
 
 MOST_BYTES = 8_000
+BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/x-www-form-urlencoded": {
+                "schema": {
+                    "type": "object",
+                    "properties": {"key": {"type": "string", "format": "uuid"}},
+                    "additionalProperties": {"type": "string"},
+                }
+            }
+        },
+    }
+}
+"""For the document: a page's own fields."""
 _MOST_FIELDS = 30
 
 
@@ -63,4 +78,5 @@ def by_page(client: str, partner: str | None, form: Form | None = None) -> Call:
         key=form.key if form else None,
         if_match=f'"{version}"' if version.isdecimal() else None,
         request=form.digest if form else b"",
+        actor=client,
     )

@@ -52,7 +52,7 @@ def routes(settings: Settings, edge: Edge, keys: PersonKeys, signing: SigningKey
         asked = frozenset(scope.split()) if scope else principal.scopes
         if not asked or not asked <= principal.scopes:
             raise _oauth(400, "invalid_scope", f"This client has: {' '.join(sorted(principal.scopes))}.")
-        access = signing.token(settings.token_issuer, named, principal.partner, asked, clock.now())
+        access = signing.token(settings.token_issuer, named, principal.partner, asked, clock.real_now())
         body = {
             "access_token": access,
             "token_type": "Bearer",
@@ -72,7 +72,7 @@ def routes(settings: Settings, edge: Edge, keys: PersonKeys, signing: SigningKey
 
     @router.post("/signing-keys/rotate", summary="The next signing key takes over (scope operator)")
     def rotate(_caller: Annotated[Principal, Depends(require("operator"))]) -> dict[str, Any]:
-        return {"kids": signing.rotate(clock.now())}
+        return {"kids": signing.rotate(clock.real_now())}
 
     return router
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import cache
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -18,6 +19,7 @@ from jalons.clock import new_id
 from jalons.problems import Problem
 from services.referrals import refusals
 from services.referrals.api.bodies import ReferralBody, Text
+from services.referrals.api.code_lists import labelled
 from services.referrals.api.edge import Answer, Edge, call, partner_of
 from services.referrals.api.paging import Limit, paged
 from services.referrals.commands.imports import Importer, waiting
@@ -128,7 +130,7 @@ def _rows(work: Work, key: bytes, new: Import, content: bytes) -> tuple[list[Wai
     refused: list[Outcome] = []
     for number, cells in sheet.rows:
         try:
-            body = ReferralBody.model_validate(sheets.referral(cells, where, {}))
+            body = ReferralBody.model_validate(sheets.referral(cells, where, _labels()))
         except ValidationError as error:
             refused.append(_ill_formed(number, error))
         except Problem as problem:
@@ -139,6 +141,15 @@ def _rows(work: Work, key: bytes, new: Import, content: bytes) -> tuple[list[Wai
             else:
                 refused.append(_nameless(number))
     return rows, refused
+
+
+@cache
+def _labels() -> sheets.Labels:
+    lists = labelled("fr")
+    return {
+        field: {sheets.plain(each["label"]): each["code"] for each in lists[name]}
+        for field, name in sheets.LIST_OF.items()
+    }
 
 
 def _ill_formed(number: int, error: ValidationError) -> Outcome:

@@ -15,20 +15,22 @@ from fastapi import APIRouter, Depends, Path, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from sqlalchemy import Connection
 
-from jalons.database import Busy, transact
+from jalons.database import Busy
 from jalons.privacy.private_codes import code_hash, private_code
 from jalons.privacy.references import typed
 from jalons.problems import Problem
 from schemas.codes import Said
 from services.referrals import refusals
-from services.referrals.api.acts import Named, act_named, seen
+from services.referrals.api.acts import Named, act_named
 from services.referrals.api.answer import Asked, Sent
 from services.referrals.api.edge import Answer, Edge, call, partner_of
-from services.referrals.api.formdata import Form, by_page, new_key
+from services.referrals.api.formdata import BODY, Form, by_page, new_key
+from services.referrals.api.sheets import sheet
 from services.referrals.api.tries import Tries, caller_address
 from services.referrals.commands import slips as commands
+from services.referrals.commands.reading import as_would_be_seen
 from services.referrals.domain.acts import Referral
-from services.referrals.pages import sheet
+from services.referrals.pages import sheet as words_of
 from services.referrals.pages.render import HEADERS, Pages
 from services.referrals.pages.words import Words, chosen
 from services.referrals.store import directory, slips
@@ -62,16 +64,18 @@ class Slips:
 
         def look(conn: Connection) -> Answer:
             referral = REFERRALS.find(conn, named)
-            if referral is None or partner not in (referral.referrer, referral.home):
+            mine = referral is not None and partner in (referral.referrer, referral.home)
+            if referral is None or not mine or referral.facts.get("erased"):
                 raise refusals.not_found("referral")
             code = private_code(self._secret, PURPOSE, referral.id)
             slips.keep(conn, code_hash(code) or b"", referral.id, caller.now)
             rows = directory.partners_of(conn, {partner, referral.referrer, referral.recipient})
             offer = directory.offer(conn, referral.offer) if referral.offer else None
             found.append((referral, rows, offer))
-            return seen(referral, referral.recipient, self._edge)
+            there = as_would_be_seen(conn, referral, referral.recipient, caller.now)
+            return Answer(sheet(there, referral.recipient, referral.ref, caller.today))
 
-        shared = json.loads(bytes(self._edge.read(look).body))
+        shared = json.loads(bytes(self._edge.read(look, caller).body))
         referral, rows, offer = found[-1]
         words = chosen(asked, rows[partner]["language"], accepted)
         recipient, referrer = rows[referral.recipient], rows[referral.referrer]
@@ -140,15 +144,19 @@ class Slips:
             return self._refused(words, _NO_MORE)
         hashed = code_hash(code)
 
-        def look(conn: Connection) -> Referral | None:
-            referral_id = slips.referral_of(conn, hashed) if hashed else None
-            return REFERRALS.find(conn, referral_id) if referral_id else None
+        found: list[Referral] = []
 
-        referral = transact(self._edge.ground.engine, look)
-        if referral is None:
+        def look(conn: Connection) -> Answer:
+            referral_id = slips.referral_of(conn, hashed) if hashed else None
+            referral = REFERRALS.find(conn, referral_id) if referral_id else None
+            found[:] = [referral] if referral and not referral.facts.get("erased") else []
+            return Answer({})
+
+        self._edge.read(look, by_page(CLIENT, None))
+        if not found:
             self._wrong_codes.count(whose)
             return self._refused(words, 404)
-        return referral
+        return found[0]
 
     def _refused(self, words: Words, status: int) -> HTMLResponse:
         sentence = words.text("code.too_many" if status == _NO_MORE else "code.wrong")
@@ -174,14 +182,16 @@ def routes(edge: Edge, pages: Pages, secret: str, public_address: str) -> APIRou
     def enter(request: Request, language: Asked = None) -> HTMLResponse:
         return pages.page("enter", chosen(language, None, request.headers.get("accept-language")))
 
-    @router.post("/s", summary="To the page of a slip's code", response_class=html)
+    @router.post("/s", summary="To the page of a slip's code", response_class=html, openapi_extra=BODY)
     def entered(request: Request, form: Sent, language: Asked = None) -> Response:
         return own.entered(form, language, request.headers.get("accept-language"))
 
     def opened(code: Code, request: Request, language: Asked = None) -> HTMLResponse:
         return own.opened(code, caller_address(request), language, request.headers.get("accept-language"))
 
-    @router.post("/s/{code}", summary="A word of the person to who accompanies them", response_class=html)
+    @router.post(
+        "/s/{code}", summary="A word of the person to who accompanies them", response_class=html, openapi_extra=BODY
+    )
     def said(code: Code, request: Request, form: Sent, language: Asked = None) -> HTMLResponse:
         return own.said(code, caller_address(request), form, language, request.headers.get("accept-language"))
 
@@ -217,5 +227,5 @@ def _shared(body: Mapping[str, Any], words: Words) -> list[str]:
         for name, codes in lists.items()
         if body.get(name)
     ]
-    bands = sheet.profile(body.get("disclosed") or {}, words)
+    bands = words_of.profile(body.get("disclosed") or {}, words)
     return lines + [words.text("slip.shared_band", label=label, said=said) for label, said in bands]

@@ -10,16 +10,22 @@ from uuid import UUID
 from jalons.clock import new_id
 from jalons.privacy.references import new_reference
 from services.referrals import refusals
+from services.referrals.commands import deadlines
 from services.referrals.commands.persons import active_partners, check_active, give_consent, own, registered_or_known
-from services.referrals.domain import acts, agreement
+from services.referrals.domain import acts, agreement, lifecycle
+from services.referrals.domain.accompaniment import check_accompanied
 from services.referrals.domain.acts import MOMENT_OF_KIND, Act, Decided, Placement, Referral, Training
 from services.referrals.domain.agreement import Consent
+from services.referrals.domain.deadlines import terms
+from services.referrals.domain.lifecycle import HUB, Office
+from services.referrals.domain.rerouting import chained, check_nothing_followed, lapsing
 from services.referrals.domain.validity import valid
 from services.referrals.domain.working_days import after_working_days
-from services.referrals.store import directory, persons
+from services.referrals.store import directory, disclosures, persons
 from services.referrals.store.acts import PLACEMENTS, REFERRALS, TRAININGS, Acts
+from services.referrals.store.disclosures import Disclosure
 from services.referrals.store.persons import Person
-from services.referrals.work import Work
+from services.referrals.work import Call, Work
 
 S = TypeVar("S", bound=Act)
 Given = Mapping[str, Any]
@@ -30,29 +36,48 @@ def send_referral(work: Work, given: Given) -> Referral:
 
     Raises NoConvention, NoConsent, AlreadyOpen, and Problem 404, 409, 422.
     """
-    referrer, recipient, moment = work.call.partner, given["recipient"], given["moment"]
+    return send(work, draft(work, given), given.get("happened_on"))
+
+
+def send(work: Work, referral: Referral, on: date | None) -> Referral:
+    """A drafted referral goes out. Raises AlreadyOpen and InTheFuture."""
+    return _new(work, REFERRALS, acts.sent(referral), on)
+
+
+def draft(work: Work, given: Given, parent: Referral | None = None) -> Referral:
+    """A referral that may be sent, its person and agreement recorded. parent: the one it is sent instead of.
+
+    Raises NotGiven, and as `send_referral` but for AlreadyOpen.
+    """
+    status = lifecycle.begin(lifecycle.REFERRAL, given)
+    referrer, recipient, moment = work.call.partner, recipient_of(work, given), given["moment"]
     if referrer == recipient:
         raise refusals.invalid("recipient", "a partner does not refer to itself")
     known, conventions = work.look(directory.exchange, referrer, recipient)
     rows = check_active({"partner": referrer, "recipient": recipient}, known, work.call.today)
     trial = _trial(rows[referrer], rows[recipient])
     convention = agreement.covering(conventions, referrer, recipient, moment, work.call.today)
-    offer = _offer(work, given.get("offer"), recipient)
+    offer = offered(work, given["offer"], recipient) if given.get("offer") else None
     _check_valid(work, offer)
     if offer and offer["moment"] != moment:
         raise refusals.invalid("moment", "not the moment of this offer")
-    person = _person(work, given)
+    person = own(work, parent.ref) if parent else _person(work, given, trial=trial)
+    check_accompanied(person.status)
     purpose = "employer" if rows[recipient]["kind"] == "employer" else "referral"
     if given.get("agreement"):
         _agree(work, person, recipient, purpose, given["agreement"], given.get("happened_on"))
     consents = persons.consents(work.conn, person.ref)
     attributes = agreement.agreed(consents, conventions, recipient, purpose, work.call.today)
+    shown = agreement.disclosed(
+        person.profile, convention.shared_attributes, attributes, rows[recipient]["secrecy_class"]
+    )
+    work.introduce(person.ref, person.home, [referrer, recipient])
     referral = Referral(
         id=new_id(),
         reference=new_reference("R"),
         ref=person.ref,
         home=person.home,
-        status="sent",
+        status=status,
         version=1,
         referrer=referrer,
         recipient=recipient,
@@ -63,17 +88,18 @@ def send_referral(work: Work, given: Given) -> Referral:
             "recipient_kind": rows[recipient]["kind"],
             "offer_type": offer["type"] if offer else None,
             "reply_by": after_working_days(work.call.today, convention.reply_within_working_days).isoformat(),
-            "disclosed": agreement.disclosed(
-                person.profile, convention.shared_attributes, attributes, rows[recipient]["secrecy_class"]
-            ),
+            "disclosed": shown.shown,
             "follows": _earlier(work, given.get("follows"), person, "follows"),
             "alternative_to": _earlier(work, given.get("alternative_to"), person, "alternative_to"),
             "sent_at": work.call.now.isoformat(),
+            "terms": terms(convention),
             "trial": trial,
-        },
+        }
+        | (chained(parent, recipient) if parent else {}),
     )
-    work.introduce(person.ref, person.home, [referrer, recipient])
-    return _new(work, REFERRALS, acts.sent(referral), given.get("happened_on"))
+    sent = Disclosure(referral.id, referral.reference, person.ref, recipient, shown)
+    disclosures.record(work.conn, [sent], "sent", work.call.now)
+    return referral
 
 
 def enrol(work: Work, given: Given) -> Training:
@@ -84,7 +110,7 @@ def enrol(work: Work, given: Given) -> Training:
     caller = work.call.partner
     person = _known(work, given["beneficiary"])
     moment = MOMENT_OF_KIND[given["kind"]]
-    offer = _offer(work, given.get("offer"), None)
+    offer = offered(work, given["offer"]) if given.get("offer") else None
     operator = offer["partner"] if offer else caller
     if caller not in (operator, person.home):
         raise refusals.invalid("offer", "not an offer of yours, nor is the person yours")
@@ -125,7 +151,8 @@ def propose(work: Work, given: Given) -> Placement:
         conventions = directory.between(work.conn, caller, employer)
         consents = persons.consents(work.conn, person.ref)
         agreement.agreed(consents, conventions, employer, "employer", work.call.today)
-    _offer(work, given.get("offer"), None)
+    if given.get("offer"):
+        offered(work, given["offer"])
     referral = _answered(work, given.get("referral_id"), person, employer)
     _check_plan(given)
     placement = Placement(
@@ -149,59 +176,99 @@ def propose(work: Work, given: Given) -> Placement:
 
 
 def step(work: Work, store: Acts[S], named: UUID | str, action: str, given: Given) -> S:
-    """One action of the table. A training or placement that starts also starts the referral it answers.
+    """One action of the table. What answers a referral starts it, and what starts lets its alternatives lapse.
 
     Whether there was a place to take is known when the work is appended.
-    Raises NotAllowed, NotGiven, InTheFuture, Stale, and Problem 404, 422.
+    Raises NotAllowed, NotGiven, TooLate, AlreadyRecorded, AlreadyOpen, Followed, InTheFuture, Stale, and Problem 404,
+    422.
     """
-    state = store.find(work.conn, named, lock=True)
-    if state is None or not state.party(work.call.partner):
-        raise refusals.not_found(store.table.removesuffix("s"))
-    work.expect(state.version)
+    state, by = held(work, store, named, action)
     said = _plain({name: value for name, value in given.items() if name != "happened_on"})
     on = given.get("happened_on") or _own_date(given)
     _check_dates(work, state, given)
-    decided = acts.act(state, action, work.call.partner, said)
-    store.save(work.conn, decided.state)
-    work.moved(state, decided.state)
-    work.say(state.ref, decided.event, decided.sealed, on)
-    if action == "start" and isinstance(decided.state, Training | Placement) and decided.state.referral_id:
-        _start_referral(work, decided.state, said, on)
+    if said.get("reported_by") and "referrer" not in state.party(work.call.partner):
+        raise refusals.invalid("reported_by", "only the referrer records an answer in the receiver's place")
+    decided = acts.act(state, action, by, said, work.call.today)
+    if action == "reopen" and isinstance(state, Referral) and by is not Office.COORDINATOR:
+        check_nothing_followed(state, REFERRALS.of_person(work.conn, state.ref))
+    keep(work, store, state, decided, on)
+    if action == "start":
+        _started(work, decided.state, said, on)
     return decided.state
+
+
+def held(work: Work, store: Acts[S], named: UUID | str, action: str) -> tuple[S, str]:
+    """What is acted on, locked, and as whom the caller acts. Raises Stale and Problem 404."""
+    state = store.find(work.conn, named, lock=True)
+    by = acting(work.call, state, action) if state else None
+    if state is None or by is None:
+        raise refusals.not_found(store.table.removesuffix("s"))
+    work.expect(state.version)
+    return state, by
+
+
+def acting(call: Call, state: Act, action: str = "") -> str | None:
+    """As whom a caller meets it: a party, or the coordinator of a referral; None for a stranger. Who is both acts as
+    the party wherever the party may."""
+    principal = call.principal
+    own = call.partner if principal.has("partner") and state.party(call.partner) else None
+    if principal.has("coordinator") and isinstance(state, Referral):
+        return own if own and action in ("", *acts.open_to(state, own, call.today)) else Office.COORDINATOR
+    return own
+
+
+def keep(work: Work, store: Acts[S], before: S, decided: Decided[S], on: date | None, *, by: str | None = None) -> None:
+    """Save a state, note what it does to an offer's places, and say its event. Raises AlreadyOpen and InTheFuture."""
+    store.save(work.conn, decided.state)
+    work.moved(before, decided.state)
+    deadlines.follow(work, decided.state)
+    work.say(decided.state.ref, decided.event, decided.sealed, on, by=by)
+
+
+def _started(work: Work, state: Act, said: Given, on: date | None) -> None:
+    """The referral that this one answers starts with it; then the alternatives of a started referral lapse."""
+    if isinstance(state, Training | Placement):
+        _start_referral(work, state, said, on)
+        return
+    for other in lapsing(state.id, REFERRALS.of_person(work.conn, state.ref)):
+        keep(work, REFERRALS, other, acts.act(other, "lapse", HUB, {}, work.call.today), on, by=HUB)
 
 
 def _start_referral(work: Work, answer: Training | Placement, said: Given, on: date | None) -> None:
     """The referral that is answered starts with its answer, unless it has started already."""
-    referral = REFERRALS.find(work.conn, answer.referral_id or answer.id, lock=True)
+    referral = REFERRALS.find(work.conn, answer.referral_id, lock=True) if answer.referral_id else None
     if referral is None or referral.status == "started":
         return
+    if referral.status != "accepted":
+        raise refusals.referral_not_open(referral.status)
     kind = "training" if isinstance(answer, Training) else "placement"
     given = {"started_on": said["started_on"], "answered_by": kind, "answered_by_id": str(answer.id)}
-    decided = acts.act(referral, "start", referral.recipient, given)
-    REFERRALS.save(work.conn, decided.state)
-    work.moved(referral, decided.state)
-    work.say(referral.ref, decided.event, decided.sealed, on)
+    decided = acts.act(referral, "start", referral.recipient, given, work.call.today)
+    keep(work, REFERRALS, referral, decided, on)
+    _started(work, decided.state, said, on)
 
 
 def _new(work: Work, store: Acts[S], decided: Decided[S], on: date | None) -> S:
     store.add(work.conn, decided.state)
+    deadlines.follow(work, decided.state)
     work.say(decided.state.ref, decided.event, decided.sealed, on)
     return decided.state
 
 
-def _person(work: Work, given: Given) -> Person:
+def _person(work: Work, given: Given, *, trial: bool) -> Person:
     """The person a referral is for: known already, or given with it."""
     if given.get("person"):
         profile, local_ref = given["person"]["profile"], given["person"].get("local_ref")
-        return registered_or_known(work, profile, local_ref, given.get("happened_on"))
+        return registered_or_known(work, profile, local_ref, given.get("happened_on"), trial=trial)
     return own(work, given["beneficiary"])
 
 
 def _known(work: Work, named: UUID) -> Person:
-    """A person the caller knows, by ref or alias, locked. Raises Problem 404."""
+    """A person the caller knows, by ref or alias, locked. Raises Left and Problem 404."""
     person = persons.find(work.conn, named, work.call.partner, lock=True)
     if person is None:
         raise refusals.not_found("beneficiary")
+    check_accompanied(person.status)
     return work.meet(person)
 
 
@@ -223,9 +290,13 @@ def _may_disclose(work: Work, person: Person, partner: str, moment: str) -> None
     agreement.agreed(consents, conventions, partner, "referral", work.call.today)
 
 
-def _offer(work: Work, name: str | None, partner: str | None) -> dict[str, Any] | None:
-    if name is None:
-        return None
+def recipient_of(work: Work, given: Given) -> str:
+    """The partner that is referred to: named, or the one whose offer it is. Raises Problem 422."""
+    return str(given.get("recipient") or offered(work, given["offer"])["partner"])
+
+
+def offered(work: Work, name: str, partner: str | None = None) -> dict[str, Any]:
+    """An offer that may be used, of that partner if one is named. Raises Problem 422."""
     offer = directory.offer(work.conn, name)
     if offer is None or (partner and offer["partner"] != partner):
         raise refusals.invalid("offer", "there is no such offer of this partner")

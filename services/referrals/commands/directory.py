@@ -14,8 +14,11 @@ from schemas import offer as offers
 from schemas import partner as partners
 from services.referrals import refusals
 from services.referrals.domain import places
+from services.referrals.domain.deadlines import Deadline, at_end_of
+from services.referrals.domain.lifecycle import Office
 from services.referrals.keyring import hashed, new_secret
-from services.referrals.store import directory, identity
+from services.referrals.store import deadlines, directory, identity
+from services.referrals.store.deadlines import Waiting
 from services.referrals.store.identity import Client
 from services.referrals.work import Work
 
@@ -32,6 +35,8 @@ def put_partner(work: Work, slug: str, record: Mapping[str, Any]) -> tuple[dict[
 
     Raises Problem 422.
     """
+    if slug in set(Office):
+        raise refusals.invalid("partner", "the hub and the coordinator act under these names")
     _check_dates(record)
     directory.lock_name(work.conn, "directory", slug)
     known = directory.partner(work.conn, slug)
@@ -95,6 +100,9 @@ def sign_convention(work: Work, record: Mapping[str, Any]) -> dict[str, Any]:
     _check_dates(record)
     values = {"convention_id": new_id(), **record, "parties": parties, "status": "signed"}
     directory.save(work.conn, "conventions", "convention_id", values)
+    if record["valid_to"]:
+        due = [Deadline("expire", at_end_of(record["valid_to"]))]
+        deadlines.begin(work.conn, Waiting("convention", values["convention_id"], None, "end"), work.call.id, due)
     _say_convention(work, conventions.SignedV1, values)
     return {**values, "version": 1}
 
@@ -123,8 +131,23 @@ def step_convention(work: Work, convention_id: UUID, action: str) -> dict[str, A
             f"Open now: {', '.join(open_now) or 'nothing'}.",
             actions=open_now,
         )
-    directory.set_status(work.conn, "conventions", "convention_id", convention_id, target)
-    values = {**known, "status": target, "version": known["version"] + 1}
+    if target == "terminated":
+        deadlines.end(work.conn, convention_id)
+    return _convention_is(work, known, target, event)
+
+
+def expire_convention(work: Work, convention_id: UUID) -> None:
+    """A convention whose time is over. The caller holds its name; one that was terminated has ended already."""
+    known = directory.convention(work.conn, convention_id)
+    if known and known["status"] in ("signed", "suspended"):
+        _convention_is(work, known, "expired", conventions.ExpiredV1)
+
+
+def _convention_is(
+    work: Work, known: Mapping[str, Any], status: str, event: type[conventions.ConventionRecord]
+) -> dict[str, Any]:
+    directory.set_status(work.conn, "conventions", "convention_id", known["convention_id"], status)
+    values = {**known, "status": status, "version": known["version"] + 1}
     _say_convention(work, event, values)
     return values
 

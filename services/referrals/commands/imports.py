@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import hmac
 import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -42,7 +43,7 @@ def key_of(secret: str) -> bytes:
 
 def waiting(key: bytes, new: Import, number: int, said: bytes) -> Waiting:
     """A row as it is kept until it is worked off: sealed, and known again whatever file it comes in."""
-    mark = hashlib.sha256(b"\n".join((new.partner.encode(), said))).digest()
+    mark = hmac.digest(key, b"\n".join((new.partner.encode(), said)), hashlib.sha256)
     return Waiting(number, mark, seal(key, said, f"{new.id} {number}"))
 
 
@@ -122,7 +123,12 @@ class Importer:
         outcomes = []
         principal = Principal(found.client_id, found.partner, frozenset({"partner"}))
         work = Work(
-            conn, Call(clock.new_id(), principal, self._now()), self._ground.outbox, self._keys, self._ground.alias
+            conn,
+            Call(clock.new_id(), principal, self._now()),
+            self._ground.outbox,
+            self._keys,
+            self._ground.alias,
+            self._ground.audit,
         )
         for row in rows:
             before = done.get(row.fingerprint) or new.get(row.fingerprint)

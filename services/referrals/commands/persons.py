@@ -14,20 +14,22 @@ from schemas import beneficiary as events
 from schemas import consent as consents
 from services.referrals import refusals
 from services.referrals.domain.agreement import Consent
+from services.referrals.domain.deadlines import Deadline, at_end_of
 from services.referrals.domain.validity import valid
-from services.referrals.store import directory, persons
+from services.referrals.store import agreements, deadlines, directory, persons
+from services.referrals.store.deadlines import Waiting
 from services.referrals.store.persons import Person
 from services.referrals.work import Work
 
 
 def register(work: Work, profile: Mapping[str, Any], local_ref: str | None, on: date | None = None) -> Person:
     """A person is accompanied by the caller from now on. Raises Problem 409 if the dossier number is taken."""
-    active_partners(work, {"partner": work.call.partner})
-    return add(work, profile, local_ref, on)
+    home = active_partners(work, {"partner": work.call.partner})[work.call.partner]
+    return add(work, profile, local_ref, on, trial=home["trial"])
 
 
-def add(work: Work, profile: Mapping[str, Any], local_ref: str | None, on: date | None = None) -> Person:
-    """As `register`, for a caller that is known to be active."""
+def add(work: Work, profile: Mapping[str, Any], local_ref: str | None, on: date | None, *, trial: bool) -> Person:
+    """As `register`, for a caller that is known to be active. trial: whether it is a trial partner."""
     home, ref = work.call.partner, new_ref()
     person = Person(ref, home, local_ref, dict(profile), 1, work.call.now, work.keys.make(ref))
     if not persons.add(work.conn, person):
@@ -38,17 +40,17 @@ def add(work: Work, profile: Mapping[str, Any], local_ref: str | None, on: date 
             "Find the person: GET /beneficiaries?local_ref=…",
         )
     sealed = events.SealedProfile.model_validate({"profile": profile})
-    work.say(person.ref, events.RegisteredV1(home=home, profile_version=1), sealed, on)
+    work.say(person.ref, events.RegisteredV1(home=home, profile_version=1, trial=trial), sealed, on)
     return work.meet(person)
 
 
 def registered_or_known(
-    work: Work, profile: Mapping[str, Any], local_ref: str | None, on: date | None = None
+    work: Work, profile: Mapping[str, Any], local_ref: str | None, on: date | None, *, trial: bool
 ) -> Person:
     """The caller's person of that dossier number, their bands brought up to date, else a new one."""
     known = persons.by_local_ref(work.conn, work.call.partner, local_ref) if local_ref else None
     if known is None:
-        return add(work, profile, local_ref, on)
+        return add(work, profile, local_ref, on, trial=trial)
     return update_profile(work, known.ref, profile, on)
 
 
@@ -57,10 +59,10 @@ def update_profile(work: Work, named: UUID, profile: Mapping[str, Any], on: date
     person = own(work, named)
     if person.profile == dict(profile):
         return person
-    version = persons.set_profile(work.conn, person.ref, profile)
+    profile_version, version = persons.set_profile(work.conn, person.ref, profile)
     sealed = events.SealedProfile.model_validate({"profile": profile})
-    work.say(person.ref, events.ProfileUpdatedV1(home=person.home, profile_version=version), sealed, on)
-    return replace(person, profile=dict(profile), profile_version=version)
+    work.say(person.ref, events.ProfileUpdatedV1(home=person.home, profile_version=profile_version), sealed, on)
+    return replace(person, profile=dict(profile), profile_version=profile_version, version=version)
 
 
 def own(work: Work, named: UUID) -> Person:
@@ -83,6 +85,9 @@ def give_consent(
         raise refusals.invalid("expires_on", "in the past")
     consent_id = new_id()
     persons.add_consent(work.conn, consent_id, person.ref, consent, channel, evidence_ref, work.call.now)
+    if consent.expires_on:
+        waiting = Waiting("consent", consent_id, person.ref, "end")
+        deadlines.begin(work.conn, waiting, work.call.id, [Deadline("expire", at_end_of(consent.expires_on))])
     event = consents.GivenV1.model_validate(
         {
             "consent_id": consent_id,
@@ -91,6 +96,7 @@ def give_consent(
             "convention_id": consent.convention_id,
             "purposes": sorted(consent.purposes),
             "expires_on": consent.expires_on,
+            "restored": _restored(work, person, consent),
         }
     )
     sealed = consents.GivenSealed.model_validate({"attributes": sorted(consent.attributes), "channel": channel})
@@ -98,16 +104,13 @@ def give_consent(
     return consent_id
 
 
-def withdraw_consent(work: Work, named: UUID, consent_id: UUID) -> None:
-    """Take an agreement back; a second time changes nothing. Raises Problem 404."""
-    person = own(work, named)
-    found = persons.withdraw(work.conn, person.ref, consent_id, work.call.now)
-    if found is None:
-        raise refusals.not_found("consent")
-    partners, standing = found
-    if standing:
-        event = consents.WithdrawnV1(consent_id=consent_id, home=person.home, partners=tuple(partners))
-        work.say(person.ref, event)
+def _restored(work: Work, person: Person, consent: Consent) -> list[str]:
+    """The holders that an agreement for a convention's parties covers."""
+    convention = directory.convention(work.conn, consent.convention_id) if consent.convention_id else None
+    if convention is None:
+        return []
+    holders, _ = agreements.holders(work.conn, person.ref, person.home)
+    return [holder.partner for holder in holders if holder.partner in convention["parties"]]
 
 
 def active_partners(work: Work, named: Mapping[str, str]) -> dict[str, dict[str, Any]]:

@@ -15,7 +15,7 @@ from services.referrals.work import Work
 def say(work: Work, referral_id: UUID, said: Said) -> Referral:
     """The person of a referral says something. Raises Problem 404."""
     referral = REFERRALS.find(work.conn, referral_id, lock=True)
-    if referral is None:
+    if referral is None or referral.facts.get("erased"):
         raise refusals.not_found("referral")
     event = events.SaidV1(
         referral_id=referral.id,

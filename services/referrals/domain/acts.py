@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, get_args
 from uuid import UUID
 
 from schemas import placement as placements
 from schemas import referral as referrals
 from schemas import training as trainings
+from schemas.codes import FollowUpMonths
 from schemas.envelope import Payload, SealedPart
-from services.referrals.domain import lifecycle
+from services.referrals.domain import lifecycle, sayings
+from services.referrals.domain.lifecycle import AUTHOR, BEFORE, STAYS, Office, Table, Transition
+from services.referrals.domain.sayings import Facts, Makers, planned
+from services.referrals.domain.working_days import after_working_days
+
+LEFT = frozenset({"redirected", "voided"})
+"""A referral whose receiver has nothing to do with the person any more, or never had."""
 
 MOMENT_OF_KIND = {
     "bilan_new": "projet",
@@ -31,7 +37,13 @@ MOMENT_OF_KIND = {
 }
 """A training's moment follows from its kind (domain.md, section 4)."""
 
-Facts = Mapping[str, Any]
+
+class TooLate(Exception):
+    """Its author may take an act back for two working days."""
+
+
+class AlreadyRecorded(Exception):
+    """A follow-up is said once for each time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +62,13 @@ class Act:
     def party(self, partner: str) -> frozenset[str]:
         """The roles a partner has in it; empty for a stranger."""
         return frozenset(role for role, who in self.parties().items() if who == partner)
+
+    @property
+    def last(self) -> Facts:
+        """The last act that changed the status: by whom, on which day, from which status, what it left in the facts;
+        empty while there was none."""
+        found: Facts = self.facts.get("last_act", {})
+        return found
 
     def parties(self) -> dict[str, str]:
         """Role → partner."""
@@ -128,8 +147,8 @@ class Placement(Act):
     referral_id: UUID | None = None
 
     def parties(self) -> dict[str, str]:
-        """Its two parties."""
-        return {"proposer": self.proposer, "employer": self.employer}
+        """Its two parties, and the home partner, who may be a third."""
+        return {"home": self.home, "proposer": self.proposer, "employer": self.employer}
 
     def common(self) -> dict[str, Any]:
         """See Act."""
@@ -171,6 +190,7 @@ def sent(referral: Referral) -> Decided[Referral]:
         reply_by=facts["reply_by"],
         follows=facts.get("follows"),
         alternative_to=facts.get("alternative_to"),
+        parent=facts.get("parent"),
     )
     return Decided(referral, event, referrals.SentSealed.model_validate(facts))
 
@@ -187,38 +207,64 @@ def enrolled(training: Training) -> Decided[Training]:
 
 def proposed(placement: Placement) -> Decided[Placement]:
     """A placement that was just proposed."""
-    event = placements.ProposedV1(**placement.common(), **_planned(placement))
+    event = placements.ProposedV1(**placement.common(), **planned(placement))
     return Decided(placement, event, placement.work())
 
 
-def act(state: S, action: str, by: str, given: Facts) -> Decided[S]:
-    """The step an action makes. given: what the caller says, JSON values and dates in ISO form.
+def act(state: S, action: str, by: str, given: Facts, today: date) -> Decided[S]:
+    """The step an action makes. by: a partner or an Office. given: what the caller says, JSON values and dates in ISO
+    form. today: in Brussels.
 
-    Raises NotAllowed and NotGiven.
+    Deadlines call it as `act(referral, "expire", HUB, {}, today)`, and say its event as the hub's.
+
+    Raises NotAllowed, NotGiven, TooLate and AlreadyRecorded.
     """
-    table, makers = _LIFE[type(state)]
-    row = lifecycle.step(table, action, state.status, state.party(by), given, _spared(state))
+    row = check(state, action, by, given, today)
     said = {name: value for name, value in given.items() if value is not None}
-    moved = replace(state, status=row.target, version=state.version + 1, facts={**state.facts, **_kept(action, said)})
-    event, sealed = makers[action](moved, said)
+    kept = _kept(state, action, said)
+    target = {STAYS: state.status, BEFORE: state.last.get("before", state.status)}.get(row.target, row.target)
+    facts = {**_left_of(state, action), **kept}
+    if row.target != STAYS:
+        facts["last_act"] = {
+            "by": None if isinstance(by, Office) else by,
+            "on": today.isoformat(),
+            "before": state.status,
+            "said": sorted(kept),
+            "reported": "reported_by" in said,
+        }
+    moved = replace(state, status=target, version=state.version + 1, facts=facts)
+    event, sealed = _LIFE[type(state)][1][action](moved, said)
     return Decided(moved, event, sealed)
 
 
-def open_to(state: Act, partner: str) -> list[str]:
-    """What a partner may do with it now."""
-    return lifecycle.open_actions(_LIFE[type(state)][0], state.status, state.party(partner))
+def check(state: Act, action: str, by: str, given: Facts, today: date) -> Transition:
+    """The row of the table by which somebody may act now. Raises NotAllowed, NotGiven and TooLate."""
+    roles = _roles(state, by)
+    row = lifecycle.step(_LIFE[type(state)][0], action, state.status, roles, given, _spared(state))
+    if _too_late(row, state, roles, today):
+        raise TooLate
+    return row
+
+
+def open_to(state: Act, by: str, today: date) -> list[str]:
+    """What a partner or an Office may do with it now, by their own right."""
+    roles = _roles(state, by)
+    rows = (row for row in _LIFE[type(state)][0] if row.open_to(state.status, roles))
+    return [row.action for row in rows if not _too_late(row, state, roles, today)]
 
 
 def is_over(state: Act, partner: str) -> bool:
-    """Whether a partner has nothing more to do with it."""
-    return lifecycle.is_over(_LIFE[type(state)][0], state.status, state.party(partner))
+    """Whether a partner has nothing more to do with it, now or after whatever the others may still do."""
+    if state.facts.get("erased"):
+        return True
+    done = frozenset({"follow-up"}) if len(state.facts.get("follow_ups", {})) == len(get_args(FollowUpMonths)) else ()
+    return lifecycle.is_over(_LIFE[type(state)][0], state.status, state.party(partner), done)
 
 
 def must_give(state: Act, action: str, partner: str) -> frozenset[str]:
-    """What an action that is open to a partner now has to be given."""
-    roles = state.party(partner)
-    rows = [row for row in _LIFE[type(state)][0] if row.action == action and not row.by.isdisjoint(roles)]
-    return next(row.must_give for row in rows if state.status in row.source) - {_spared(state)}
+    """What an action that is open to a partner now has to be given; `a|b`: one of them."""
+    rows = [row for row in _LIFE[type(state)][0] if row.action == action]
+    return next(row.must_give for row in rows if row.open_to(state.status, _roles(state, partner))) - {_spared(state)}
 
 
 def _spared(state: Act) -> str | None:
@@ -226,81 +272,45 @@ def _spared(state: Act) -> str | None:
     return "first_contact_on" if state.facts.get("contact") == "receiver_calls_referrer" else None
 
 
-def _kept(action: str, said: Facts) -> dict[str, Any]:
-    """An answer's reason is kept apart from the reason it was sent for."""
+def _roles(state: Act, by: str) -> frozenset[str]:
+    if isinstance(by, Office):
+        return frozenset({by})
+    party, last = state.party(by), state.last
+    wrote = last.get("by") == by or (last.get("reported") and "recipient" in party)
+    return party | {AUTHOR} if wrote else party
+
+
+def _too_late(row: Transition, state: Act, roles: frozenset[str], today: date) -> bool:
+    """Whether only the author may do it, and too long after."""
+    if row.within is None or roles & row.by != {AUTHOR}:
+        return False
+    return today > after_working_days(date.fromisoformat(state.last["on"]), row.within)
+
+
+_NAMED_APART = {"recipient": "new_recipient", "offer": "suggested_offer", "outcome": "evaluation"}
+_APART = ("redirect", "suggest", "evaluate")
+
+
+def _kept(state: Act, action: str, said: Facts) -> dict[str, Any]:
+    """What an act leaves in the facts: its reason apart from the reason it was sent for, follow-ups beside another."""
+    if action == "follow-up":
+        known, months = state.facts.get("follow_ups", {}), str(said["months"])
+        if months in known:
+            raise AlreadyRecorded
+        return {"follow_ups": {**known, months: said["situation"]}}
+    if action in _APART:
+        said = {_NAMED_APART.get(name, name): value for name, value in said.items()}
     return {f"{action}_reason" if name == "reason" else name: value for name, value in said.items()}
 
 
-def _planned(state: Act) -> dict[str, date | None]:
-    return {"planned_start": state.facts["planned_start"], "planned_end": state.facts.get("planned_end")}
+def _left_of(state: Act, action: str) -> dict[str, Any]:
+    """The facts that stay: what is taken back is gone, and who reported is said of the last act only."""
+    gone = {"reported_by", *(state.last.get("said", ()) if action in ("reopen", "resume") else ())}
+    return {name: value for name, value in state.facts.items() if name not in gone}
 
 
-Made = tuple[Payload, SealedPart | None]
-
-
-def _received(r: Referral, _given: Facts) -> Made:
-    return referrals.ReceivedV1(**r.common()), None
-
-
-def _accepted(r: Referral, given: Facts) -> Made:
-    event = referrals.AcceptedV1(**r.common(), first_contact_on=given.get("first_contact_on"), place=given.get("place"))
-    return event, None
-
-
-def _declined(r: Referral, given: Facts) -> Made:
-    return referrals.DeclinedV1(**r.common()), referrals.DeclinedSealed.model_validate(given)
-
-
-def _referral_started(r: Referral, given: Facts) -> Made:
-    event = referrals.StartedV1(
-        **r.common(),
-        started_on=given["started_on"],
-        answered_by=given.get("answered_by"),
-        answered_by_id=given.get("answered_by_id"),
-    )
-    return event, None
-
-
-def _referral_completed(r: Referral, given: Facts) -> Made:
-    return referrals.CompletedV1(**r.common()), referrals.CompletedSealed.model_validate(given)
-
-
-def _training_started(t: Training, given: Facts) -> Made:
-    return trainings.StartedV1(**t.common(), started_on=given["started_on"]), t.course()
-
-
-def _training_completed(t: Training, given: Facts) -> Made:
-    sealed = trainings.CompletedSealed.model_validate({"kind": t.facts["kind"], **given})
-    return trainings.CompletedV1(**t.common()), sealed
-
-
-def _confirmed(p: Placement, _given: Facts) -> Made:
-    return placements.ConfirmedV1(**p.common(), **_planned(p)), p.work()
-
-
-def _placement_started(p: Placement, given: Facts) -> Made:
-    return placements.StartedV1(**p.common(), started_on=given["started_on"]), p.work()
-
-
-def _ended(p: Placement, given: Facts) -> Made:
-    sealed = placements.EndedSealed.model_validate({"kind": p.facts["kind"], **given})
-    return placements.EndedV1(**p.common(), ended_on=given["ended_on"]), sealed
-
-
-_LIFE: dict[type[Act], tuple[lifecycle.Table, dict[str, Callable[[Any, Facts], Made]]]] = {
-    Referral: (
-        lifecycle.REFERRAL,
-        {
-            "receive": _received,
-            "accept": _accepted,
-            "decline": _declined,
-            "start": _referral_started,
-            "complete": _referral_completed,
-        },
-    ),
-    Training: (lifecycle.TRAINING, {"start": _training_started, "complete": _training_completed}),
-    Placement: (
-        lifecycle.PLACEMENT,
-        {"confirm": _confirmed, "start": _placement_started, "end": _ended},
-    ),
+_LIFE: dict[type[Act], tuple[Table, Makers]] = {
+    Referral: (lifecycle.REFERRAL, sayings.REFERRAL),
+    Training: (lifecycle.TRAINING, sayings.TRAINING),
+    Placement: (lifecycle.PLACEMENT, sayings.PLACEMENT),
 }

@@ -23,6 +23,9 @@ class Convention:
     scope: tuple[tuple[str, str, tuple[str, ...]], ...]
     shared_attributes: frozenset[str]
     reply_within_working_days: int
+    remind_on_working_days: tuple[int, ...] = (3, 5)
+    escalate_on_working_day: int = 7
+    expire_after_days: int = 30
 
     def in_force(self, on: date) -> bool:
         """Signed, and within its dates."""
@@ -96,11 +99,97 @@ def agreed(
     return frozenset().union(*(c.attributes for c in covering_consents))
 
 
+@dataclass(frozen=True, slots=True)
+class Disclosed:
+    """What a receiver is shown of a profile, and what it is not, with why: `secrecy`, `convention` or `consent`."""
+
+    shown: dict[str, Any]
+    withheld: dict[str, str]
+
+
 def disclosed(
     profile: Mapping[str, Any], shared: frozenset[str], agreed_to: frozenset[str], secrecy_class: str
-) -> dict[str, Any]:
+) -> Disclosed:
     """The profile a receiver gets: convention ∩ agreement, and nothing for one that is bound by no secrecy
     (art. 458 of the Penal Code asks a receiver who is)."""
-    if secrecy_class == "none":
-        return {}
-    return {name: profile[name] for name in PROFILE if name in shared & agreed_to and profile.get(name) is not None}
+    shown, withheld = {}, {}
+    for name in PROFILE:
+        if profile.get(name) is None:
+            continue
+        if secrecy_class == "none":
+            withheld[name] = "secrecy"
+        elif name not in shared:
+            withheld[name] = "convention"
+        elif name not in agreed_to:
+            withheld[name] = "consent"
+        else:
+            shown[name] = profile[name]
+    return Disclosed(shown, withheld)
+
+
+@dataclass(frozen=True, slots=True)
+class Receiver:
+    """Who is shown something of a person, by whom, for which moment. employer: it is outside professional secrecy."""
+
+    partner: str
+    referrer: str
+    moment: str
+    secrecy_class: str
+    employer: bool
+
+    @property
+    def purpose(self) -> str:
+        """What the person must have agreed to."""
+        return "employer" if self.employer else "referral"
+
+
+def disclosed_now(
+    profile: Mapping[str, Any],
+    receiver: Receiver,
+    conventions: Iterable[Convention],
+    consents: Iterable[Consent],
+    on: date,
+) -> Disclosed:
+    """As `disclosed`, by the conventions and agreements of that day; one that is missing withholds all it would let
+    through."""
+    known = list(conventions)
+    try:
+        shared = covering(known, receiver.referrer, receiver.partner, receiver.moment, on).shared_attributes
+    except NoConvention:
+        shared = frozenset()
+    try:
+        agreed_to = agreed(consents, known, receiver.partner, receiver.purpose, on)
+    except NoConsent:
+        agreed_to = frozenset()
+    return disclosed(profile, shared, agreed_to, receiver.secrecy_class)
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """A partner that shares acts with the home partner about a person. references: of those acts, newest last;
+    contact: the other party of the newest; employer: it met the person as one."""
+
+    partner: str
+    contact: str
+    references: tuple[str, ...]
+    employer: bool
+
+
+def uncovered(
+    holders: Iterable[Holder],
+    ended: Consent,
+    parties: frozenset[str],
+    standing: Iterable[Consent],
+    conventions: Iterable[Convention],
+    on: date,
+) -> list[Holder]:
+    """Of those that the ended agreement covered, the ones that no standing agreement covers. parties: of the ended
+    agreement's convention, if it named one."""
+    known, left = list(conventions), list(standing)
+
+    def covered(holder: Holder) -> bool:
+        purpose = "employer" if holder.employer else "referral"
+        was = purpose in ended.purposes and holder.partner in ended.partners | parties
+        return not was or any(c.covers(holder.partner, purpose, on, known) for c in left)
+
+    return [holder for holder in holders if not covered(holder)]

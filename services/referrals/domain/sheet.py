@@ -51,6 +51,20 @@ _PROFILE = ("age_band", "sex", "commune_nis", "education", "status", "household"
 _AGREEMENT = ("channel", "attributes", "expires_on", "evidence_ref")
 _DATES = frozenset({"happened_on", "expires_on"})
 _LISTS = frozenset({"obstacles", "attributes"})
+LIST_OF = {
+    **{
+        field: field
+        for field in ("age_band", "sex", "education", "household", "moment", "goal", "chosen_by", "contact")
+    },
+    "status": "person_status",
+    "obstacles": "obstacle",
+    "reason": "referral_reason",
+    "channel": "consent_channel",
+    "attributes": "attribute",
+}
+"""Field → the closed list that its codes are of."""
+Labels = Mapping[str, Mapping[str, str]]
+"""Field → (a code's label, as `plain` writes it) → the code."""
 _NEEDED = ("local_ref", "age_band", "sex", "commune_nis", "education", "status", "household")
 _ASKED = (*_NEEDED, "recipient", "moment", "reason", "goal", "chosen_by", "contact")
 IGNORED = "-"
@@ -129,17 +143,17 @@ def columns(sheet: Sheet, mapping: Mapping[str, str]) -> dict[str, int]:
     return found
 
 
-def referral(cells: Sequence[str], where: Mapping[str, int], labels: Mapping[str, str]) -> dict[str, Any]:
-    """A row as the body of `POST /referrals`. labels: a code's French label, as `plain` writes it → the code."""
+def referral(cells: Sequence[str], where: Mapping[str, int], labels: Labels) -> dict[str, Any]:
+    """A row as the body of `POST /referrals`: a cell holds a code or its label."""
     said = {field: cells[column].strip() for field, column in where.items() if cells[column].strip()}
     values: dict[str, Any] = {}
     for field, text in said.items():
         if field in _DATES:
             values[field] = _day(text)
         elif field in _LISTS:
-            values[field] = [_code(each, labels) for each in re.split(r"[|,/+]", text) if each.strip()]
+            values[field] = [_code(each, labels.get(field, {})) for each in re.split(r"[|,/+]", text) if each.strip()]
         else:
-            values[field] = text if field in {"local_ref", "evidence_ref"} else _code(text, labels)
+            values[field] = text if field in {"local_ref", "evidence_ref"} else _code(text, labels.get(field, {}))
     profile = {field: values.pop(field) for field in _PROFILE if field in values}
     agreement = {field: values.pop(field) for field in _AGREEMENT if field in values}
     person = {"profile": profile} | ({"local_ref": values.pop("local_ref")} if "local_ref" in values else {})

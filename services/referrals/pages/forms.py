@@ -26,6 +26,8 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "reason": "choice",
         "declined_by": "choice",
         "outcome": "choice",
+        "months": "choice",
+        "situation": "choice",
     }
 )
 """Field → kind of input. An action that must be given anything else is not for a page."""
@@ -48,11 +50,12 @@ class Input:
 
 @dataclass(frozen=True)
 class Section:
-    """One action that is open now, as a part of the page."""
+    """One action that is open now, as a part of the page. either: labels of which one has to be answered."""
 
     action: str
     label: str
     inputs: tuple[Input, ...]
+    either: tuple[str, ...] = ()
 
     @property
     def open(self) -> bool:
@@ -71,7 +74,7 @@ def section(
 ) -> Section | None:
     """An action's part of a page; None if the page cannot ask what must be given, or has no word for it."""
     label = words.action(noun, action)
-    if label is None or not must_give <= KINDS.keys():
+    if label is None or any(name not in KINDS for names in must_give for name in names.split("|")):
         return None
     inputs = tuple(
         Input(
@@ -86,13 +89,16 @@ def section(
         for name in form.model_fields
         if name in KINDS
     )
-    return Section(action, label, inputs)
+    either = (words.field(name) for names in must_give if "|" in names for name in names.split("|"))
+    return Section(action, label, inputs, tuple(either))
 
 
 def given(form: type[BaseModel], typed: Mapping[str, str], must_give: frozenset[str]) -> Any:
     """What was typed, as the call's body. Raises Wrong, and Problem for a text that may not be."""
-    values = {name: typed[name] for name in form.model_fields if name in KINDS and typed.get(name)}
-    wrong = {name: "missing" for name in must_give if name not in values}
+    values = {name: _code(form, name, typed[name]) for name in form.model_fields if name in KINDS and typed.get(name)}
+    wrong = {
+        names.split("|")[0]: "missing" for names in must_give if not any(name in values for name in names.split("|"))
+    }
     try:
         body = form.model_validate(values)
     except ValidationError as error:
@@ -109,6 +115,12 @@ class Wrong(Exception):
     def __init__(self, errors: Mapping[str, str]) -> None:
         super().__init__(", ".join(errors))
         self.errors = dict(errors)
+
+
+def _code(form: type[BaseModel], name: str, text: str) -> object:
+    """What was typed as the body takes it: a code may be a number, an input is always a text."""
+    listed = next((codes for codes in LIST_OF if (LIST_OF[codes], text) in _options(form, name)), ())
+    return next((code for code in listed if str(code) == text), text)
 
 
 def _options(form: type[BaseModel], name: str) -> list[tuple[str, str]]:

@@ -11,7 +11,10 @@ from services.referrals.pages.words import Words
 DATES = frozenset(
     {"reply_by", "first_contact_on", "expected_on", "planned_start", "planned_end", "started_on", "ended_on"}
 )
-PARTNERS = frozenset({"referrer", "recipient", "operator", "home", "proposer", "employer", "legal_employer"})
+PARTNERS = frozenset(
+    {"referrer", "recipient", "operator", "home", "proposer", "employer", "legal_employer"}
+    | {"new_recipient", "suggested_partner"}
+)
 LISTS: Mapping[str, str] = {
     "moment": "Moment",
     "goal": "Goal",
@@ -30,6 +33,12 @@ LISTS: Mapping[str, str] = {
     "training.kind": "TrainingKind",
     "training.outcome": "TrainingOutcome",
     "placement.kind": "PlacementKind",
+    "placement.outcome": "ReferralOutcome",
+    "evaluation": "ReferralOutcome",
+    "months": "FollowUpMonths",
+    "situation": "Situation",
+    "reopen_reason": "ReopenReason",
+    "void_reason": "VoidReason",
 }
 """Field, with its noun where it means something else elsewhere → the closed list its codes are of."""
 PROFILE: Mapping[str, str] = {
@@ -43,7 +52,7 @@ PROFILE: Mapping[str, str] = {
 }
 UNSAID = frozenset(
     {"referral_id", "training_id", "placement_id", "beneficiary", "version", "actions", "ref", "status", "disclosed"}
-    | {"follows", "alternative_to", "parent", "answered_by"}
+    | {"follows", "alternative_to", "parent", "answered_by", "alternatives"}
 )
 """For systems: ids, numbers and links between records. `ref` and `status` head the page, `disclosed` is `profile`."""
 
@@ -84,7 +93,10 @@ def said(noun: str, name: str, value: object, words: Words, directory: Directory
         return words.day(text)
     if name in PARTNERS:
         return directory.partners.get(text, text)
-    if name == "offer":
+    if isinstance(value, Mapping):
+        each = ((words.code("FollowUpMonths", months), words.code("Situation", each)) for months, each in value.items())
+        return ", ".join(f"{when} : {situation}" for when, situation in each)
+    if name in ("offer", "suggested_offer"):
         return directory.offers.get(text, text)
     codes = LISTS.get(f"{noun}.{name}") or LISTS.get(name)
     return words.code(codes, text) if codes else text

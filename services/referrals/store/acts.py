@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 from uuid import UUID
@@ -11,6 +13,7 @@ from psycopg.types.json import Jsonb
 from sqlalchemy import Connection
 
 from jalons.database import execute
+from jalons.privacy.audit import Line, note
 from services.referrals.domain.acts import Act, Placement, Referral, Training
 
 S = TypeVar("S", bound=Act)
@@ -18,6 +21,10 @@ S = TypeVar("S", bound=Act)
 
 class AlreadyOpen(Exception):
     """The person has an open referral to the same offer."""
+
+
+class Erased(Exception):
+    """The person it was about has been erased: its state stays, and nothing more happens to it."""
 
 
 @dataclass(frozen=True)
@@ -35,42 +42,51 @@ class Acts(Generic[S]):
     def add(self, conn: Connection, state: S) -> None:
         """Insert a new one. Raises AlreadyOpen."""
         slots = ", ".join(["%s"] * len(self._all))
-        try:
+        with _one_open():
             execute(
                 conn,
                 f"INSERT INTO {self.table} ({', '.join(self._all)}) VALUES ({slots})",
                 self._values(state),
             )
-        except UniqueViolation as error:
-            if error.diag.constraint_name == "referrals_one_open":
-                raise AlreadyOpen from None
-            raise
 
     def save(self, conn: Connection, state: S) -> None:
-        """Write a state back."""
-        execute(
-            conn,
-            f"UPDATE {self.table} SET status = %s, version = %s, facts = %s WHERE id = %s",
-            (state.status, state.version, Jsonb(dict(state.facts)), state.id),
-        )
+        """Write a state back. Raises AlreadyOpen."""
+        with _one_open():
+            execute(
+                conn,
+                f"UPDATE {self.table} SET status = %s, version = %s, facts = %s WHERE id = %s",
+                (state.status, state.version, Jsonb(dict(state.facts)), state.id),
+            )
 
     def find(self, conn: Connection, named: UUID | str, *, lock: bool = False) -> S | None:
-        """By id or spoken reference. lock: the person's row first, then its own, as every writer does."""
+        """By id or spoken reference. lock: the person's row first, then its own, as every writer does.
+
+        Raises Erased where a lock is asked for and there is no person any more.
+        """
         column = "id" if isinstance(named, UUID) else "reference"
         chosen = ", ".join(f"t.{name}" for name in self._all)
+        person = None
         if lock:
-            execute(
+            person = execute(
                 conn,
                 "SELECT 1 FROM beneficiaries WHERE ref ="
                 f" (SELECT ref FROM {self.table} WHERE {column} = %s) FOR UPDATE",
                 (named,),
-            )
+            ).fetchone()
         row = execute(
             conn,
             f"SELECT {chosen} FROM {self.table} t WHERE t.{column} = %s" + (" FOR UPDATE" if lock else ""),
             (named,),
         ).fetchone()
-        return self.kind(**row._asdict()) if row else None
+        if row and lock and person is None:
+            raise Erased
+        return self._read(conn, row) if row else None
+
+    def of_person(self, conn: Connection, ref: UUID) -> list[S]:
+        """All of a person, locked, oldest first; the caller holds the person."""
+        chosen = ", ".join(self._all)
+        rows = execute(conn, f"SELECT {chosen} FROM {self.table} WHERE ref = %s ORDER BY id FOR UPDATE", (ref,))
+        return [self._read(conn, row) for row in rows]
 
     def page(
         self, conn: Connection, party: str, partner: str, *, status: str | None, before: UUID, limit: int
@@ -83,11 +99,27 @@ class Acts(Generic[S]):
             " AND (%s::text IS NULL OR status = %s) ORDER BY id DESC LIMIT %s",
             (partner, before, status, status, limit),
         )
-        return [self.kind(**row._asdict()) for row in rows]
+        return [self._read(conn, row) for row in rows]
+
+    def _read(self, conn: Connection, row: Any) -> S:
+        """A row as its state, told to the audit."""
+        state = self.kind(**row._asdict())
+        note(conn, Line(str(state.ref), self.kind.__name__.lower(), thing=state.id, reference=state.reference))
+        return state
 
     def _values(self, state: S) -> tuple[Any, ...]:
         values = {name: getattr(state, name) for name in self._all}
         return tuple(Jsonb(dict(value)) if name == "facts" else value for name, value in values.items())
+
+
+@contextmanager
+def _one_open() -> Iterator[None]:
+    try:
+        yield
+    except UniqueViolation as error:
+        if error.diag.constraint_name == "referrals_one_open":
+            raise AlreadyOpen from None
+        raise
 
 
 REFERRALS = Acts("referrals", Referral, ("referrer", "recipient", "moment", "offer"))

@@ -21,18 +21,22 @@ Row = dict[str, Any]
 
 _CONVENTION_COLUMNS = (
     "convention_id, parties, status, valid_from, valid_to, scope, shared_attributes, legal_basis,"
-    " reply_within_working_days, remind_on_working_days, expire_after_days, version"
+    " reply_within_working_days, remind_on_working_days, expire_after_days, escalate_on_working_day, retention_months,"
+    " version"
 )
 
 _TAKEN = f"""
     SELECT count(*)::int FROM (
         SELECT r.ref FROM referrals r WHERE r.offer = o.offer AND r.status IN {REFERRAL_HOLDS}
+        AND NOT r.facts ? 'erased'
         UNION
         SELECT p.ref FROM placements p
         WHERE p.facts->>'offer' = o.offer AND p.status IN {PLACEMENT_HOLDS} AND o.type = 'emploi'
+        AND NOT p.facts ? 'erased'
     ) AS held
 """
-"""The persons who hold a place of the offer `o`: each once, by a referral, a placement or both."""
+"""The persons who hold a place of the offer `o`: each once, by a referral, a placement or both; an erased person
+holds none."""
 
 
 def lock_name(conn: Connection, kind: str, name: str) -> None:
@@ -240,6 +244,17 @@ def _signed(conn: Connection, parties: list[str]) -> list[Convention]:
     return [as_convention(row._asdict()) for row in rows]
 
 
+def signed_of(conn: Connection, partner: str) -> list[Convention]:
+    """The signed conventions a partner is a party of, oldest first."""
+    rows = execute(
+        conn,
+        f"SELECT {_CONVENTION_COLUMNS} FROM conventions"
+        " WHERE parties @> ARRAY[%s::text] AND status = 'signed' ORDER BY convention_id",
+        (partner,),
+    )
+    return [as_convention(row._asdict()) for row in rows]
+
+
 def as_convention(row: Row) -> Convention:
     """The part of a row that decides whether a referral is covered."""
     return Convention(
@@ -251,6 +266,9 @@ def as_convention(row: Row) -> Convention:
         tuple((s["from"], s["to"], tuple(s["moments"])) for s in row["scope"]),
         frozenset(row["shared_attributes"]),
         row["reply_within_working_days"],
+        tuple(row["remind_on_working_days"]),
+        row["escalate_on_working_day"],
+        row["expire_after_days"],
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -12,12 +12,13 @@ from psycopg.types.json import Jsonb
 from sqlalchemy import Connection
 
 from jalons.database import execute, one
+from jalons.privacy.audit import Line, note
 from services.referrals.domain.agreement import Consent
 
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """A person's row."""
+    """A person's row. version: of the whole record; the profile's own former versions are in the log."""
 
     ref: UUID
     home: str
@@ -26,9 +27,14 @@ class Person:
     profile_version: int
     registered: datetime
     wrapped_key: str | None
+    status: str = "active"
+    version: int = 1
+    left_on: date | None = None
 
 
-_COLUMNS = "b.ref, b.home, b.local_ref, b.profile, b.profile_version, b.registered, k.wrapped"
+_COLUMNS = (
+    "b.ref, b.home, b.local_ref, b.profile, b.profile_version, b.registered, k.wrapped, b.status, b.version, b.left_on"
+)
 _FROM = "FROM beneficiaries b LEFT JOIN person_keys k ON k.ref = b.ref"
 
 
@@ -40,7 +46,13 @@ def find(conn: Connection, named: UUID, partner: str, *, lock: bool = False) -> 
         " (SELECT a.ref FROM aliases a WHERE a.alias = %s AND a.partner = %s)" + (" FOR UPDATE OF b" if lock else ""),
         (named, partner, named, partner),
     ).fetchone()
-    return _person(row) if row else None
+    return _person(conn, row) if row else None
+
+
+def home_ref(conn: Connection, named: UUID, partner: str) -> UUID | None:
+    """The ref of a partner's own person; None for a stranger, and for one whose key was destroyed."""
+    person = find(conn, named, partner)
+    return person.ref if person and person.home == partner and person.wrapped_key else None
 
 
 def by_local_ref(conn: Connection, home: str, local_ref: str) -> Person | None:
@@ -50,7 +62,7 @@ def by_local_ref(conn: Connection, home: str, local_ref: str) -> Person | None:
         f"SELECT {_COLUMNS} {_FROM} WHERE b.home = %s AND b.local_ref = %s",
         (home, local_ref),
     ).fetchone()
-    return _person(row) if row else None
+    return _person(conn, row) if row else None
 
 
 def page(conn: Connection, home: str, after: UUID, limit: int) -> list[Person]:
@@ -60,7 +72,7 @@ def page(conn: Connection, home: str, after: UUID, limit: int) -> list[Person]:
         f"SELECT {_COLUMNS} {_FROM} WHERE b.home = %s AND b.ref > %s ORDER BY b.ref LIMIT %s",
         (home, after, limit),
     )
-    return [_person(row) for row in rows]
+    return [_person(conn, row) for row in rows]
 
 
 def add(conn: Connection, person: Person) -> bool:
@@ -84,15 +96,26 @@ def add(conn: Connection, person: Person) -> bool:
     return True
 
 
-def set_profile(conn: Connection, ref: UUID, profile: Mapping[str, Any]) -> int:
-    """Replace the bands; the new version."""
+def set_profile(conn: Connection, ref: UUID, profile: Mapping[str, Any]) -> tuple[int, int]:
+    """Replace the bands; the new versions, of the profile and of the record."""
+    row = one(
+        conn,
+        "UPDATE beneficiaries SET profile = %s, profile_version = profile_version + 1, version = version + 1"
+        " WHERE ref = %s RETURNING profile_version, version",
+        (Jsonb(dict(profile)), ref),
+    )
+    return row.profile_version, row.version
+
+
+def set_status(conn: Connection, ref: UUID, status: str, left_on: date | None) -> int:
+    """Active, paused, or left on a day; the record's new version."""
     return int(
         one(
             conn,
-            "UPDATE beneficiaries SET profile = %s, profile_version = profile_version + 1 WHERE ref = %s"
-            " RETURNING profile_version",
-            (Jsonb(dict(profile)), ref),
-        ).profile_version
+            "UPDATE beneficiaries SET status = %s, left_on = %s, version = version + 1 WHERE ref = %s"
+            " RETURNING version",
+            (status, left_on, ref),
+        ).version
     )
 
 
@@ -112,18 +135,20 @@ def keep_alias(conn: Connection, alias: UUID, ref: UUID, partner: str) -> None:
 
 
 def consents(conn: Connection, ref: UUID) -> list[Consent]:
-    """The agreements of a person that were not withdrawn."""
-    rows = execute(conn, "SELECT * FROM consents WHERE ref = %s AND withdrawn IS NULL", (ref,))
-    return [
-        Consent(
-            frozenset(row.partners),
-            row.convention_id,
-            frozenset(row.purposes),
-            frozenset(row.attributes),
-            row.expires_on,
-        )
-        for row in rows
-    ]
+    """The agreements of a person that were neither withdrawn nor said to have expired."""
+    rows = execute(conn, "SELECT * FROM consents WHERE ref = %s AND withdrawn IS NULL AND expired IS NULL", (ref,))
+    return [as_consent(row) for row in rows]
+
+
+def as_consent(row: Any) -> Consent:
+    """The part of a row that decides what it covers."""
+    return Consent(
+        frozenset(row.partners),
+        row.convention_id,
+        frozenset(row.purposes),
+        frozenset(row.attributes),
+        row.expires_on,
+    )
 
 
 def consent_rows(conn: Connection, ref: UUID) -> list[dict[str, Any]]:
@@ -161,29 +186,15 @@ def add_consent(
     )
 
 
-def withdraw(conn: Connection, ref: UUID, consent_id: UUID, now: datetime) -> tuple[list[str], bool] | None:
-    """Take an agreement back: the partners it named, and whether it was still standing; None if there is none."""
+def by_ref(conn: Connection, ref: UUID, *, lock: bool = False) -> Person | None:
+    """A person by the ref itself, for the hub."""
     row = execute(
-        conn, "SELECT partners, withdrawn FROM consents WHERE ref = %s AND consent_id = %s", (ref, consent_id)
+        conn, f"SELECT {_COLUMNS} {_FROM} WHERE b.ref = %s" + (" FOR UPDATE OF b" if lock else ""), (ref,)
     ).fetchone()
-    if row is None:
-        return None
-    execute(conn, "UPDATE consents SET withdrawn = coalesce(withdrawn, %s) WHERE consent_id = %s", (now, consent_id))
-    return list(row.partners), row.withdrawn is None
+    return _person(conn, row) if row else None
 
 
-def disclosures(conn: Connection, ref: UUID) -> list[dict[str, Any]]:
-    """Who received which attribute, when: what every referral let through."""
-    rows = execute(
-        conn,
-        "SELECT recipient, reference, facts->'disclosed' AS disclosed, facts->>'sent_at' AS at"
-        " FROM referrals WHERE ref = %s ORDER BY id",
-        (ref,),
-    )
-    return [
-        {"partner": r.recipient, "reference": r.reference, "at": r.at, "attributes": sorted(r.disclosed)} for r in rows
-    ]
-
-
-def _person(row: Any) -> Person:
-    return Person(*row)
+def _person(conn: Connection, row: Any) -> Person:
+    person = Person(*row)
+    note(conn, Line(str(person.ref), "beneficiary"))
+    return person

@@ -1,0 +1,107 @@
+"""`GET /audit`: the home partner learns who read or wrote what of its person; the coordinator, who met an act."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Query
+from pydantic import AwareDatetime, BaseModel
+from sqlalchemy import Connection, Engine
+
+from jalons import clock
+from jalons.database import transact
+from jalons.http import actor
+from jalons.identity import Principal, forbidden, require
+from jalons.privacy.audit import Asked, Audit, Caller, Line
+from jalons.privacy.references import normalise
+from jalons.problems import Problem
+
+Reader = Annotated[Principal, Depends(require("partner", "coordinator"))]
+Actor = Annotated[str | None, Depends(actor)]
+At = Annotated[AwareDatetime | None, Query()]
+Home = Callable[[Connection, UUID, str], UUID | None]
+"""The ref of the person that a partner means and is the home of; None for anybody else, and for one who was erased."""
+_NEWEST = 2**63 - 1
+
+
+class Seen(BaseModel):
+    """One line. actor: the acting partner's own code. call: as the header `Jalons-Call` of a writing call's answer."""
+
+    at: AwareDatetime
+    call: UUID
+    partner: str
+    actor: str | None
+    noun: str
+    action: str
+    reference: str | None
+    purpose: str | None
+
+
+class SeenPage(BaseModel):
+    """next: give it as `cursor` for what came before; null on the last page."""
+
+    items: list[Seen]
+    next: str | None
+
+
+def audit_routes(engine: Engine, audit: Audit, home: Home) -> APIRouter:
+    """The one route, in each service that shows persons."""
+    routes = APIRouter(tags=["persons"])
+
+    @routes.get("/audit", summary="Who read or wrote what of a person, when and why; newest first")
+    def listed(
+        caller: Reader,
+        by: Actor,
+        beneficiary: Annotated[UUID | None, Query(description="one of your persons, by the ref (home partner)")] = None,
+        reference: Annotated[str | None, Query(max_length=20, description="an act's (coordinator)")] = None,
+        from_: Annotated[At, Query(alias="from")] = None,
+        to: At = None,
+        cursor: Annotated[str | None, Query(max_length=20, pattern=r"^[0-9]{1,18}$")] = None,
+        limit: Annotated[int, Query(ge=1, le=500)] = 100,
+    ) -> SeenPage:
+        """`action` is the event's own word, or `read`. This look is a line too, of the next answer."""
+        asked = Asked(from_, to, int(cursor) if cursor else _NEWEST, limit)
+        if (beneficiary is None) == (reference is None):
+            raise _which()
+
+        def of_person(conn: Connection, named: UUID) -> list[dict[str, Any]]:
+            ref = home(conn, named, caller.partner) if caller.partner else None
+            if ref is None:
+                raise _unknown("person")
+            lines = audit.of_person(conn, str(ref), asked)
+            audit.write(conn, Caller(caller, clock.new_id(), clock.now(), by), [Line(str(ref), "audit")])
+            return lines
+
+        def of_act(conn: Connection, said: str) -> list[dict[str, Any]]:
+            known = normalise(said)
+            if known is None:
+                raise _unknown("act")
+            return audit.of_act(conn, known, asked)
+
+        if beneficiary is not None:
+            if not caller.has("partner"):
+                raise forbidden("partner")
+            rows = transact(engine, lambda conn: of_person(conn, beneficiary))
+        else:
+            if not caller.has("coordinator"):
+                raise forbidden("coordinator")
+            rows = transact(engine, lambda conn: of_act(conn, reference or ""))
+        following = str(rows[-1]["id"]) if len(rows) == limit else None
+        return SeenPage(items=[Seen(**row) for row in rows], next=following)
+
+    return routes
+
+
+def _which() -> Problem:
+    return Problem(
+        422,
+        "invalid",
+        "An audit is asked of one person or of one act.",
+        "Give `beneficiary` (the home partner, by the ref) or `reference` (the coordinator), not both.",
+    )
+
+
+def _unknown(what: str) -> Problem:
+    return Problem(404, "not_found", f"There is no such {what}, or it is not yours.", "Check the id you were given.")

@@ -1,0 +1,522 @@
+"""What the Python client promises, blocking and awaited alike, against a real hub and what may stand before it."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import itertools
+import json
+import logging
+import pickle
+import time
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, get_type_hints
+
+import httpx
+import psycopg
+import pytest
+
+from jalons import client as sdk
+from jalons.client import acts, bodies, nouns
+from jalons.client.exchange import Addresses, Call, Exchange
+from jalons.database import engine
+from jalons.embedded.stack import Stack
+from services.referrals.api import bodies as forms
+from services.referrals.api.acts import ACTIONS
+from services.referrals.api.offers import Asked
+from services.referrals.keyring import SigningKeys
+from tests.support.between import Between, between, drop_the_answer, drop_the_call, refuse
+from tests.support.calls import course, sheet, work
+from tests.support.network import PROFILE, Network
+
+Hub = nouns.Hub[Any, Any]
+SHORT = 3.0
+"""A patience that a test can wait for."""
+
+
+class Blocking:
+    """Calls made at once."""
+
+    def client(self, hub: str | Mapping[str, Any], client_id: str, secret: str, patience: float) -> sdk.Client:
+        return sdk.Client(hub, client_id, secret, patience=patience)
+
+    def one(self, answer: sdk.Answer) -> sdk.Answer:
+        return answer
+
+    def some(self, answers: Iterator[sdk.Answer], most: int | None) -> list[sdk.Answer]:
+        return list(itertools.islice(answers, most))
+
+    def close(self, client: sdk.Client) -> None:
+        client.close()
+
+
+class Awaited:
+    """The same calls, awaited in a loop of the test's."""
+
+    def __init__(self) -> None:
+        self.loop = asyncio.new_event_loop()
+
+    def client(self, hub: str | Mapping[str, Any], client_id: str, secret: str, patience: float) -> sdk.AsyncClient:
+        return sdk.AsyncClient(hub, client_id, secret, patience=patience)
+
+    def one(self, answer: Awaitable[sdk.Answer]) -> sdk.Answer:
+        async def awaited() -> sdk.Answer:
+            return await answer
+
+        return self.loop.run_until_complete(awaited())
+
+    def some(self, answers: AsyncIterator[sdk.Answer], most: int | None) -> list[sdk.Answer]:
+        async def collected() -> list[sdk.Answer]:
+            found: list[sdk.Answer] = []
+            while most is None or len(found) < most:
+                try:
+                    found.append(await anext(answers))
+                except StopAsyncIteration:
+                    break
+            return found
+
+        return self.loop.run_until_complete(collected())
+
+    def close(self, client: sdk.AsyncClient) -> None:
+        self.loop.run_until_complete(client.aclose())
+
+
+@pytest.fixture(params=["blocking", "awaited"])
+def way(request: pytest.FixtureRequest) -> Iterator[Any]:
+    """Both ways to make the same calls."""
+    if request.param == "blocking":
+        yield Blocking()
+        return
+    awaited = Awaited()
+    yield awaited
+    awaited.loop.run_until_complete(awaited.loop.shutdown_asyncgens())
+    awaited.loop.close()
+
+
+class Partner:
+    """A partner's system built on the client."""
+
+    def __init__(self, way: Any, hub: str | Mapping[str, Any], client_id: str, secret: str, patience: float) -> None:
+        self.way = way
+        self.hub: Hub = way.client(hub, client_id, secret, patience)
+
+    def one(self, answer: Any) -> sdk.Answer:
+        found: sdk.Answer = self.way.one(answer)
+        return found
+
+    def some(self, answers: Any, most: int | None = None) -> list[sdk.Answer]:
+        found: list[sdk.Answer] = self.way.some(answers, most)
+        return found
+
+    def refer(self, **more: Any) -> sdk.Answer:
+        return self.one(self.hub.referrals.send(**sheet(**more)))
+
+    @property
+    def exchange(self) -> Exchange:
+        driver: Any = self.hub._do
+        found: Exchange = driver._exchange
+        return found
+
+
+@pytest.fixture
+def partner(way: Any, network: Network) -> Iterator[Any]:
+    """A partner by its slug, at the hub or at another address."""
+    made: list[Partner] = []
+
+    def of(slug: str, hub: str | Mapping[str, Any] | None = None, patience: float = SHORT) -> Partner:
+        known = network[slug]
+        made.append(Partner(way, hub or network.info, known.client_id, known.client_secret, patience))
+        return made[-1]
+
+    yield of
+    for each in made:
+        way.close(each.hub)
+
+
+@pytest.fixture
+def hotton(partner: Any) -> Partner:
+    found: Partner = partner("cpas-hotton")
+    return found
+
+
+@pytest.fixture
+def trusquin(partner: Any) -> Partner:
+    found: Partner = partner("le-trusquin")
+    return found
+
+
+@pytest.fixture
+def before(network: Network) -> Iterator[Between]:
+    """Something that stands before referrals."""
+    with between(network.info["referrals"]) as standing:
+        yield standing
+
+
+def at(standing: Between, network: Network) -> dict[str, Any]:
+    """The hub, with that before referrals."""
+    return {**network.info, "referrals": standing.url}
+
+
+def sent_to(network: Network, home: str) -> int:
+    """How many referrals a partner has sent."""
+    with psycopg.connect(network.info["database"]) as conn:
+        row = conn.execute("SELECT count(*) FROM referrals.referrals WHERE referrer = %s", (home,)).fetchone()
+    return int(row[0]) if row else 0
+
+
+def test_a_referral_goes_its_way_by_named_acts_and_by_the_generic_one(hotton: Partner, trusquin: Partner) -> None:
+    sent = hotton.refer()
+    assert (sent["status"], sent.etag, uuid.UUID(sent.call).version) == ("sent", '"1"', 7)
+    accepted = trusquin.one(trusquin.hub.referrals.accept(sent["ref"], first_contact_on=date(2026, 12, 1), place=None))
+    assert (accepted["status"], accepted["first_contact_on"]) == ("accepted", "2026-12-01")
+    started = trusquin.one(trusquin.hub.referrals.act(sent["referral_id"], "start", started_on="2026-11-20"))
+    assert started["status"] == "started"
+    read = hotton.one(hotton.hub.referrals.get(sent["referral_id"]))
+    assert (read["status"], read.etag) == ("started", '"3"')
+
+
+def test_persons_trainings_and_placements_are_called_by_their_nouns(hotton: Partner, trusquin: Partner) -> None:
+    local_ref = f"T/{uuid.uuid4().hex[:8]}"
+    person = hotton.one(hotton.hub.beneficiaries.register(profile=PROFILE, local_ref=local_ref))["beneficiary"]
+    assert [each["beneficiary"] for each in hotton.some(hotton.hub.beneficiaries.list(local_ref=local_ref))] == [person]
+    agreed = hotton.one(
+        hotton.hub.beneficiaries.consent(
+            person, partners=["home-hotton"], purposes=["employer"], channel="paper", expires_on=date(2030, 1, 1)
+        )
+    )
+    placement = hotton.one(hotton.hub.placements.propose(**work(beneficiary=person)))
+    assert placement["status"] == "proposed"
+    withdrawn = hotton.one(hotton.hub.beneficiaries.withdraw(person, agreed["consent_id"]))
+    assert withdrawn["status"] == "withdrawn"
+    assert len(hotton.some(hotton.hub.beneficiaries.consents(person))) == 1
+    alias = trusquin.one(trusquin.hub.referrals.get(hotton.refer()["ref"]))["beneficiary"]
+    training = trusquin.one(trusquin.hub.trainings.enrol(**course(beneficiary=alias)))
+    assert trusquin.one(trusquin.hub.trainings.start(training["ref"], started_on="2026-11-20"))["status"] == "started"
+
+
+def test_lists_are_read_page_by_page_to_their_end(hotton: Partner) -> None:
+    refs = [hotton.refer()["ref"] for _ in range(3)]
+    pages = hotton.hub._do.many(Call("GET", "referrals", "/referrals", {"box": "sent", "status": "sent", "limit": 2}))
+    found = [each["ref"] for each in hotton.some(pages)]
+    assert found[:3] == refs[::-1]
+    assert len(found) == len(set(found))
+    assert found == [each["ref"] for each in hotton.some(hotton.hub.referrals.list(box="sent", status="sent"))]
+
+
+def test_what_has_no_method_of_its_own_is_called_by_its_path(hotton: Partner) -> None:
+    hub = hotton.hub
+    assert "referrals_sent" in str(hotton.one(hub.call("GET", "/counts/measures", service="observation")))
+    assert len(hotton.one(hub.call("GET", "/partners", query={"limit": 1}))["items"]) == 1
+    assert len(hotton.one(hub.call("GET", "/partners?limit=2"))["items"]) == 2
+    made = hotton.one(hub.call("POST", "/beneficiaries", {"profile": PROFILE}, actor="c-17"))
+    assert made.call
+
+
+def test_a_table_is_imported_once_however_often_its_call_is_repeated(
+    partner: Any, network: Network, before: Between
+) -> None:
+    hotton = partner("cpas-hotton", at(before, network))
+    columns = "age_band sex commune_nis education status household recipient moment reason goal chosen_by contact"
+    values = "25-29,F,6990,higher,ris,alone,le-trusquin,formation,training,nonsense,together,person_comes"
+    lines = [",".join(["local_ref", *columns.split()]), *(f"I/{number},{values}" for number in range(130))]
+    table = "\n".join(lines).encode()
+    before.mishaps.append(drop_the_answer)
+    taken = hotton.one(hotton.hub.imports.send(table, dry_run=True))
+    assert (taken["rows"], taken["dry_run"]) == (130, True)
+    assert len(set(before.keys("/imports"))) == 1
+    rows = hotton.some(hotton.hub.imports.rows(taken["import_id"], outcome="refused"))
+    assert len({row["row"] for row in rows}) == len(rows) == 130
+    assert hotton.one(hotton.hub.imports.get(taken["import_id"]))["status"] in {"working", "finished"}
+
+
+def test_the_log_is_polled_from_a_position_on(hotton: Partner) -> None:
+    person = hotton.refer()["beneficiary"]
+    deadline = time.monotonic() + 10
+    mine: list[sdk.Answer] = []
+    while len(mine) < 3 and time.monotonic() < deadline:
+        mine = [each for each in hotton.some(hotton.hub.events(limit=7)) if each["subject"] == person]
+    assert [each["type"].split(".")[1] for each in mine] == ["beneficiary", "consent", "referral"]
+    after = mine[-1]["position"]
+    assert all(each["position"] > after for each in hotton.some(hotton.hub.events(after=after)))
+    assert hotton.one(hotton.hub.events_page(after=after))["next"] >= after
+
+
+def test_a_stream_tells_what_comes_and_goes_on_where_it_was_left(hotton: Partner) -> None:
+    person = hotton.refer()["beneficiary"]
+    told = hotton.some(hotton.hub.stream(types=["referral.sent", "consent.*"], after=0), most=2)
+    assert told[0]["position"] < told[1]["position"]
+    again = hotton.some(hotton.hub.stream(types=["referral.sent", "consent.*"], after=told[0]["position"]), most=1)
+    assert again == told[1:]
+    types = {"jalons.referral.sent.v1", "jalons.consent.given.v1", "jalons.consent.withdrawn.v1"}
+    assert {each["type"] for each in told} <= types
+    assert person
+
+
+def test_a_stream_that_breaks_off_goes_on_after_the_last_whole_event(
+    partner: Any, network: Network, before: Between
+) -> None:
+    hotton = partner("cpas-hotton", {**network.info, "observation": before.url})
+    whole = b'id: %d\nevent: x\ndata: {"type": "x", "subject": "%d"}\n\n'
+    streamed = {"Content_Type": "text/event-stream"}
+    before.mishaps += [
+        refuse(200, b"retry: 50\n\n" + whole % (5, 5) + b'id: 6\nevent: x\ndata: {"type"', **streamed),
+        refuse(503, Retry_After="0"),
+        refuse(200, b":\n\n" + whole % (6, 6), **streamed),
+    ]
+    told = hotton.some(hotton.hub.stream(after=4), most=2)
+    assert [(each["position"], each["subject"]) for each in told] == [(5, "5"), (6, "6")]
+    assert [call.query for call in before.calls] == ["after=4", "after=5", "after=5"]
+
+
+def test_counts_and_pathways_are_read_from_observation(hotton: Partner) -> None:
+    person = hotton.refer()["beneficiary"]
+    counted = hotton.one(hotton.hub.counts("referrals_sent", by=["month", "partner"], first="2026-01", last="2026-12"))
+    assert counted["by"] == ["month", "partner"]
+    deadline = time.monotonic() + 10
+    while True:
+        try:
+            pathway = hotton.one(hotton.hub.pathways.get(person, as_of=datetime.now(UTC)))
+            break
+        except sdk.NotFound:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+    assert pathway["beneficiary"] == person
+
+
+def test_subscriptions_and_deliveries_are_notifications(trusquin: Partner) -> None:
+    name = f"s-{uuid.uuid4().hex[:8]}"
+    hub = trusquin.hub
+    made = trusquin.one(hub.subscriptions.put(name, url="http://127.0.0.1:9/x", types=["jalons.referral.*"]))
+    assert made["secret"].startswith("whsec_")
+    assert trusquin.one(hub.subscriptions.act(name, "pause"))["status"] == "paused"
+    assert name in {each["name"] for each in trusquin.some(hub.subscriptions.list())}
+    assert isinstance(trusquin.some(hub.deliveries.list(channel="email"), most=3), list)
+
+
+def test_a_refusal_is_an_exception_with_its_cause_and_its_cure(hotton: Partner, trusquin: Partner) -> None:
+    ref = hotton.refer()["ref"]
+    with pytest.raises(sdk.NotAllowed) as refused:
+        hotton.one(hotton.hub.referrals.accept(ref, first_contact_on="2026-12-01"))
+    problem = refused.value
+    assert (problem.status, problem.code) == (409, "transition_not_allowed")
+    assert problem.detail in str(problem)
+    assert problem.cure in str(problem)
+    with pytest.raises(sdk.NotAllowed) as refused:
+        trusquin.one(trusquin.hub.referrals.complete(ref, outcome="reached"))
+    assert {"accept", "decline"} <= set(refused.value.actions)
+    copied = pickle.loads(pickle.dumps(refused.value))
+    assert (type(copied), copied.actions, str(copied)) == (sdk.NotAllowed, refused.value.actions, str(refused.value))
+
+
+def test_each_refusal_that_a_caller_branches_on_has_its_own_name(hotton: Partner, partner: Any) -> None:
+    with pytest.raises(sdk.NoConvention):
+        hotton.refer(recipient="forem-marche")
+    with pytest.raises(sdk.NoConsent):
+        hotton.refer(agreement=None)
+    with pytest.raises(sdk.NotFound):
+        hotton.one(hotton.hub.referrals.get("R-7K4M-2QQ"))
+    with pytest.raises(sdk.Forbidden):
+        hotton.one(hotton.hub.partners.set_status("le-trusquin", "left"))
+    with pytest.raises(sdk.Invalid) as refused:
+        hotton.refer(moment="retraite")
+    assert "moment" in refused.value.fields
+    with pytest.raises(sdk.Unauthorised):
+        unknown = partner("cpas-hotton")
+        unknown.exchange._basic = httpx.BasicAuth("nobody", "wrong")
+        unknown.refer()
+
+
+def test_what_was_read_is_changed_only_if_it_stayed(hotton: Partner, trusquin: Partner) -> None:
+    ref = hotton.refer()["ref"]
+    read = trusquin.one(trusquin.hub.referrals.get(ref))
+    trusquin.one(trusquin.hub.referrals.receive(ref, if_match=read.etag))
+    with pytest.raises(sdk.Stale):
+        trusquin.one(trusquin.hub.referrals.accept(ref, first_contact_on="2026-12-01", if_match=read.etag))
+
+
+def test_a_token_that_is_over_is_renewed_and_the_call_made_again(
+    hotton: Partner, network: Network, stack: Stack
+) -> None:
+    pool = engine(stack.settings.database_url, "referrals", pool=1)
+    signing = SigningKeys(pool, stack.settings.secret_key.get_secret_value())
+    known = network["cpas-hotton"]
+    long_ago = datetime.now(UTC) - timedelta(hours=1)
+    expired = signing.token(network.info["referrals"], known.client_id, known.slug, ["partner"], long_ago)
+    pool.dispose()
+    hotton.exchange._token = (expired, time.monotonic() + 500)
+    assert hotton.refer()["status"] == "sent"
+    assert hotton.exchange._token[0] != expired
+
+
+def test_one_token_serves_many_calls_and_is_renewed_before_its_end(
+    partner: Any, network: Network, before: Between
+) -> None:
+    hotton = partner("cpas-hotton", at(before, network))
+    for _ in range(3):
+        hotton.some(hotton.hub.offers.list())
+    assert before.count("/oauth/token") == 1
+    token, renewed_at = hotton.exchange._token
+    assert 500 < renewed_at - time.monotonic() < 600
+    hotton.exchange._token = (token, time.monotonic())
+    hotton.some(hotton.hub.offers.list())
+    assert before.count("/oauth/token") == 2
+
+
+def test_a_call_that_stays_unauthorised_is_not_made_for_ever(partner: Any, network: Network, before: Between) -> None:
+    hotton = partner("cpas-hotton", at(before, network))
+    before.mishaps += [refuse(401), refuse(401)]
+    with pytest.raises(sdk.Unauthorised):
+        hotton.some(hotton.hub.offers.list())
+    assert before.count("/offers") == 2
+
+
+def test_a_call_whose_answer_was_lost_is_repeated_with_its_key_and_done_once(
+    partner: Any, network: Network, before: Between
+) -> None:
+    hotton = partner("cpas-hotton", at(before, network))
+    already = sent_to(network, "cpas-hotton")
+    before.mishaps += [drop_the_answer, drop_the_call]
+    sent = hotton.refer()
+    assert sent["status"] == "sent"
+    assert sent_to(network, "cpas-hotton") == already + 1
+    keys = before.keys("/referrals")
+    assert len(keys) == 3
+    assert len(set(keys)) == 1
+
+
+def test_a_key_of_the_callers_own_repeats_a_call_after_a_restart(partner: Any) -> None:
+    key = f"H-2026-114/{uuid.uuid4()}"
+    first = partner("cpas-hotton").refer(idempotency_key=key)
+    again = partner("cpas-hotton").refer(idempotency_key=key)
+    assert again == first
+    assert again.call == first.call
+    with pytest.raises(sdk.Invalid, match="idempotency_key_reused"):
+        partner("cpas-hotton").refer(idempotency_key=key, goal="discover")
+
+
+BUSY = json.dumps({"status": 409, "code": "still_running", "detail": "At work.", "cure": "Repeat."}).encode()
+
+
+def test_what_cannot_be_taken_on_now_is_repeated_when_the_hub_says(
+    partner: Any, network: Network, before: Between
+) -> None:
+    hotton = partner("cpas-hotton", at(before, network), patience=10)
+    for mishap, least in (
+        (refuse(503, Retry_After="1"), 1.0),
+        (refuse(429, Retry_After=_http_date(4)), 0.9),
+        (refuse(409, BUSY, Content_Type="application/problem+json"), 0.1),
+        (refuse(502, b"<html>"), 0.1),
+    ):
+        before.mishaps.append(mishap)
+        began = time.monotonic()
+        assert hotton.refer()["status"] == "sent"
+        assert least <= time.monotonic() - began
+    keys = before.keys("/referrals")
+    assert len(keys) == 8
+    assert len(set(keys)) == 4
+
+
+def _http_date(seconds: float) -> str:
+    return (datetime.now(UTC) + timedelta(seconds=seconds)).strftime("%a, %d %b %Y %H:%M:%S GMT")
+
+
+def test_patience_has_an_end(partner: Any, network: Network, before: Between) -> None:
+    hotton = partner("cpas-hotton", at(before, network), patience=1.5)
+    before.mishaps.append(refuse(503, Retry_After="60"))
+    began = time.monotonic()
+    with pytest.raises(sdk.Unavailable, match="503"):
+        hotton.some(hotton.hub.offers.list())
+    assert time.monotonic() - began < 1, "a wait that is longer than patience is not begun"
+    away = partner("cpas-hotton", "http://127.0.0.1:9", patience=1.0)
+    began = time.monotonic()
+    with pytest.raises(sdk.Unreachable, match=r"referrals does not answer \(ConnectError\)"):
+        away.refer()
+    assert 0.25 < time.monotonic() - began < 5, "it was repeated, not for ever"
+
+
+def test_a_refusal_is_not_repeated(partner: Any, network: Network, before: Between) -> None:
+    hotton = partner("cpas-hotton", at(before, network))
+    with pytest.raises(sdk.NoConvention):
+        hotton.refer(recipient="forem-marche")
+    assert before.count("/referrals") == 1
+
+
+def test_neither_logs_nor_errors_hold_what_was_asked(
+    hotton: Partner, partner: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    secret = f"H-{uuid.uuid4().hex}"
+    hotton.some(hotton.hub.beneficiaries.list(local_ref=secret))
+    with pytest.raises(sdk.Unreachable) as failed:
+        away = partner("cpas-hotton", "http://127.0.0.1:9", patience=0)
+        away.some(away.hub.beneficiaries.list(local_ref=secret))
+    assert secret not in str(failed.value)
+    assert "HTTP Request: GET" in caplog.text
+    assert secret not in caplog.text
+
+
+@pytest.mark.parametrize("noun", ACTIONS)
+def test_the_client_has_a_method_for_every_act_and_takes_every_field_of_its_form(noun: str) -> None:
+    methods = {"referrals": acts.Referrals, "trainings": acts.Trainings, "placements": acts.Placements}[noun]
+    for action, form in ACTIONS[noun].items():
+        _takes(getattr(methods, action.replace("-", "_")), set(form.model_fields))
+
+
+@pytest.mark.parametrize(
+    ("method", "form"),
+    [
+        (acts.Referrals.send, forms.ReferralBody),
+        (nouns.Communes.put, forms.CommuneBody),
+        (acts.Trainings.enrol, forms.TrainingBody),
+        (acts.Placements.propose, forms.PlacementBody),
+        (nouns.Beneficiaries.register, forms.BeneficiaryBody),
+        (nouns.Beneficiaries.update_profile, forms.ProfileChange),
+        (nouns.Beneficiaries.consent, forms.ConsentBody),
+        (nouns.Partners.put, forms.PartnerBody),
+        (nouns.Conventions.sign, forms.ConventionBody),
+        (nouns.Offers.put, forms.OfferBody),
+    ],
+)
+def test_the_client_takes_every_field_that_a_call_does(method: Any, form: type[forms.Body]) -> None:
+    _takes(method, set(form.model_fields))
+
+
+@pytest.mark.parametrize(
+    ("said", "form"),
+    [
+        (bodies.Person, forms.PersonBody),
+        (bodies.Profile, forms.ProfileBody),
+        (bodies.Agreement, forms.AgreementBody),
+    ],
+)
+def test_what_is_said_within_has_every_field_too(said: Any, form: type[forms.Body]) -> None:
+    assert set(form.model_fields) <= set(said.__annotations__)
+
+
+def test_offers_are_searched_by_every_question_that_they_may_be_asked() -> None:
+    assert set(Asked.model_fields) - {"cursor", "limit"} == set(bodies.OffersAsked.__annotations__)
+
+
+def test_offers_are_found_as_they_are_asked_for(hotton: Partner) -> None:
+    found = hotton.some(hotton.hub.offers.list(moment="formation", commune="6990", covered=True, past=False))
+    assert "auxiliaire-de-soins" in {offer["offer"] for offer in found}
+    assert {offer["moment"] for offer in found} == {"formation"}
+
+
+def _takes(method: Any, fields: set[str]) -> None:
+    """A method's keyword arguments: anything, or those of a TypedDict."""
+    said = get_type_hints(method)["said"]
+    known = set(fields) if said is Any else set(get_type_hints(said.__args__[0]))
+    named = {name for name in inspect.signature(method).parameters if name != "said"}
+    assert fields <= known | named, method.__qualname__
+
+
+def test_under_one_public_address_each_services_log_has_its_own_path() -> None:
+    public = Addresses("https://hub.example/")
+    assert public.url("referrals", "/referrals") == "https://hub.example/referrals"
+    assert public.url("referrals", "/oauth/token") == "https://hub.example/oauth/token"
+    assert public.url("observation", "/events") == "https://hub.example/services/observation/events"
+    own = Addresses({name: f"http://{name}:1" for name in ("referrals", "observation", "notifications")})
+    assert own.url("observation", "/events") == "http://observation:1/events"

@@ -1,0 +1,208 @@
+"""A stream on a real PostgreSQL and a real socket: it misses nothing, and ends when it should."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import httpx
+import pytest
+import uvicorn
+from sqlalchemy import Engine
+
+from schemas.envelope import Event
+from services.observation import store
+from services.observation.api import stream as streaming
+from services.observation.tail import Tail
+from tests.services.test_observation_stage import (
+    REFERRALS,
+    Person,
+    apply,
+    built,
+    claim_and_apply,
+    named,
+    whole_stream,
+)
+
+pytest_plugins = ["tests.services.test_observation_stage"]
+
+
+def test_a_position_never_appears_after_a_later_one_was_read(engine: Engine) -> None:
+    slow, quick = Person().bilan(), Person(home="cpas-erezee").bilan()  # no count in common to wait for
+    with engine.connect() as first:
+        going = first.begin()
+        claim_and_apply(first, slow)
+        second = threading.Thread(target=apply, args=(engine, quick))
+        second.start()
+        second.join(0.5)
+        seen = whole_stream(engine)
+        assert second.is_alive(), "the second may not commit its positions before the first"
+        assert seen == []
+        going.commit()
+    second.join(10)
+    positions = [position for position, _ in whole_stream(engine)]
+    assert positions == list(range(1, 19))
+    assert [e.id for _, e in whole_stream(engine) if e.source == REFERRALS] == [e.id for e in slow + quick]
+
+
+def test_many_writers_and_a_reader_that_only_ever_asks_for_what_comes_after(engine: Engine) -> None:
+    people = [Person() for _ in range(24)]
+
+    def write(mine: list[Person]) -> None:
+        for person in mine:
+            for event in person.bilan():
+                apply(engine, [event])
+
+    writers = [threading.Thread(target=write, args=(people[n::4],)) for n in range(4)]
+    for writer in writers:
+        writer.start()
+    read_so_far: list[tuple[int, Event]] = []
+    upto = 0
+    until = time.monotonic() + 60
+    while time.monotonic() < until and (any(w.is_alive() for w in writers) or upto < _head(engine)):
+        with engine.begin() as conn:
+            entries, upto = store.page(conn, upto, 50)
+        read_so_far += entries
+    assert [position for position, _ in read_so_far] == list(range(1, 24 * 9 + 1))
+    assert len({e.id for _, e in read_so_far}) == 24 * 9
+
+
+def _head(engine: Engine) -> int:
+    with engine.begin() as conn:
+        return store.head(conn)
+
+
+@contextmanager
+def running(postgres: str) -> Iterator[str]:
+    """The service's HTTP and its tail on a real socket."""
+    service = built(postgres)
+    tail = next(part for part in service.parts if isinstance(part, Tail))
+    server = uvicorn.Server(uvicorn.Config(service.app, port=0, lifespan="off", log_config=None))
+    thread = threading.Thread(target=server.run)
+    tail.start()
+    thread.start()
+    while not server.started:
+        time.sleep(0.01)
+    try:
+        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    finally:
+        tail.stop()
+        server.should_exit = True
+        thread.join(10)
+        assert not thread.is_alive(), "open streams must end when the service stops"
+
+
+@contextmanager
+def reading(url: str, who: str, **more: Any) -> Iterator[Iterator[dict[str, Any]]]:
+    """A stream's events as {id, event, data}."""
+    headers = {"Authorization": f"Bearer {who}", **more.pop("headers", {})}
+    with httpx.stream("GET", f"{url}/stream", params=more, headers=headers, timeout=20) as answer:
+        assert answer.status_code == 200, answer.read()
+        assert answer.headers["content-type"].startswith("text/event-stream")
+        yield _events(answer.iter_lines())
+
+
+def _events(lines: Iterator[str]) -> Iterator[dict[str, Any]]:
+    current: dict[str, Any] = {}
+    for line in lines:
+        if not line and "data" in current:
+            yield {"id": int(current["id"]), "event": current["event"], "data": json.loads(current["data"])}
+        if not line:
+            current = {}
+        name, _, value = line.partition(": ")
+        current[name] = value
+
+
+def test_the_coordinator_s_stream_names_no_person_and_tells_the_derived_way_too(engine: Engine, postgres: str) -> None:
+    person = Person()
+    apply(engine, person.bilan())
+    with running(postgres) as url, reading(url, "coordinator", after=0) as events:
+        told = [next(events) for _ in range(9)]
+    assert [t["id"] for t in told] == list(range(1, 10))
+    assert [t["event"].removeprefix("jalons.").removesuffix(".v1") for t in told[:3]] == [
+        "beneficiary.registered",
+        "pathway.moment_entered",
+        "referral.sent",
+    ]
+    assert person.ref not in json.dumps(told)
+    assert told[2]["data"]["data"]["reference"] == "R-7K4M-2QX"
+
+
+def test_a_stream_goes_on_live_and_after_a_break(engine: Engine, postgres: str) -> None:
+    with running(postgres) as url:
+        with reading(url, "coordinator") as events:
+            apply(engine, Person().bilan()[:1])
+            first = [next(events), next(events)]
+            began = time.perf_counter()
+            apply(engine, Person().bilan()[:1])
+            third = next(events)
+            took = time.perf_counter() - began
+        assert [e["id"] for e in (*first, third)] == [1, 2, 3]
+        assert took < 1, "the poll is no excuse: a commit wakes its readers"
+        with reading(url, "coordinator", headers={"Last-Event-ID": "2"}) as events:
+            assert next(events)["id"] == 3
+
+
+def test_a_partner_streams_its_own_cut_and_only_the_types_asked_for(engine: Engine, postgres: str) -> None:
+    person = Person()
+    apply(engine, [*Person(home="cpas-erezee").bilan()[:1], *person.bilan()])
+    with running(postgres) as url:
+        with reading(url, "le-trusquin", after=0) as events:
+            seen = [next(events) for _ in range(4)]
+        with reading(url, "cpas-hotton", after=0, types="pathway.*, jalons.referral.sent.v1") as events:
+            home = [next(events) for _ in range(5)]
+        with httpx.Client(headers={"Authorization": "Bearer cpas-hotton"}) as client:
+            assert client.get(f"{url}/stream", params={"types": "referal.*"}).json()["code"] == "unknown_type"
+    assert {e["data"]["subject"] for e in seen} == {str(named(person.ref, "le-trusquin"))}
+    assert not any("sequence" in e["data"] or "causationid" in e["data"] for e in seen)
+    assert [e["event"].split(".")[1] for e in home] == ["pathway", "referral", "pathway", "pathway", "pathway"]
+    assert {e["data"]["subject"] for e in home} == {person.ref}
+
+
+def test_a_stream_too_many_is_told_when_to_come_back_and_a_gone_reader_gives_its_place_back(
+    engine: Engine, postgres: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(streaming, "MOST", 2)
+    with running(postgres) as url:
+        with reading(url, "coordinator"), reading(url, "coordinator"):
+            refused = httpx.get(f"{url}/stream", headers={"Authorization": "Bearer coordinator"})
+            assert (refused.status_code, refused.json()["code"]) == (503, "too_many_streams")
+            assert refused.headers["Retry-After"]
+        until = time.monotonic() + 5
+        while True:
+            with httpx.stream("GET", f"{url}/stream", headers={"Authorization": "Bearer coordinator"}) as again:
+                if again.status_code == 200:
+                    break
+            assert time.monotonic() < until
+            time.sleep(0.05)
+
+
+def test_a_silent_stream_shows_that_it_is_alive(engine: Engine, postgres: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streaming, "HEARTBEAT_SECONDS", 0.1)
+    headers = {"Authorization": "Bearer coordinator"}
+    with running(postgres) as url, httpx.stream("GET", f"{url}/stream", headers=headers, timeout=5) as answer:
+        lines = answer.iter_lines()
+        assert [next(lines) for _ in range(6)] == ["retry: 2000", "", ":", "", ":", ""]
+
+
+def test_open_streams_end_when_the_service_stops(engine: Engine, postgres: str) -> None:
+    with ExitStack() as service:
+        url = service.enter_context(running(postgres))
+        with reading(url, "coordinator") as events:
+            began = time.monotonic()
+            service.close()
+            assert list(events) == []
+            assert time.monotonic() - began < 5
+
+
+def test_a_reader_far_behind_catches_up_from_the_database(engine: Engine, postgres: str) -> None:
+    with running(postgres) as url, reading(url, "coordinator") as live:
+        for _ in range(3):
+            apply(engine, [e for _ in range(150) for e in Person().bilan()])
+        with reading(url, "coordinator", after=10) as behind:
+            assert [next(behind)["id"] for _ in range(4040)] == list(range(11, 4051))
+        assert [next(live)["id"] for _ in range(4050)] == list(range(1, 4051))

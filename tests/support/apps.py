@@ -1,0 +1,135 @@
+"""The three services in one process on a real PostgreSQL, without broker or ports: HTTP as it is.
+
+Tokens are those that referrals signs, and are verified. What referrals says reaches observation when a test lets it.
+"""
+
+from __future__ import annotations
+
+import importlib
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+from fastapi.testclient import TestClient
+from sqlalchemy import Engine, create_engine
+
+from jalons.database import engine, execute, transaction
+from jalons.embedded.postgres import Postgres
+from jalons.messaging import progress
+from jalons.messaging.codec import opened, read
+from jalons.messaging.outbox import Outbox
+from jalons.migrate import upgrade
+from jalons.privacy.aliases import alias
+from jalons.privacy.sealing import derive
+from jalons.serve import Service
+from jalons.settings import SERVICES, Settings
+from services.observation.apply import Project
+from services.referrals.keyring import PersonKeys
+from tests.support.network import Network
+
+SECRET = "a secret for tests only, of forty-some characters"
+
+
+@contextmanager
+def database(folder: Path) -> Iterator[str]:
+    """A PostgreSQL with the three schemas; its URL."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    folder.mkdir(parents=True)
+    server = Postgres(folder / "postgres", port, "secret")
+    server.prepare()
+    process = server.launch()
+    until = time.monotonic() + 60
+    while not server.ready():
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    admin = create_engine(server.url)
+    with admin.connect() as conn:
+        for service in SERVICES:
+            upgrade(conn, service)
+    admin.dispose()
+    yield server.url
+    process.send_signal(server.stop_signal)
+    process.wait(20)  # type: ignore[attr-defined]
+
+
+@dataclass
+class Router:
+    """What a network calls as if it were HTTP: `http://referrals/…` goes to that service's application."""
+
+    clients: dict[str, TestClient]
+
+    def request(self, method: str, url: str, **more: Any) -> httpx.Response:
+        """The answer of the application that the URL's host names."""
+        service, _, path = url.removeprefix("http://").partition("/")
+        return self.clients[service].request(method, f"/{path}", **more)  # type: ignore[return-value]
+
+    def post(self, url: str, **more: Any) -> httpx.Response:
+        """A POST."""
+        return self.request("POST", url, **more)
+
+
+@dataclass
+class Apps:
+    """The services, Intégra Plus loaded into them, and a way to look into each schema."""
+
+    services: dict[str, Service]
+    network: Network
+    engines: dict[str, Engine]
+    told: int = 0
+
+    def rows(self, service: str, statement: str, *values: Any) -> list[Any]:
+        """The rows of a statement in a service's schema."""
+        with transaction(self.engines[service]) as conn:
+            return list(execute(conn, statement, values).fetchall())
+
+    def tell(self) -> None:
+        """What referrals said since the last time reaches observation, as its delivery applies it; each event gets its
+        position, as from a relay."""
+        named = derive(SECRET, "aliases")
+        project = Project(Outbox("observation"), lambda ref, partner: alias(named, ref, partner), lambda _subject: None)
+        rows = self.rows("referrals", "SELECT appended, value FROM events WHERE appended > %s ORDER BY 1", self.told)
+        said = [read(bytes(row.value)) for row in rows]
+        keys = PersonKeys(self.engines["referrals"], SECRET).resolve({each.subject for each in said})
+        with self.engines["observation"].begin() as conn:
+            events = [opened(each, keys.get(each.subject)) for each in said]
+            project(conn, progress.claim(conn, events).ready)
+        self.told = rows[-1].appended if rows else self.told
+        for service in ("referrals", "observation"):
+            self.rows(service, "UPDATE events SET position = appended WHERE position IS NULL RETURNING position")
+
+
+@contextmanager
+def apps(url: str) -> Iterator[Apps]:
+    """The services on that database, and the network loaded."""
+    settings = Settings(
+        database_url=url,
+        kafka="127.0.0.1:1",
+        secret_key=SECRET,
+        hub_client_secret="the hub's own secret",
+        operator_client_secret="the operator's own secret",
+        mail_catcher_dir=None,
+    )
+    built = {name: importlib.import_module(f"services.{name}.service").build(settings) for name in SERVICES}
+    for service in built.values():
+        service.app.state.verifier = built["referrals"].app.state.verifier
+    with ExitStack() as open_:
+        clients = {
+            name: open_.enter_context(TestClient(service.app, raise_server_exceptions=False))
+            for name, service in built.items()
+        }
+        info = {name: f"http://{name}" for name in SERVICES} | {
+            "operator": {"client_id": "operator", "client_secret": "the operator's own secret"},
+            "hub": {"client_id": "hub", "client_secret": "the hub's own secret"},
+            "database": url.replace("postgresql+psycopg", "postgresql"),
+        }
+        engines = {name: engine(url, name, pool=4) for name in SERVICES}
+        yield Apps(built, Network(info, Router(clients)).load(), engines)  # type: ignore[arg-type]
+        for each in engines.values():
+            each.dispose()

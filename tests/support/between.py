@@ -1,0 +1,118 @@
+"""What may stand between a partner's system and the hub: it passes calls on, and has the mishaps it is told to have."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import httpx
+
+Mishap = Callable[["Passing"], None]
+"""What happens to one call instead of being passed on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A call as it came by."""
+
+    path: str
+    query: str
+    headers: dict[str, str]
+
+
+class Between:
+    """A server before another one. mishaps: one for each call that is not simply passed on."""
+
+    def __init__(self, to: str) -> None:
+        self.to = to
+        self.http = httpx.Client(timeout=30)
+        self.mishaps: deque[Mishap] = deque()
+        self.calls: list[Seen] = []
+        self.url = ""
+
+    def keys(self, path: str) -> list[str]:
+        """The idempotency keys that calls to a path carried."""
+        return [call.headers["idempotency-key"] for call in self.calls if call.path == path]
+
+    def count(self, path: str) -> int:
+        """How many calls a path got."""
+        return sum(call.path == path for call in self.calls)
+
+
+class Passing(BaseHTTPRequestHandler):
+    """One call, on its way. (A class of its own for each Between.)"""
+
+    between: Between
+
+    def passed_on(self) -> httpx.Response:
+        """Passed on, once; the other side's answer."""
+        body = self.rfile.read(int(self.headers.get("content-length", 0)))
+        headers = {name: value for name, value in self.headers.items() if name.lower() != "host"}
+        return self.between.http.request(self.command, self.between.to + self.path, headers=headers, content=body)
+
+    def answer(self, status: int, body: bytes, headers: dict[str, str]) -> None:
+        """Said to the caller."""
+        self.send_response(status)
+        for name, value in {**headers, "content-length": str(len(body))}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def handle_call(self) -> None:
+        """Any method."""
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        path, _, query = self.path.partition("?")
+        self.between.calls.append(Seen(path, query, headers))
+        token = path == "/oauth/token"
+        if self.between.mishaps and not token:
+            self.between.mishaps.popleft()(self)
+            return
+        reply = self.passed_on()
+        kept = ("content-type", "etag", "jalons-call", "retry-after")
+        self.answer(
+            reply.status_code, reply.content, {name: reply.headers[name] for name in kept if name in reply.headers}
+        )
+
+    do_GET = do_POST = do_PUT = do_DELETE = handle_call  # noqa: N815 - http.server's names
+
+    def log_message(self, *_: object) -> None:
+        """Nothing."""
+
+
+def drop_the_answer(call: Passing) -> None:
+    """The call is done; its answer is lost on the way."""
+    call.passed_on()
+    call.connection.close()
+
+
+def drop_the_call(call: Passing) -> None:
+    """The call never arrives."""
+    call.connection.close()
+
+
+def refuse(status: int, body: bytes = b"", **headers: str) -> Mishap:
+    """It is answered here. headers: with `_` for `-`."""
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return lambda call: call.answer(status, body, named)
+
+
+@contextmanager
+def between(to: str) -> Iterator[Between]:
+    """One that stands before `to`."""
+    standing = Between(to)
+    handler = type("Handler", (Passing,), {"between": standing})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    standing.url = f"http://127.0.0.1:{server.server_address[1]}"
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    try:
+        yield standing
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+        standing.http.close()

@@ -1,0 +1,147 @@
+"""Referrals without HTTP on a real database: commands at the instants a test chooses, and loops that look at them."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, TypeVar
+
+from sqlalchemy import Engine
+
+from jalons.clock import BRUSSELS, new_id
+from jalons.database import engine, execute, transact, transaction
+from jalons.identity import Principal
+from jalons.messaging.codec import opened, read
+from jalons.messaging.outbox import Outbox
+from jalons.privacy.keys import GONE
+from jalons.settings import Settings
+from jalons.wiring import Ground, ground
+from schemas.envelope import Event
+from services.referrals.clock_loop import ClockLoop
+from services.referrals.commands import acts, directory
+from services.referrals.keyring import PersonKeys
+from services.referrals.store.acts import Acts
+from services.referrals.work import Call, Work
+from tests.support.network import PARTNERS, PROFILE, Network
+
+SECRET = "a secret that is long enough for tests"
+T = TypeVar("T")
+
+
+def brussels(text: str) -> datetime:
+    """An instant, as `2026-11-26 08:00` says it there."""
+    return datetime.fromisoformat(text).replace(tzinfo=BRUSSELS)
+
+
+@dataclass
+class Desk:
+    """A hub's referrals, in one schema. at: what time it is."""
+
+    engine: Engine
+    at: datetime
+    ground: Ground = field(init=False)
+    keys: PersonKeys = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.keys = PersonKeys(self.engine, SECRET)
+        settings = Settings(database_url="none", kafka="none:1", secret_key=SECRET, hub_client_secret="none")
+        self.ground = ground(settings, "referrals", self.engine, Outbox("referrals", self.keys.wanted))
+
+    def loop(self) -> ClockLoop:
+        """One of any number."""
+        return ClockLoop(self.ground, self.keys, lambda: self.at)
+
+    def do(self, partner: str | None, command: Callable[[Work], T]) -> T:
+        """A command in a partner's name; None: the coordinator's."""
+        scope = "partner" if partner else "coordinator"
+        principal = Principal(scope, partner or "integra-plus", frozenset({scope}))
+
+        def run(conn: Any) -> T:
+            at = self.ground
+            work = Work(conn, Call(new_id(), principal, self.at), at.outbox, self.keys, at.alias, at.audit)
+            result = command(work)
+            work.append()
+            return result
+
+        return transact(self.engine, run)
+
+    def load(self, **convention: Any) -> Desk:
+        """Partners, and one convention between them."""
+        for slug, record in PARTNERS.items():
+            whole = {"phone_hours": None, "address": None, "language": "fr", "trial": False, **record}
+            whole |= {"valid_from": None, "valid_to": None}
+            self.do(None, lambda work, slug=slug, whole=whole: directory.put_partner(work, slug, whole))
+        terms: dict[str, Any] = {"reply_within_working_days": 5, "remind_on_working_days": [3, 5]}
+        terms |= {"expire_after_days": 30, "escalate_on_working_day": 7, "valid_to": None, "retention_months": 24}
+        record = Network.convention() | terms | {"valid_from": self.at.date()} | convention
+        self.do(None, lambda work: directory.sign_convention(work, record))
+        return self
+
+    def refer(self, **more: Any) -> Any:
+        """A new person, referred to Le Trusquin."""
+        given = {
+            "person": {"profile": PROFILE},
+            "agreement": {"channel": "paper"},
+            "recipient": "le-trusquin",
+            "moment": "formation",
+            "reason": "training",
+            "goal": "qualify",
+            "chosen_by": "together",
+            "contact": "receiver_calls_referrer",
+            **more,
+        }
+        return self.do("cpas-hotton", lambda work: acts.send_referral(work, given))
+
+    def step(self, store: Acts[Any], state: Any, action: str, by: str = "le-trusquin", **given: Any) -> Any:
+        """One action of one of the tables."""
+        return self.do(by, lambda work: acts.step(work, store, state.id, action, given))
+
+    def passes(self, upto: str) -> list[str]:
+        """It is later now, and a loop has looked: what the hub said by itself, oldest first."""
+        before = len(self.said())
+        self.at = brussels(upto)
+        work_off(self.loop())
+        return [event.type.removeprefix("jalons.").removesuffix(".v1") for event in self.said()[before:]]
+
+    def log(self) -> list[Event]:
+        """All that was said, in order; what is sealed is left out."""
+        with transaction(self.engine) as conn:
+            rows = execute(conn, "SELECT value FROM events ORDER BY appended").fetchall()
+        return [opened(read(bytes(row.value)), GONE) for row in rows]
+
+    def said(self) -> list[Event]:
+        """What the hub said by itself, in order."""
+        return [event for event in self.log() if event.partner == "hub"]
+
+    def open_rows(self) -> int:
+        """Deadlines that are still to come, or overdue."""
+        with transaction(self.engine) as conn:
+            row = execute(conn, "SELECT count(*) FROM deadlines WHERE done_at IS NULL").fetchone()
+        return int(row[0]) if row else 0
+
+    def doubled(self) -> list[Any]:
+        """What was said twice of one person."""
+        counted = Counter((event.subject, event.type, event.data.model_dump_json()) for event in self.said())
+        return [key for key, times in counted.items() if times > 1]
+
+
+def work_off(loop: ClockLoop) -> None:
+    """All there is to do now."""
+    while loop.step():
+        pass
+
+
+if __name__ == "__main__":
+    url, schema, instant = sys.argv[1:]
+    Desk(engine(url, schema), datetime.fromisoformat(instant)).loop().start()
+    threading.Event().wait()
+
+
+if __name__ == "__main__":
+    url, schema, instant = sys.argv[1:]
+    Desk(engine(url, schema), datetime.fromisoformat(instant)).loop().start()
+    threading.Event().wait()

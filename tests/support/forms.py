@@ -1,0 +1,67 @@
+"""Bodies that are taken on where a form says less than its rule, and one of everything that a path may name."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+from uuid import UUID
+
+from jalons.privacy.links import AnswerLinks, Named
+from tests.support.apps import SECRET, Apps
+from tests.support.calls import offer, sheet
+from tests.support.network import PARTNERS, PROFILE, Network
+from tests.support.pages import slip_code
+
+FORMS: dict[str, Any] = {
+    "PUT /partners/{partner}": PARTNERS["cpas-hotton"],
+    "POST /conventions": Network.convention(),
+    "PUT /beneficiaries/{beneficiary}/profile": {"profile": PROFILE},
+    "POST /beneficiaries/{beneficiary}/consents": {
+        "partners": ["le-trusquin"],
+        "purposes": ["referral"],
+        "channel": "oral",
+    },
+    "PUT /offers/{offer}": offer(),
+    "POST /referrals": sheet(),
+    "PUT /subscriptions/{name}": {"url": "https://193.190.198.27/hook", "types": ["*"]},
+}
+"""By operation. What is not here can be made from its schema."""
+
+
+def one_of_everything(apps: Apps) -> dict[str, str]:
+    """By the parameter that names it, an act by its noun: CPAS Hotton's and Le Trusquin's, known to observation too."""
+    home, operator = apps.network["cpas-hotton"], apps.network["le-trusquin"]
+    made = home.refer("le-trusquin")
+    person = made["beneficiary"]
+    agreed = FORMS["POST /beneficiaries/{beneficiary}/consents"] | {
+        "partners": ["home-hotton"],
+        "purposes": ["employer"],
+    }
+    consent = home.done("POST", f"/beneficiaries/{person}/consents", agreed)
+    sense = {"goal": "qualify", "chosen_by": "together", "planned_start": "2026-12-07", "beneficiary": person}
+    training = home.done("POST", "/trainings", sense | {"kind": "formation", "offer": "auxiliaire-de-soins"})
+    placement = home.done("POST", "/placements", sense | {"kind": "cdd", "employer": "home-hotton"})
+    between = {
+        "parties": ["cpas-hotton", "le-trusquin"],
+        "scope": [{"from": "cpas-hotton", "to": "le-trusquin", "moments": ["projet"]}],
+    }
+    convention = apps.network.operator.done("POST", "/conventions", Network.convention() | between)
+    operator.done("PUT", "/subscriptions/theirs", FORMS["PUT /subscriptions/{name}"], service="notifications")
+    tested = operator.done("POST", "/subscriptions/theirs/test", service="notifications")
+    apps.tell()
+    return {
+        "referrals": made["referral_id"],
+        "trainings": training["training_id"],
+        "placements": placement["placement_id"],
+        "beneficiary": person,
+        "consent_id": consent["consent_id"],
+        "convention_id": convention["convention_id"],
+        "delivery_id": tested["delivery_id"],
+        "letter_id": str(uuid.uuid4()),
+        "partner": "cpas-hotton",
+        "client_id": home.client_id,
+        "offer": "auxiliaire-de-soins",
+        "name": "theirs",
+        "token": AnswerLinks(SECRET).token(Named("referral", UUID(made["referral_id"]), "le-trusquin")),
+        "code": slip_code(home.call("GET", f"/referrals/{made['referral_id']}/slip")),
+    }
