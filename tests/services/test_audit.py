@@ -218,8 +218,8 @@ NOBODYS = {
     ),
     *("/offers", "/offers/{offer}", "/events/heads", "/counts", "/counts/measures"),
 }
-"""What is read of nobody: the directory, the operation, and counts; `/s` is where a code is typed. `/stream` is what `/events` shows, as it comes, and
-is not kept line by line."""
+"""What is read of nobody: the directory, the operation, and counts; `/s` is where a code is typed. `/stream` is what
+`/events` shows, as it comes, and is not kept line by line."""
 
 
 @pytest.fixture(scope="module")
