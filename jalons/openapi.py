@@ -8,7 +8,7 @@ from fastapi import FastAPI
 
 PUBLIC = frozenset({"/health/live", "/health/ready", "/metrics", "/oauth/token", "/.well-known/jwks.json"})
 """What is answered without a token."""
-BY_LINK = frozenset({"/answer/{token}", "/s", "/s/{code}"})
+BY_LINK = frozenset({"/answer", "/answer/{token}", "/s", "/s/{code}"})
 """Pages, for whoever holds the address."""
 
 _ANY = {

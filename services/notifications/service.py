@@ -13,6 +13,7 @@ from schemas.topics import DIRECTORY, PATHWAYS
 from services.notifications.api.deliveries import delivery_routes
 from services.notifications.api.mailbox import mailbox_routes
 from services.notifications.api.subscriptions import subscription_routes
+from services.notifications.api.waiting import waiting_routes
 from services.notifications.apply import Told
 from services.notifications.channels import Emails, Webhooks
 from services.notifications.dispatch import Dispatcher
@@ -61,6 +62,7 @@ def build(settings: Settings) -> Service:
     )
     app.include_router(subscription_routes(ground.engine, secret, caller, clock.now))
     app.include_router(delivery_routes(ground.engine, clock.now))
+    app.include_router(waiting_routes(ground.engine, clock.now))
     app.include_router(mailbox_routes(settings.mail_catcher_dir))
     service.parts = [*service.parts, dispatcher]
     service.gives_way = True

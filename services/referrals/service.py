@@ -33,6 +33,7 @@ from services.referrals.api import (
     persons,
     retention,
     slip,
+    waiting,
 )
 from services.referrals.api.edge import Edge
 from services.referrals.api.examples import EXAMPLES
@@ -83,6 +84,7 @@ def build(settings: Settings) -> Service:
     app.include_router(identity.routes(settings, edge, keys, signing))
     pages = Pages(settings.network_name)
     app.include_router(answer.routes(edge, AnswerLinks(secret), pages))
+    app.include_router(waiting.routes(edge, pages, peers.tell_what_waits))
     app.include_router(slip.routes(edge, pages, secret, settings.public_url or settings.referrals_url))
     app.include_router(clock.routes())
     app.include_router(audit_routes(base.engine, base.audit, stores.home_ref))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -113,3 +114,41 @@ def test_what_a_person_says_by_their_slip_is_told_to_the_referrer_and_changes_no
     assert [(event["reference"], event["said"]) for event in told] == [(sent["ref"], "no_longer")]
     seen = hotton.done("GET", f"/referrals/{sent['ref']}")
     assert (seen["status"], seen["version"]) == ("sent", 1)
+
+
+def test_all_that_waits_is_mailed_again_to_the_mailbox_on_file_and_shown_nowhere(network: Network) -> None:
+    sent = [network["cpas-hotton"].refer("le-trusquin") for _ in range(2)]
+    network["le-trusquin"].done(
+        "POST", f"/referrals/{sent[1]['ref']}/decline", {"reason": "no_place", "declined_by": "provider"}
+    )
+    address = f"{network.info['referrals']}/answer"
+    form = well_made(network.http.get(address)).forms()
+    assert form == {}, "it has no hidden input"
+    before = len(network.mails())
+    asked = network.http.post(address, data={"mailbox": TRUSQUIN.upper()})
+    assert asked.status_code == 200
+    shown = well_made(asked).text
+    assert sent[0]["ref"] not in shown and "Trusquin" not in shown
+
+    def list_of() -> list[dict[str, Any]]:
+        return [
+            each
+            for each in network.mails()
+            if each["to"] == TRUSQUIN and "attendue" in each["subject"] and "Voici tout" in each["text"]
+        ]
+
+    mail = eventually(list_of)[0]
+    assert sent[0]["ref"] in mail["text"] and sent[1]["ref"] not in mail["text"], "what is over waits for nobody"
+    links = re.findall(r"http\S+/answer/\S+", mail["text"])
+    assert len(links) == mail["text"].count("\n- ")
+    pages = [network.http.get(each) for each in links]
+    assert {each.status_code for each in pages} == {200}
+    assert any(sent[0]["ref"] in each.text for each in pages)
+    assert all(each in mail["html"] for each in links)
+
+    again = network.http.post(address, data={"mailbox": TRUSQUIN})
+    nobody = network.http.post(address, data={"mailbox": "nobody@nowhere.example"})
+    assert {again.text, nobody.text} == {asked.text}, "nothing tells who is in the network"
+    assert len(list_of()) == 1, "once in ten minutes"
+    assert len(network.mails()) >= before + 1
+    assert not [each for each in network.mails() if each["to"].endswith("nowhere.example")]

@@ -70,6 +70,7 @@ WHO = {
     "/subscriptions": {"partner"},
     "/deliveries": {"partner", "coordinator", "operator"},
     "/mailbox": {"operator", "coordinator"},
+    "/waiting": {"hub"},
 }
 """Which scopes open which paths: the longest line that a route begins with counts."""
 

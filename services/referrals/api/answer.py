@@ -249,12 +249,16 @@ class Answers:
     def _closed(self, visit: Visit, words: Words) -> HTMLResponse:
         phone = words.text("closed.phone", phone=visit.contact["phone"], reference=visit.state.reference)
         sentences = [words.text("closed.over"), phone]
-        return self._pages.page("closed", words, 410, heading=words.text("closed.title"), sentences=sentences)
+        return self._pages.page(
+            "closed", words, 410, heading=words.text("closed.title"), sentences=sentences, again=True
+        )
 
     def _wrong(self, words: Words) -> HTMLResponse:
         """The same for all that is no link of ours, so that it says nothing of what exists."""
         sentences = [words.text("closed.wrong"), words.text("closed.wrong_cure")]
-        return self._pages.page("closed", words, 404, heading=words.text("closed.wrong_title"), sentences=sentences)
+        return self._pages.page(
+            "closed", words, 404, heading=words.text("closed.wrong_title"), sentences=sentences, again=True
+        )
 
 
 def routes(edge: Edge, links: AnswerLinks, pages: Pages) -> APIRouter:

@@ -161,7 +161,7 @@ class Slips:
     def _refused(self, words: Words, status: int) -> HTMLResponse:
         sentence = words.text("code.too_many" if status == _NO_MORE else "code.wrong")
         heading = words.text("code.wrong_title" if status != _NO_MORE else "code.enter_title")
-        return self._pages.page("closed", words, status, heading=heading, sentences=[sentence])
+        return self._pages.page("closed", words, status, heading=heading, sentences=[sentence], again=False)
 
     def _page(self, referral: Referral, words: Words, status: int = 200, problem: str | None = None) -> HTMLResponse:
         options = [(code, words.code("Said", code)) for code in _SAYABLE]
