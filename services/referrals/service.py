@@ -34,6 +34,7 @@ from services.referrals.api import (
     retention,
     slip,
     waiting,
+    way,
 )
 from services.referrals.api.edge import Edge
 from services.referrals.api.examples import EXAMPLES
@@ -84,6 +85,7 @@ def build(settings: Settings) -> Service:
     app.include_router(identity.routes(settings, edge, keys, signing))
     pages = Pages(settings.network_name)
     app.include_router(answer.routes(edge, AnswerLinks(secret), pages))
+    app.include_router(way.routes(edge, pages))
     app.include_router(waiting.routes(edge, pages, peers.tell_what_waits))
     app.include_router(slip.routes(edge, pages, secret, settings.public_url or settings.referrals_url))
     app.include_router(clock.routes())

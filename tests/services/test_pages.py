@@ -226,3 +226,31 @@ def test_a_word_by_the_slip_is_said_once_and_only_one_of_the_four(network: Netwo
     assert [network.http.post(address, data=form | {"said": "contacted"}).status_code for _ in range(2)] == [200, 200]
     events = written(network)[0] - before[0]
     assert events == 1
+
+
+def test_a_persons_way_is_the_home_partners_to_print_in_four_languages(network: Network) -> None:
+    hotton, trusquin = network["cpas-hotton"], network["le-trusquin"]
+    sent = hotton.refer("le-trusquin")
+    person = sent["beneficiary"]
+    path = f"/beneficiaries/{person}/way"
+    trusquin.done("POST", f"/referrals/{sent['ref']}/accept", {"first_contact_on": "2026-12-01", "place": "Quai 4"})
+    sense = {"goal": "find_job", "chosen_by": "person", "planned_start": "2026-12-07", "beneficiary": person}
+    consent = {"partners": ["home-hotton"], "purposes": ["employer"], "channel": "oral"}
+    hotton.done("POST", f"/beneficiaries/{person}/consents", consent)
+    hotton.done("POST", "/placements", sense | {"kind": "cdd", "employer": "home-hotton"})
+    wrong = hotton.refer("le-trusquin", beneficiary=person, moment="projet")
+    hotton.done("POST", f"/referrals/{wrong['ref']}/void", {"reason": "recorded_in_error"})
+    for language in LANGUAGES:
+        page = well_made(hotton.call("GET", f"{path}?language={language}"))
+        headings = [each["text"] for each in page.all("h2")]
+        assert [heading.rpartition(" – ")[2] for heading in headings] == [
+            "EFT Le Trusquin",
+            "Maison de repos de Hotton",
+        ]
+    french = hotton.call("GET", f"{path}?language=fr").text
+    assert "mardi 1er décembre 2026" in french and "Quai 4" in french and "accepté, noté le" in french
+    assert "mobilité" not in french and person not in french, "a way, not a profile"
+    for partner in ("le-trusquin", "cpas-erezee"):
+        assert network[partner].call("GET", path).status_code == 404
+    alias = trusquin.done("GET", f"/referrals/{sent['ref']}")["beneficiary"]
+    assert trusquin.call("GET", f"/beneficiaries/{alias}/way").status_code == 404
