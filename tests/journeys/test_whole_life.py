@@ -210,6 +210,8 @@ def _directory(network: Network) -> None:
     passing.done("PUT", "/offers/une-place", offer(partner="passage", moment="formation", type="formation", places=1))
     sent = network["cpas-hotton"].refer("passage", offer="une-place")
     passing.done("POST", f"/referrals/{sent['ref']}/accept", {"first_contact_on": FIRST_DAY.isoformat()})
+    undeliverable = "/deliveries?status=failed"
+    eventually(lambda: passing.done("GET", undeliverable, service="notifications")["items"], 60)
     closed = offer(partner="passage", moment="formation", type="formation", places=1) | {"status": "closed"}
     passing.done("PUT", "/offers/une-place", closed)
     operator.done("PUT", "/partners/passage", record | {"name": "Le Passage"})
