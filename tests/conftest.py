@@ -19,7 +19,7 @@ from tests.support.network import Network
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """How long the storm lasts; `make chaos` gives it minutes."""
-    parser.addoption("--storm-seconds", type=int, default=25)
+    parser.addoption("--storm-seconds", type=int, default=15)
 
 
 @pytest.fixture(scope="session")

@@ -11,14 +11,14 @@ from jalons.embedded.stack import Stack
 from tests.support.network import Network
 
 
-@pytest.fixture(scope="module")
-def victim(folder: Path, request: pytest.FixtureRequest) -> Iterator[Stack]:
-    """A whole hub whose parts may be killed; its supervisor starts them again."""
-    with Stack(folder / f"victim-{request.module.__name__.rpartition('.')[2]}", port_base=19001) as running:
+@pytest.fixture(scope="session")
+def victim(folder: Path) -> Iterator[Stack]:
+    """A whole hub whose parts may be killed; its supervisor starts them again, and it is as good as new."""
+    with Stack(folder / "victim", port_base=19001) as running:
         yield running
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def partners(victim: Stack) -> Network:
     """Intégra Plus loaded into it."""
     return Network(victim.info).load()

@@ -47,7 +47,7 @@ def _step(act: Act, words: Words, directory: Directory) -> Step:
     since = act.last.get("on")
     status = words.code("Status", act.status)
     return Step(
-        heading=words.text("way.heading", what=what, partner=directory.partners.get(at, at)),
+        heading=words.text("way.heading", what=f"{what[:1].upper()}{what[1:]}", partner=directory.partners.get(at, at)),
         sense=words.text("way.sense", **_sense(act.facts, words)),
         now=words.text("way.since", status=status, date=words.day(since)) if since else status,
         facts=[(words.field(name), sheet.said(noun, name, act.facts[name], words, directory)) for name in facts],
