@@ -83,6 +83,23 @@ Obstacle = Literal[
     "qualification",
     "sante",
 ]
+NeedDomain = Literal[
+    "mobilite",
+    "logement",
+    "garde_enfants",
+    "langue",
+    "numerique",
+    "administratif",
+    "financier",
+    "isolement",
+    "qualification",
+    "sante",
+    "emploi",
+]
+"""What a need is about: the obstacles, and work."""
+NeedKind = Literal["need", "obstacle", "resource"]
+NeedSource = Literal["public", "partner"]
+"""Who says it: those the network is for, or a partner."""
 Attribute = Literal["age_band", "sex", "commune_nis", "education", "status", "household", "obstacles", "reason", "goal"]
 """What a convention may let through and a person may agree to share."""
 

@@ -14,6 +14,7 @@ CONSENT_ID = "01935b7e-8c00-7a10-8f3a-2b6c1d9e4a06"
 CONVENTION_ID = "01935b7e-8c00-7a10-8f3a-2b6c1d9e4a07"
 DEAD_LETTER_ID = "01935b7e-8c00-7a10-8f3a-2b6c1d9e4a08"
 RECEIPT_ID = "01935b7e-8c00-7a10-8f3a-2b6c1d9e4a09"
+NEED_ID = "01935b7e-8c00-7a10-8f3a-2b6c1d9e4a0a"
 DELIVERY_ID = "5b0c2f0e-3a55-5c57-9f0b-0d4f7b6f3a11"
 
 _PROFILE = {
@@ -151,6 +152,27 @@ DATA: dict[str, dict[str, Any]] = {
     },
     "jalons.consent.withdrawn.v1": _CONSENT_ENDED,
     "jalons.consent.expired.v1": _CONSENT_ENDED,
+    "jalons.need.expressed.v1": {
+        "need_id": NEED_ID,
+        "home": "cpas-hotton",
+        "said_by": "le-trusquin",
+        "source": "public",
+    },
+    "jalons.need.unmet.v1": {
+        "need_id": NEED_ID,
+        "home": "cpas-hotton",
+        "referral_id": REFERRAL_ID,
+        "moment": "formation",
+    },
+    "jalons.need.reported.v1": {
+        "need_id": NEED_ID,
+        "said_by": "le-trusquin",
+        "domain": "mobilite",
+        "kind": "need",
+        "source": "partner",
+        "commune_nis": "83028",
+        "met": False,
+    },
     "jalons.referral.sent.v1": _REFERRAL | {"contact": "receiver_calls_referrer", "reply_by": "2026-12-01"},
     "jalons.referral.received.v1": _REFERRAL,
     "jalons.referral.accepted.v1": _REFERRAL | {"first_contact_on": "2026-12-03"},
@@ -207,6 +229,14 @@ SEALED: dict[str, dict[str, Any]] = {
     "jalons.beneficiary.profile_updated.v1": {"profile": _PROFILE | {"status": "art60"}},
     "jalons.beneficiary.left.v1": {"reason": "found_work"},
     "jalons.consent.given.v1": {"attributes": ["age_band", "obstacles"], "channel": "paper"},
+    "jalons.need.expressed.v1": {
+        "domain": "mobilite",
+        "kind": "obstacle",
+        "commune_nis": "83028",
+        "met": True,
+        "offer": "auxiliaire-de-soins",
+    },
+    "jalons.need.unmet.v1": {"obstacle": "mobilite", "commune_nis": "83028"},
     "jalons.referral.sent.v1": {
         "reason": "training",
         "goal": "qualify",
@@ -249,7 +279,7 @@ def example(type_: str) -> dict[str, Any]:
         "notification": "le-trusquin",
         "dead_letter": DEAD_LETTER_ID,
     }
-    subject = subjects.get(noun, REF)
+    subject = NEED_ID if type_ == "jalons.need.reported.v1" else subjects.get(noun, REF)
     event = {
         "specversion": "1.0",
         "id": EVENT_ID,

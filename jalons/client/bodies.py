@@ -253,6 +253,17 @@ class Consent(Act, total=False):
     expires_on: Day
 
 
+class Need(Act, total=False):
+    """Of a person, or of nobody. met_by_offer: whether an offer meets it, or which; else as the directory has it."""
+
+    beneficiary: Id
+    domain: Required[codes.NeedDomain]
+    kind: Required[codes.NeedKind]
+    source: Required[codes.NeedSource]
+    commune_nis: Required[str]
+    met_by_offer: bool | str
+
+
 class Partner(Write, total=False):
     """mailbox and phone: an office's, never a person's."""
 

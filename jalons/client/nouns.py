@@ -70,6 +70,20 @@ class Beneficiaries(Kept[One, Many]):
         return self._do.one(Call("GET", self.SERVICE, path("erasures", receipt_id)))
 
 
+class Needs(Kept[One, Many]):
+    """What persons need, and what is needed in a commune."""
+
+    NAME = "needs"
+
+    def express(self, **said: Unpack[bodies.Need]) -> One:
+        """Of a `beneficiary`, or of nobody in particular."""
+        return self._write("POST", (), said)
+
+    def list(self, *, beneficiary: Id | None = None) -> Many:
+        """What you said, what was said of your persons, and what is needed in communes; newest first."""
+        return self._listed(beneficiary=beneficiary)
+
+
 class Partners(Kept[One, Many]):
     """The directory of the network; written by the coordinator."""
 
@@ -221,6 +235,7 @@ class Hub(Generic[One, Many]):
         self.trainings = Trainings(do)
         self.placements = Placements(do)
         self.beneficiaries = Beneficiaries(do)
+        self.needs = Needs(do)
         self.partners = Partners(do)
         self.conventions = Conventions(do)
         self.offers = Offers(do)

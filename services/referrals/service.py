@@ -27,6 +27,7 @@ from services.referrals.api import (
     erasure,
     identity,
     imports,
+    needs,
     offers,
     persons,
     retention,
@@ -76,6 +77,7 @@ def build(settings: Settings) -> Service:
     importer = Importer(base, keys, key_of(secret), imports.form)
     app.include_router(imports.routes(edge, importer, key_of(secret)))
     app.include_router(offers.routes(edge))
+    app.include_router(needs.routes(edge))
     app.include_router(identity.routes(settings, edge, keys, signing))
     app.include_router(clock.routes())
     app.include_router(audit_routes(base.engine, base.audit, stores.home_ref))

@@ -25,6 +25,7 @@ from jalons.database import engine
 from jalons.embedded.stack import Stack
 from services.referrals.api import bodies as forms
 from services.referrals.api.acts import ACTIONS
+from services.referrals.api.needs import NeedBody
 from services.referrals.api.offers import Asked
 from services.referrals.keyring import SigningKeys
 from tests.support.between import Between, between, drop_the_answer, drop_the_call, refuse
@@ -194,6 +195,15 @@ def test_persons_trainings_and_placements_are_called_by_their_nouns(hotton: Part
     alias = trusquin.one(trusquin.hub.referrals.get(hotton.refer()["ref"]))["beneficiary"]
     training = trusquin.one(trusquin.hub.trainings.enrol(**course(beneficiary=alias)))
     assert trusquin.one(trusquin.hub.trainings.start(training["ref"], started_on="2026-11-20"))["status"] == "started"
+
+
+def test_needs_are_said_and_read_by_their_noun(hotton: Partner) -> None:
+    about: Any = {"domain": "numerique", "kind": "need", "source": "partner", "commune_nis": "6990"}
+    person = hotton.refer()["beneficiary"]
+    of_nobody = hotton.one(hotton.hub.needs.express(**about, met_by_offer=False))
+    theirs = hotton.one(hotton.hub.needs.express(**about, beneficiary=person))
+    assert hotton.one(hotton.hub.needs.get(of_nobody["need_id"]))["met_by_offer"] is False
+    assert [each["need_id"] for each in hotton.some(hotton.hub.needs.list(beneficiary=person))] == [theirs["need_id"]]
 
 
 def test_lists_are_read_page_by_page_to_their_end(hotton: Partner) -> None:
@@ -474,6 +484,7 @@ def test_the_client_has_a_method_for_every_act_and_takes_every_field_of_its_form
         (nouns.Beneficiaries.register, forms.BeneficiaryBody),
         (nouns.Beneficiaries.update_profile, forms.ProfileChange),
         (nouns.Beneficiaries.consent, forms.ConsentBody),
+        (nouns.Needs.express, NeedBody),
         (nouns.Partners.put, forms.PartnerBody),
         (nouns.Conventions.sign, forms.ConventionBody),
         (nouns.Offers.put, forms.OfferBody),

@@ -258,7 +258,7 @@ def test_every_event_of_a_person_has_its_line(apps: Apps, known: dict[str, str])
     assert len(said) > 6
     for row in said:
         envelope = read(bytes(row.value)).envelope
-        assert (envelope.causationid, audit.person(envelope.subject)) in kept, envelope.type
+        assert (envelope.correlationid, audit.person(envelope.subject)) in kept, envelope.type
 
 
 def _count(apps: Apps, service: str) -> int:

@@ -52,6 +52,7 @@ WHO = {
     "/communes": {"coordinator"},
     "GET /communes": READERS,
     "/imports": {"partner"},
+    "/needs": {"partner"},
     "/erasures": {"partner"},
     "/retention": {"operator"},
     "/forgotten": {"hub"},
@@ -230,6 +231,7 @@ def written(apps: Apps) -> Iterator[int]:
         "referrals",
         "trainings",
         "placements",
+        "needs",
         "idempotency",
     ):
         yield apps.rows("referrals", f"SELECT count(*) AS n FROM {table}")[0].n

@@ -40,6 +40,13 @@ EXAMPLES: Mapping[tuple[str, str], Mapping[str, Any]] = {
     ("POST", "/placements"): {"beneficiary": _PERSON, "employer": "home-hotton", "kind": "cdd", **_STEP},
     ("POST", "/placements/{id}/start"): {"started_on": "2026-12-07"},
     ("POST", "/placements/{id}/end"): {"ended_on": "2027-06-30", "reason": "end_of_contract"},
+    ("POST", "/needs"): {
+        "beneficiary": _PERSON,
+        "domain": "mobilite",
+        "kind": "obstacle",
+        "source": "public",
+        "commune_nis": "83028",
+    },
     ("POST", "/beneficiaries"): {"profile": _PROFILE, "local_ref": "H-2026-114"},
     ("PUT", "/beneficiaries/{beneficiary}/profile"): {"profile": _PROFILE},
     ("POST", "/beneficiaries/{beneficiary}/consents"): {

@@ -11,7 +11,15 @@ from jalons.clock import new_id
 from jalons.privacy.references import new_reference
 from services.referrals import refusals
 from services.referrals.commands import deadlines
-from services.referrals.commands.persons import active_partners, check_active, give_consent, own, registered_or_known
+from services.referrals.commands.needs import say_unmet
+from services.referrals.commands.persons import (
+    active_partners,
+    check_active,
+    give_consent,
+    known,
+    own,
+    registered_or_known,
+)
 from services.referrals.domain import acts, agreement, lifecycle
 from services.referrals.domain.accompaniment import check_accompanied
 from services.referrals.domain.acts import MOMENT_OF_KIND, Act, Decided, Placement, Referral, Training
@@ -53,8 +61,8 @@ def draft(work: Work, given: Given, parent: Referral | None = None) -> Referral:
     referrer, recipient, moment = work.call.partner, recipient_of(work, given), given["moment"]
     if referrer == recipient:
         raise refusals.invalid("recipient", "a partner does not refer to itself")
-    known, conventions = work.look(directory.exchange, referrer, recipient)
-    rows = check_active({"partner": referrer, "recipient": recipient}, known, work.call.today)
+    found, conventions = work.look(directory.exchange, referrer, recipient)
+    rows = check_active({"partner": referrer, "recipient": recipient}, found, work.call.today)
     trial = _trial(rows[referrer], rows[recipient])
     convention = agreement.covering(conventions, referrer, recipient, moment, work.call.today)
     offer = offered(work, given["offer"], recipient) if given.get("offer") else None
@@ -108,7 +116,7 @@ def enrol(work: Work, given: Given) -> Training:
     Raises NoConvention, NoConsent, and Problem 404, 409, 422.
     """
     caller = work.call.partner
-    person = _known(work, given["beneficiary"])
+    person = known(work, given["beneficiary"])
     moment = MOMENT_OF_KIND[given["kind"]]
     offer = offered(work, given["offer"]) if given.get("offer") else None
     operator = offer["partner"] if offer else caller
@@ -143,7 +151,7 @@ def propose(work: Work, given: Given) -> Placement:
     Raises NoConsent, and Problem 404, 409, 422.
     """
     caller, employer = work.call.partner, given["employer"]
-    person = _known(work, given["beneficiary"])
+    person = known(work, given["beneficiary"])
     rows = active_partners(
         work, {"partner": caller, "employer": employer, "legal_employer": given.get("legal_employer") or employer}
     )
@@ -222,7 +230,8 @@ def keep(work: Work, store: Acts[S], before: S, decided: Decided[S], on: date | 
     store.save(work.conn, decided.state)
     work.moved(before, decided.state)
     deadlines.follow(work, decided.state)
-    work.say(decided.state.ref, decided.event, decided.sealed, on, by=by)
+    said = work.say(decided.state.ref, decided.event, decided.sealed, on, by=by)
+    say_unmet(work, decided, on, said)
 
 
 def _started(work: Work, state: Act, said: Given, on: date | None) -> None:
@@ -261,15 +270,6 @@ def _person(work: Work, given: Given, *, trial: bool) -> Person:
         profile, local_ref = given["person"]["profile"], given["person"].get("local_ref")
         return registered_or_known(work, profile, local_ref, given.get("happened_on"), trial=trial)
     return own(work, given["beneficiary"])
-
-
-def _known(work: Work, named: UUID) -> Person:
-    """A person the caller knows, by ref or alias, locked. Raises Left and Problem 404."""
-    person = persons.find(work.conn, named, work.call.partner, lock=True)
-    if person is None:
-        raise refusals.not_found("beneficiary")
-    check_accompanied(person.status)
-    return work.meet(person)
 
 
 def _agree(work: Work, person: Person, recipient: str, purpose: str, given: Given, on: date | None) -> None:

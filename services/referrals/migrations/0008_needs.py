@@ -1,0 +1,33 @@
+"""What persons need, and what is needed in a commune."""
+
+from alembic import op
+
+revision = "0008"
+down_revision = "0006"
+
+OWN = """
+CREATE TABLE needs (
+    need_id     uuid        PRIMARY KEY,
+    said_by     text        NOT NULL REFERENCES partners,
+    domain      text        NOT NULL,
+    kind        text        NOT NULL,
+    source      text        NOT NULL,
+    commune_nis text        NOT NULL,
+    met         boolean     NOT NULL,
+    offer       text,
+    "on"        date        NOT NULL,
+    ref         uuid,
+    home        text,
+    trial       boolean     NOT NULL,
+    recorded    timestamptz NOT NULL
+);
+COMMENT ON COLUMN needs.ref IS 'the person; null where it is of nobody';
+CREATE INDEX needs_said_by ON needs (said_by, need_id);
+CREATE INDEX needs_home ON needs (home, need_id) WHERE home IS NOT NULL;
+CREATE INDEX needs_ref ON needs (ref) WHERE ref IS NOT NULL;
+"""
+
+
+def upgrade() -> None:
+    """Make the table."""
+    op.execute(OWN)
