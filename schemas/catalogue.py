@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from schemas import (
+    activity,
     beneficiary,
     consent,
     convention,
@@ -79,6 +80,7 @@ PAYLOADS: tuple[type[Payload], ...] = (
     placement.NewsDueV1,
     placement.EndNearV1,
     placement.FollowUpDueV1,
+    activity.CreatedV1,
     pathway.MomentEnteredV1,
     pathway.MomentLeftV1,
     pathway.StalledV1,

@@ -219,4 +219,13 @@ PlacementKind = Literal[
     "cooperative_activites",
     "ale",
 ]
+ActivityForm = Literal[
+    "independant",
+    "independant_complementaire",
+    "societe",
+    "cooperative_activites",
+    "asbl",
+    "other",
+]
+"""In what form somebody works on their own account."""
 AnsweredBy = Literal["training", "placement"]

@@ -15,6 +15,7 @@ CONVENTION_ID = "01935b7e-8c00-7a10-8f3a-2b6c1d9e4a07"
 DEAD_LETTER_ID = "01935b7e-8c00-7a10-8f3a-2b6c1d9e4a08"
 RECEIPT_ID = "01935b7e-8c00-7a10-8f3a-2b6c1d9e4a09"
 NEED_ID = "01935b7e-8c00-7a10-8f3a-2b6c1d9e4a0a"
+ACTIVITY_ID = "01935b7e-8c00-7a10-8f3a-2b6c1d9e4a0b"
 DELIVERY_ID = "5b0c2f0e-3a55-5c57-9f0b-0d4f7b6f3a11"
 
 _PROFILE = {
@@ -213,6 +214,13 @@ DATA: dict[str, dict[str, Any]] = {
     "jalons.placement.news_due.v1": _PLACEMENT | {"about": "end", "since": "2027-08-31"},
     "jalons.placement.end_near.v1": _PLACEMENT | {"planned_end": "2027-08-31"},
     "jalons.placement.follow_up_due.v1": _PLACEMENT | {"months": 3},
+    "jalons.activity.created.v1": {
+        "activity_id": ACTIVITY_ID,
+        "home": "cpas-hotton",
+        "said_by": "le-trusquin",
+        "training_id": TRAINING_ID,
+        "referral_id": REFERRAL_ID,
+    },
     "jalons.pathway.moment_entered.v1": _STEP,
     "jalons.pathway.moment_left.v1": _STEP,
     "jalons.pathway.stalled.v1": _STEP,
@@ -261,6 +269,7 @@ SEALED: dict[str, dict[str, Any]] = {
     "jalons.placement.refused.v1": {"kind": "cdd", "reason": "no_place"},
     "jalons.placement.cancelled.v1": {"kind": "cdd", "reason": "found_work"},
     "jalons.placement.evaluated.v1": {"kind": "cdd", "outcome": "partly"},
+    "jalons.activity.created.v1": {"form": "cooperative_activites"},
     "jalons.placement.followed_up.v1": {"kind": "cdd", "situation": "in_job"},
 }
 

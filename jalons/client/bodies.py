@@ -264,6 +264,15 @@ class Need(Act, total=False):
     met_by_offer: bool | str
 
 
+class Activity(Act, total=False):
+    """Since when somebody works on their own account. training_id: the accompaniment, if not the one under way."""
+
+    beneficiary: Required[Id]
+    on: Required[Day]
+    form: Required[codes.ActivityForm]
+    training_id: Id
+
+
 class Partner(Write, total=False):
     """mailbox and phone: an office's, never a person's."""
 

@@ -84,6 +84,20 @@ class Needs(Kept[One, Many]):
         return self._listed(beneficiary=beneficiary)
 
 
+class Activities(Kept[One, Many]):
+    """What persons create of their own."""
+
+    NAME = "activities"
+
+    def create(self, **said: Unpack[bodies.Activity]) -> One:
+        """A person works on their own account; the accompaniment it came from ends."""
+        return self._write("POST", (), said)
+
+    def list(self, *, beneficiary: Id | None = None) -> Many:
+        """Those you said and those of your persons, newest first."""
+        return self._listed(beneficiary=beneficiary)
+
+
 class Partners(Kept[One, Many]):
     """The directory of the network; written by the coordinator."""
 
@@ -236,6 +250,7 @@ class Hub(Generic[One, Many]):
         self.placements = Placements(do)
         self.beneficiaries = Beneficiaries(do)
         self.needs = Needs(do)
+        self.activities = Activities(do)
         self.partners = Partners(do)
         self.conventions = Conventions(do)
         self.offers = Offers(do)

@@ -20,6 +20,7 @@ from jalons.settings import Settings
 from jalons.wiring import database_answers, ground
 from schemas.envelope import Event
 from services.referrals.api import (
+    activities,
     acts,
     clock,
     code_lists,
@@ -78,6 +79,7 @@ def build(settings: Settings) -> Service:
     app.include_router(imports.routes(edge, importer, key_of(secret)))
     app.include_router(offers.routes(edge))
     app.include_router(needs.routes(edge))
+    app.include_router(activities.routes(edge))
     app.include_router(identity.routes(settings, edge, keys, signing))
     app.include_router(clock.routes())
     app.include_router(audit_routes(base.engine, base.audit, stores.home_ref))

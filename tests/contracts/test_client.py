@@ -24,6 +24,7 @@ from jalons.client.exchange import Addresses, Call, Exchange
 from jalons.database import engine
 from jalons.embedded.stack import Stack
 from services.referrals.api import bodies as forms
+from services.referrals.api.activities import ActivityBody
 from services.referrals.api.acts import ACTIONS
 from services.referrals.api.needs import NeedBody
 from services.referrals.api.offers import Asked
@@ -195,6 +196,13 @@ def test_persons_trainings_and_placements_are_called_by_their_nouns(hotton: Part
     alias = trusquin.one(trusquin.hub.referrals.get(hotton.refer()["ref"]))["beneficiary"]
     training = trusquin.one(trusquin.hub.trainings.enrol(**course(beneficiary=alias)))
     assert trusquin.one(trusquin.hub.trainings.start(training["ref"], started_on="2026-11-20"))["status"] == "started"
+
+
+def test_an_activity_is_said_and_read_by_its_noun(hotton: Partner) -> None:
+    person = hotton.refer()["beneficiary"]
+    made = hotton.one(hotton.hub.activities.create(beneficiary=person, on=date(2026, 11, 20), form="independant"))
+    assert hotton.one(hotton.hub.activities.get(made["activity_id"])) == made
+    assert hotton.some(hotton.hub.activities.list(beneficiary=person)) == [made]
 
 
 def test_needs_are_said_and_read_by_their_noun(hotton: Partner) -> None:
@@ -484,6 +492,7 @@ def test_the_client_has_a_method_for_every_act_and_takes_every_field_of_its_form
         (nouns.Beneficiaries.register, forms.BeneficiaryBody),
         (nouns.Beneficiaries.update_profile, forms.ProfileChange),
         (nouns.Beneficiaries.consent, forms.ConsentBody),
+        (nouns.Activities.create, ActivityBody),
         (nouns.Needs.express, NeedBody),
         (nouns.Partners.put, forms.PartnerBody),
         (nouns.Conventions.sign, forms.ConventionBody),

@@ -53,6 +53,7 @@ WHO = {
     "GET /communes": READERS,
     "/imports": {"partner"},
     "/needs": {"partner"},
+    "/activities": {"partner"},
     "/erasures": {"partner"},
     "/retention": {"operator"},
     "/forgotten": {"hub"},
@@ -232,6 +233,7 @@ def written(apps: Apps) -> Iterator[int]:
         "trainings",
         "placements",
         "needs",
+        "activities",
         "idempotency",
     ):
         yield apps.rows("referrals", f"SELECT count(*) AS n FROM {table}")[0].n

@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from jalons.clock import month_of
-from schemas import beneficiary, need, placement, referral, training
+from schemas import activity, beneficiary, need, placement, referral, training
 from schemas.codes import Moment
 from schemas.envelope import Event, Payload
 
 DIMENSIONS = ("month", "home", "partner", "moment")
-"""What counts are kept by. partner: who receives, teaches or employs; of a person's registration and needs, the home;
-of a need of nobody, who said it, as its home too."""
+"""What counts are kept by. partner: who receives, teaches, employs or says an activity; of a person's registration and
+needs, the home; of a need of nobody, who said it, as its home too."""
 
 
 class Cell(NamedTuple):
@@ -86,6 +86,10 @@ def _welcomed(data: beneficiary.BeneficiaryEvent) -> tuple[str, Moment]:
     return data.home, "accueil"
 
 
+def _created(data: activity.CreatedV1) -> tuple[str, Moment]:
+    return data.said_by, "preparation_emploi"
+
+
 def _needed(data: need.NeedOfAPerson) -> tuple[str, Moment]:
     return data.home, "accueil"
 
@@ -125,6 +129,7 @@ MEASURES: Mapping[type[Payload], Measure] = {
     training.InterruptedV1: Measure("trainings_interrupted", "Trainings that stopped before their end", _taught),
     placement.StartedV1: Measure("placements_started", "Placements begun", _employed),
     placement.EndedV1: Measure("placements_ended", "Placements that ended", _employed),
+    activity.CreatedV1: Measure("activities_created", "Activities of their own that persons created", _created),
     need.ExpressedV1: Measure("needs_expressed", "Needs of persons that were expressed", _needed),
     need.UnmetV1: Measure("needs_unmet", "Declines for want of a place or a service, or for an obstacle", _unmet),
     need.ReportedV1: Measure(

@@ -40,6 +40,7 @@ EXAMPLES: Mapping[tuple[str, str], Mapping[str, Any]] = {
     ("POST", "/placements"): {"beneficiary": _PERSON, "employer": "home-hotton", "kind": "cdd", **_STEP},
     ("POST", "/placements/{id}/start"): {"started_on": "2026-12-07"},
     ("POST", "/placements/{id}/end"): {"ended_on": "2027-06-30", "reason": "end_of_contract"},
+    ("POST", "/activities"): {"beneficiary": _PERSON, "on": "2026-11-23", "form": "cooperative_activites"},
     ("POST", "/needs"): {
         "beneficiary": _PERSON,
         "domain": "mobilite",

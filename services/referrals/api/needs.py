@@ -74,12 +74,9 @@ def routes(edge: Edge) -> APIRouter:
         partner = partner_of(caller.principal)
 
         def page(conn: Connection) -> Answer:
-            ref = None
-            if beneficiary is not None:
-                person = persons.find(conn, beneficiary, partner)
-                if person is None:
-                    raise refusals.not_found("beneficiary")
-                ref = person.ref
+            ref = persons.ref_of(conn, beneficiary, partner) if beneficiary else None
+            if beneficiary and ref is None:
+                raise refusals.not_found("beneficiary")
             found = needs.page(conn, partner, ref, cursor or NEWEST, limit)
             return paged([shown(each, partner) for each in found], limit, lambda row: str(row["need_id"]))
 

@@ -1,4 +1,4 @@
-"""What persons need, and what is needed in a commune."""
+"""What persons need, what is needed in a commune, and the activities that persons create."""
 
 from alembic import op
 
@@ -25,9 +25,24 @@ COMMENT ON COLUMN needs.ref IS 'the person; null where it is of nobody';
 CREATE INDEX needs_said_by ON needs (said_by, need_id);
 CREATE INDEX needs_home ON needs (home, need_id) WHERE home IS NOT NULL;
 CREATE INDEX needs_ref ON needs (ref) WHERE ref IS NOT NULL;
+
+CREATE TABLE activities (
+    activity_id uuid        PRIMARY KEY,
+    ref         uuid        NOT NULL,
+    home        text        NOT NULL,
+    said_by     text        NOT NULL REFERENCES partners,
+    "on"        date        NOT NULL,
+    form        text        NOT NULL,
+    training_id uuid,
+    trial       boolean     NOT NULL,
+    recorded    timestamptz NOT NULL
+);
+CREATE INDEX activities_ref ON activities (ref);
+CREATE INDEX activities_home ON activities (home, activity_id);
+CREATE INDEX activities_said_by ON activities (said_by, activity_id);
 """
 
 
 def upgrade() -> None:
-    """Make the table."""
+    """Make the tables."""
     op.execute(OWN)

@@ -18,7 +18,7 @@ from services.referrals.domain.erasure import KEPT, RETENTION_MONTHS
 Why = Literal["asked", "retention"]
 
 _ACTS = ("referrals", "trainings", "placements")
-_OF_PERSON = ("deadlines", "needs", "consents", "disclosures", "aliases", "beneficiaries")
+_OF_PERSON = ("deadlines", "needs", "activities", "consents", "disclosures", "aliases", "beneficiaries")
 """Tables whose rows of a person go, by `ref`."""
 
 

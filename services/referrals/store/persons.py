@@ -49,6 +49,12 @@ def find(conn: Connection, named: UUID, partner: str, *, lock: bool = False) -> 
     return _person(conn, row) if row else None
 
 
+def ref_of(conn: Connection, named: UUID, partner: str) -> UUID | None:
+    """The ref of the person a partner means; None for a stranger."""
+    person = find(conn, named, partner)
+    return person.ref if person else None
+
+
 def home_ref(conn: Connection, named: UUID, partner: str) -> UUID | None:
     """The ref of a partner's own person; None for a stranger, and for one whose key was destroyed."""
     person = find(conn, named, partner)
