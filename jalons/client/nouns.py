@@ -286,7 +286,9 @@ class Hub(Generic[One, Many]):
         """Events as they come, of types such as `referral.*`, without an end; broken off, it goes on by itself. after:
         the `position` last heard; without it, only what comes from now."""
         query = {"types": tuple(types) or None, "after": after}
-        return self._do.stream(Call("GET", "observation", "/stream", query, cursor="after", streamed=True))
+        return self._do.stream(
+            Call("GET", "observation", "/stream", query, cursor="after", streamed=True, accept="text/event-stream")
+        )
 
     def call(
         self,

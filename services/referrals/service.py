@@ -32,6 +32,7 @@ from services.referrals.api import (
     offers,
     persons,
     retention,
+    table,
 )
 from services.referrals.api.edge import Edge
 from services.referrals.api.examples import EXAMPLES
@@ -70,6 +71,7 @@ def build(settings: Settings) -> Service:
     app.state.examples = EXAMPLES
     edge = Edge(base, keys)
     app.include_router(acts.routes(edge))  # first: paths are looked through in order, and these are the busiest
+    app.include_router(table.routes(edge))
     app.include_router(persons.routes(edge))
     app.include_router(erasure.routes(edge, peers))
     app.include_router(retention.routes(edge))

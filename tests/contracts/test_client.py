@@ -29,7 +29,7 @@ from services.referrals.api.acts import ACTIONS
 from services.referrals.api.needs import NeedBody
 from services.referrals.api.offers import Asked
 from services.referrals.keyring import SigningKeys
-from tests.support.between import Between, between, drop_the_answer, drop_the_call, refuse
+from tests.support.between import Between, between, break_off, drop_the_answer, drop_the_call, refuse
 from tests.support.calls import course, sheet, work
 from tests.support.network import PROFILE, Network
 
@@ -196,6 +196,27 @@ def test_persons_trainings_and_placements_are_called_by_their_nouns(hotton: Part
     alias = trusquin.one(trusquin.hub.referrals.get(hotton.refer()["ref"]))["beneficiary"]
     training = trusquin.one(trusquin.hub.trainings.enrol(**course(beneficiary=alias)))
     assert trusquin.one(trusquin.hub.trainings.start(training["ref"], started_on="2026-11-20"))["status"] == "started"
+
+
+def test_a_table_comes_back_row_by_row(hotton: Partner, trusquin: Partner) -> None:
+    local_ref = f'T/;"é"/{uuid.uuid4().hex[:8]}'
+    made = hotton.refer(person={"profile": PROFILE, "local_ref": local_ref})
+    [row] = [each for each in hotton.some(hotton.hub.referrals.table(box="sent")) if each["Relais"] == made["ref"]]
+    assert (row["Dossier"], row["Destinataire"], row["État du relais"]) == (local_ref, "le-trusquin", "Envoyé")
+    assert (
+        hotton.some(hotton.hub.referrals.table(box="sent", changed_since=datetime.now(UTC) + timedelta(hours=1))) == []
+    )
+    assert made["ref"] in {each["Relais"] for each in trusquin.some(trusquin.hub.referrals.table())}
+
+
+def test_a_table_that_breaks_off_is_not_taken_for_a_whole_one(partner: Any, network: Network, before: Between) -> None:
+    hotton = partner("cpas-hotton", at(before, network))
+    half = "Relais;Dossier\r\nR-7K4M-2QX;H-1\r\nR-5WP".encode("utf-8-sig")
+    before.mishaps.append(break_off(half, "text/csv; charset=utf-8"))
+    rows = hotton.hub.referrals.table(box="sent")
+    assert hotton.some(rows, most=1) == [{"Relais": "R-7K4M-2QX", "Dossier": "H-1"}]
+    with pytest.raises(sdk.Unreachable):
+        hotton.some(rows)
 
 
 def test_an_activity_is_said_and_read_by_its_noun(hotton: Partner) -> None:

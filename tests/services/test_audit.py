@@ -239,6 +239,7 @@ def test_every_route_that_shows_a_person_leaves_a_line(apps: Apps, known: dict[s
             query = {
                 "/audit": f"?beneficiary={known['beneficiary']}",
                 "/referrals": "?box=sent",
+                "/referrals.csv": "?box=sent",
                 "/trainings": "?box=home",
                 "/placements": "?box=proposer",
             }.get(path, "")

@@ -33,6 +33,7 @@ READERS = {"partner", "coordinator", "hub"}
 
 WHO = {
     "/referrals": {"partner"},
+    "GET /referrals.csv": {"partner"},
     "/trainings": {"partner"},
     "/placements": {"partner"},
     "/beneficiaries": {"partner"},

@@ -16,6 +16,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
 
 from jalons.clock import new_id
+from jalons.privacy.references import normalise
 from jalons.problems import Problem
 from services.referrals import refusals
 from services.referrals.api.bodies import ReferralBody, Text
@@ -129,6 +130,9 @@ def _rows(work: Work, key: bytes, new: Import, content: bytes) -> tuple[list[Wai
     rows: list[Waiting] = []
     refused: list[Outcome] = []
     for number, cells in sheet.rows:
+        if came_back := sheets.answered(cells, where):
+            refused.append(_already(number, came_back))
+            continue
         try:
             body = ReferralBody.model_validate(sheets.referral(cells, where, _labels()))
         except ValidationError as error:
@@ -158,6 +162,15 @@ def _ill_formed(number: int, error: ValidationError) -> Outcome:
     at = next((str(part) for part in reversed(first["loc"]) if isinstance(part, str)), "row")
     said = "it is missing" if first["type"] == "missing" else "it holds no value the hub knows"
     return Outcome(number, "refused", None, "invalid", f"{at}: {said}.", "Correct the cell, and import the file again.")
+
+
+def _already(number: int, said: str) -> Outcome:
+    """A row of a table that came back from the hub: it is a referral, and is left alone."""
+    reference = normalise(said)
+    if reference is None:
+        cause = "ref: it is no reference such as R-7K4M-2QX."
+        return Outcome(number, "refused", None, "invalid", cause, "Leave the cell of a new row empty.")
+    return Outcome(number, "already_done", reference)
 
 
 def _nameless(number: int) -> Outcome:

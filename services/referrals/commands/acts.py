@@ -227,7 +227,7 @@ def acting(call: Call, state: Act, action: str = "") -> str | None:
 
 def keep(work: Work, store: Acts[S], before: S, decided: Decided[S], on: date | None, *, by: str | None = None) -> None:
     """Save a state, note what it does to an offer's places, and say its event. Raises AlreadyOpen and InTheFuture."""
-    store.save(work.conn, decided.state)
+    store.save(work.conn, decided.state, work.call.now)
     work.moved(before, decided.state)
     deadlines.follow(work, decided.state)
     said = work.say(decided.state.ref, decided.event, decided.sealed, on, by=by)
@@ -258,7 +258,7 @@ def _start_referral(work: Work, answer: Training | Placement, said: Given, on: d
 
 
 def _new(work: Work, store: Acts[S], decided: Decided[S], on: date | None) -> S:
-    store.add(work.conn, decided.state)
+    store.add(work.conn, decided.state, work.call.now)
     deadlines.follow(work, decided.state)
     work.say(decided.state.ref, decided.event, decided.sealed, on)
     return decided.state

@@ -1,4 +1,4 @@
-"""What persons need, what is needed in a commune, and the activities that persons create."""
+"""What persons need, what is needed in a commune, the activities that persons create, and when acts changed."""
 
 from alembic import op
 
@@ -37,6 +37,14 @@ CREATE TABLE activities (
     trial       boolean     NOT NULL,
     recorded    timestamptz NOT NULL
 );
+ALTER TABLE referrals ADD COLUMN changed timestamptz NOT NULL DEFAULT now();
+ALTER TABLE trainings ADD COLUMN changed timestamptz NOT NULL DEFAULT now();
+ALTER TABLE placements ADD COLUMN changed timestamptz NOT NULL DEFAULT now();
+ALTER TABLE referrals ALTER COLUMN changed DROP DEFAULT;
+ALTER TABLE trainings ALTER COLUMN changed DROP DEFAULT;
+ALTER TABLE placements ALTER COLUMN changed DROP DEFAULT;
+COMMENT ON COLUMN referrals.changed IS 'when it was last written; what stood before this column came, when it came';
+
 CREATE INDEX activities_ref ON activities (ref);
 CREATE INDEX activities_home ON activities (home, activity_id);
 CREATE INDEX activities_said_by ON activities (said_by, activity_id);

@@ -71,6 +71,16 @@ def by_local_ref(conn: Connection, home: str, local_ref: str) -> Person | None:
     return _person(conn, row) if row else None
 
 
+def local_refs(conn: Connection, home: str, refs: Collection[UUID]) -> dict[UUID, str]:
+    """A home partner's own dossier numbers of these persons, where they have one."""
+    rows = execute(
+        conn,
+        "SELECT ref, local_ref FROM beneficiaries WHERE ref = ANY(%s) AND home = %s AND local_ref IS NOT NULL",
+        (list(refs), home),
+    )
+    return {row.ref: row.local_ref for row in rows}
+
+
 def page(conn: Connection, home: str, after: UUID, limit: int) -> list[Person]:
     """A page of a home partner's persons, by ref."""
     rows = execute(
