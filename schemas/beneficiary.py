@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 from schemas.codes import AgeBand, Education, EndReason, Household, Nis, Obstacle, PersonStatus, Sex, Slug
 from schemas.consent import Holding
-from schemas.envelope import Payload, SealedPart
+from schemas.envelope import Payload, Reasoned, SealedPart
 from schemas.topics import PATHWAYS, Topic
 
 
@@ -77,7 +77,7 @@ class ResumedV1(AccompanimentEvent):
     TYPE: ClassVar[str] = "jalons.beneficiary.resumed.v1"
 
 
-class LeftSealed(SealedPart):
+class LeftSealed(Reasoned):
     """Why."""
 
     reason: EndReason

@@ -15,6 +15,9 @@ Nis = Annotated[str, StringConstraints(pattern=r"^\d{5}$")]
 OccupationCode = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,39}$")]
 """A trade by a code of a public list (ROME, ISCO) or of the network: never free text."""
 
+FinerCode = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{1,39}$")]
+"""A network's own code, which hangs under one of a closed list; who does not know it goes by that one."""
+
 Moment = Literal["accueil", "projet", "preformation", "formation", "preparation_emploi", "experience"]
 PartnerKind = Literal[
     "cpas",

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, StringConstraints
 
+from schemas.codes import FinerCode
 from schemas.topics import Topic
 
 CONTENT_TYPE = "application/cloudevents+json"
@@ -18,6 +19,13 @@ class SealedPart(BaseModel):
     """What could tell something about a person: on the wire only ciphertext under that person's key."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Reasoned(SealedPart):
+    """A sealed part with a `reason` of a closed list. finer: the network's own code under it, seen by whoever sees the
+    reason; a reader needs not know it."""
+
+    finer: FinerCode | None = None
 
 
 class Payload(BaseModel):

@@ -66,6 +66,9 @@ PARENTS: Mapping[str, Mapping[str, Group]] = {
 }
 """List → code → its parent; `other` has none."""
 
+FINER = tuple(PARENTS)
+"""The lists under whose codes a network may hang finer ones of its own."""
+
 OF_THE_OFFER: Final = "offer_type"
 UNMET_NEED: Mapping[DeclineReason, Obstacle | Literal["offer_type"]] = {
     "no_place": OF_THE_OFFER,

@@ -350,6 +350,13 @@ class OffersAsked(TypedDict, total=False):
     past: bool
 
 
+class FinerCode(Write):
+    """Under which code of the list it hangs, and how it reads."""
+
+    parent: str
+    label: str
+
+
 class Commune(Write):
     """Where its chief place lies, in degrees (WGS 84)."""
 

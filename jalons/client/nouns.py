@@ -160,6 +160,20 @@ class Offers(Kept[One, Many]):
         return self._listed(**asked)
 
 
+class Codes(Noun[One, Many]):
+    """The network's own reasons, each under one of a closed list; written by the coordinator."""
+
+    NAME = "codes"
+
+    def get(self) -> One:
+        """Every list with its labels, the network's own codes last."""
+        return self._do.one(Call("GET", self.SERVICE, path(self.NAME)))
+
+    def put(self, list_: str, code: str, **said: Unpack[bodies.FinerCode]) -> One:
+        """A finer code, as `put("decline_reason", "no_bus", parent="distance_mobility", label="Pas de bus")`."""
+        return self._write("PUT", (list_, code), said)
+
+
 class Communes(Noun[One, Many]):
     """Between which distances are known; written by the coordinator."""
 
@@ -254,6 +268,7 @@ class Hub(Generic[One, Many]):
         self.partners = Partners(do)
         self.conventions = Conventions(do)
         self.offers = Offers(do)
+        self.codes = Codes(do)
         self.communes = Communes(do)
         self.imports = Imports(do)
         self.pathways = Pathways(do)

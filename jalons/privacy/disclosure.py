@@ -148,5 +148,7 @@ def _partly(event: Event, seen: frozenset[str], *, bare: bool, subject: str) -> 
         envelope |= {"subject": subject, "partner": event.partner}
     if isinstance(event.data, RedirectedV1) or getattr(event.data, "lapsed", False):
         envelope |= {"time": _day(event.time), "recordedtime": _day(event.recorded)}  # another partner's act caused it
+    if "sealed.reason" in seen:
+        seen |= {"sealed.finer"}  # the same reason, in the network's own words
     data = {name.removeprefix("sealed."): value for name, value in _fields(event).items() if name in seen}
     return envelope | {"data": data}

@@ -26,6 +26,7 @@ from jalons.embedded.stack import Stack
 from services.referrals.api import bodies as forms
 from services.referrals.api.activities import ActivityBody
 from services.referrals.api.acts import ACTIONS
+from services.referrals.api.code_lists import FinerBody
 from services.referrals.api.needs import NeedBody
 from services.referrals.api.offers import Asked
 from services.referrals.keyring import SigningKeys
@@ -508,6 +509,7 @@ def test_the_client_has_a_method_for_every_act_and_takes_every_field_of_its_form
     [
         (acts.Referrals.send, forms.ReferralBody),
         (nouns.Communes.put, forms.CommuneBody),
+        (nouns.Codes.put, FinerBody),
         (acts.Trainings.enrol, forms.TrainingBody),
         (acts.Placements.propose, forms.PlacementBody),
         (nouns.Beneficiaries.register, forms.BeneficiaryBody),

@@ -44,6 +44,7 @@ WHO = {
     "GET /conventions": READERS,
     "/offers": {"partner", "coordinator"},
     "GET /offers": READERS,
+    "PUT /codes": {"coordinator"},
     "/codes": READERS | {"read:counts"},
     "GET /referrals": {"partner", "coordinator"},
     **{f"POST /referrals/{{id}}/{action}": {"partner", "coordinator"} for action in ("reopen", "void", "suggest")},

@@ -84,6 +84,7 @@ EXAMPLES: Mapping[tuple[str, str], Mapping[str, Any]] = {
         "commune_nis": "83034",
     },
     ("PUT", "/communes/{nis}"): {"name": "Hotton", "latitude": 50.2675, "longitude": 5.4465},
+    ("PUT", "/codes/{list}/{code}"): {"parent": "distance_mobility", "label": "Pas de bus à cette heure"},
     ("PUT", "/imports/mapping"): {"Dossier": "local_ref", "Remarques": "-"},
     ("POST", "/keys/resolve"): {"subjects": [_PERSON]},
 }

@@ -25,6 +25,7 @@ from services.referrals.api.edge import Answer, Edge, call, partner_of
 from services.referrals.api.paging import Limit, paged
 from services.referrals.commands.imports import Importer, waiting
 from services.referrals.domain import sheet as sheets
+from services.referrals.store import finer
 from services.referrals.store import imports as store
 from services.referrals.store.imports import Import, Outcome, Waiting
 from services.referrals.work import Call, Work
@@ -127,6 +128,7 @@ def _rows(work: Work, key: bytes, new: Import, content: bytes) -> tuple[list[Wai
     """The file's rows that can be worked off, and those that their form refuses. Raises sheets.NotTaken."""
     sheet = sheets.read(content)
     where = sheets.columns(sheet, store.mapping(work.conn, new.partner))
+    labels = {**_labels(), "reason": {**_labels()["reason"], **_finer(work.conn, "reason")}}
     rows: list[Waiting] = []
     refused: list[Outcome] = []
     for number, cells in sheet.rows:
@@ -134,7 +136,7 @@ def _rows(work: Work, key: bytes, new: Import, content: bytes) -> tuple[list[Wai
             refused.append(_already(number, came_back))
             continue
         try:
-            body = ReferralBody.model_validate(sheets.referral(cells, where, _labels()))
+            body = ReferralBody.model_validate(sheets.referral(cells, where, labels))
         except ValidationError as error:
             refused.append(_ill_formed(number, error))
         except Problem as problem:
@@ -153,6 +155,13 @@ def _labels() -> sheets.Labels:
     return {
         field: {sheets.plain(each["label"]): each["code"] for each in lists[name]}
         for field, name in sheets.LIST_OF.items()
+    }
+
+
+def _finer(conn: Connection, field: str) -> dict[str, str]:
+    """The labels of the network's own codes for a field."""
+    return {
+        sheets.plain(row["label"]): row["code"] for row in finer.known(conn) if row["list"] == sheets.LIST_OF[field]
     }
 
 

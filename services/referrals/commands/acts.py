@@ -11,6 +11,7 @@ from jalons.clock import new_id
 from jalons.privacy.references import new_reference
 from services.referrals import refusals
 from services.referrals.commands import deadlines
+from services.referrals.commands.finer import resolved
 from services.referrals.commands.needs import say_unmet
 from services.referrals.commands.persons import (
     active_partners,
@@ -57,6 +58,7 @@ def draft(work: Work, given: Given, parent: Referral | None = None) -> Referral:
 
     Raises NotGiven, and as `send_referral` but for AlreadyOpen.
     """
+    given = resolved(work, "send", given)
     status = lifecycle.begin(lifecycle.REFERRAL, given)
     referrer, recipient, moment = work.call.partner, recipient_of(work, given), given["moment"]
     if referrer == recipient:
@@ -91,7 +93,7 @@ def draft(work: Work, given: Given, parent: Referral | None = None) -> Referral:
         recipient=recipient,
         moment=moment,
         offer=given.get("offer"),
-        facts=_facts(given, "reason", "goal", "chosen_by", "contact")
+        facts=_facts(given, "reason", "finer", "goal", "chosen_by", "contact")
         | {
             "recipient_kind": rows[recipient]["kind"],
             "offer_type": offer["type"] if offer else None,
@@ -190,6 +192,7 @@ def step(work: Work, store: Acts[S], named: UUID | str, action: str, given: Give
     Raises NotAllowed, NotGiven, TooLate, AlreadyRecorded, AlreadyOpen, Followed, InTheFuture, Stale, and Problem 404,
     422.
     """
+    given = resolved(work, action, given)
     state, by = held(work, store, named, action)
     said = _plain({name: value for name, value in given.items() if name != "happened_on"})
     on = given.get("happened_on") or _own_date(given)

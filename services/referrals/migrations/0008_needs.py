@@ -45,6 +45,15 @@ ALTER TABLE trainings ALTER COLUMN changed DROP DEFAULT;
 ALTER TABLE placements ALTER COLUMN changed DROP DEFAULT;
 COMMENT ON COLUMN referrals.changed IS 'when it was last written; what stood before this column came, when it came';
 
+CREATE TABLE finer_codes (
+    list   text NOT NULL,
+    code   text NOT NULL,
+    parent text NOT NULL,
+    label  text NOT NULL,
+    PRIMARY KEY (list, code)
+);
+COMMENT ON COLUMN finer_codes.parent IS 'the code of the list under which it hangs, and as which it is counted';
+
 CREATE INDEX activities_ref ON activities (ref);
 CREATE INDEX activities_home ON activities (home, activity_id);
 CREATE INDEX activities_said_by ON activities (said_by, activity_id);
