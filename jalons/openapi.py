@@ -8,6 +8,8 @@ from fastapi import FastAPI
 
 PUBLIC = frozenset({"/health/live", "/health/ready", "/metrics", "/oauth/token", "/.well-known/jwks.json"})
 """What is answered without a token."""
+BY_LINK = frozenset({"/answer", "/answer/{token}", "/s", "/s/{code}"})
+"""Pages, for whoever holds the address."""
 
 _ANY = {
     422: "What was sent is not of the form this call takes, or not what the rules let it say",
@@ -26,7 +28,14 @@ _WRITES = {
     409: "Not in the state that this asks for, or there already, or the same `Idempotency-Key` is at work",
     412: "It changed since you read it (`If-Match`)",
 }
+_PAGE = {
+    404: "The address opens nothing: a page that says so, the same whatever is wrong with it",
+    410: "What it was for is over: a page that says so",
+    429: "Too many tries: a page that says to wait",
+}
+_FORM = {409: _WRITES[409], 412: "It changed since the page was made", 413: "The form is too large"}
 _TOKEN = {401: "The client is unknown, revoked, or its secret is wrong"}
+_HTML = {"text/html": {"schema": {"type": "string"}}}
 _PROBLEM = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/ProblemBody"}}}
 
 
@@ -50,9 +59,12 @@ def _complete(path: str, method: str, operation: dict[str, Any]) -> None:
         answers["200"] = answers["201"] | {"description": "It was there, and is as you sent it now"}
     writes = method not in {"get", "head"}
     refusals = _ANY | (_WITH_BODY if writes else {})
-    if path in PUBLIC:
+    if path in BY_LINK:
+        refusals = _ANY | _PAGE | (_FORM if writes else {})
+    elif path in PUBLIC:
         refusals |= _TOKEN if writes else {}
     else:
         refusals |= _WITH_TOKEN | (_WRITES if writes else {})
     for status, meaning in sorted(refusals.items()):
-        answers.setdefault(str(status), {"description": meaning, "content": _PROBLEM})
+        content = _HTML | _PROBLEM if path in BY_LINK else _PROBLEM
+        answers.setdefault(str(status), {"description": meaning, "content": content})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Collection, Mapping
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import httpx
@@ -53,6 +54,17 @@ class Peers:
             return datetime.fromisoformat(answer.json()["at"])
         except (httpx.HTTPError, ValueError, KeyError) as error:
             raise PeerAway(f"{service} did not answer: {type(error).__name__}") from error
+
+    def tell_what_waits(self, asked: UUID, partner: str, acts: list[dict[str, Any]]) -> None:
+        """Have notifications write to a partner what waits for it. Raises PeerAway."""
+        try:
+            self._http.post(
+                f"{self._settings.url('notifications')}/waiting",
+                json={"asked": str(asked), "partner": partner, "acts": acts},
+                headers={"Authorization": f"Bearer {self._tokens.token()}"},
+            ).raise_for_status()
+        except httpx.HTTPError as error:
+            raise PeerAway(f"notifications did not answer: {type(error).__name__}") from error
 
     def _resolve(self, subjects: Collection[str]) -> Mapping[str, Key]:
         try:

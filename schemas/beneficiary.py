@@ -7,7 +7,19 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict
 
-from schemas.codes import AgeBand, Education, EndReason, Household, Nis, Obstacle, PersonStatus, Sex, Slug
+from schemas.codes import (
+    AgeBand,
+    Education,
+    EndReason,
+    Household,
+    Nis,
+    Obstacle,
+    PersonStatus,
+    Reference,
+    Said,
+    Sex,
+    Slug,
+)
 from schemas.consent import Holding
 from schemas.envelope import Payload, Reasoned, SealedPart
 from schemas.topics import PATHWAYS, Topic
@@ -55,6 +67,31 @@ class ProfileUpdatedV1(BeneficiaryEvent):
     """The bands changed; the former version stays in the log."""
 
     TYPE: ClassVar[str] = "jalons.beneficiary.profile_updated.v1"
+
+
+class SaidSealed(SealedPart):
+    """What was said."""
+
+    said: Said
+
+
+class SaidV1(Payload):
+    """The person said something by the page of their slip. It changes no state; the referrer is told."""
+
+    TYPE: ClassVar[str] = "jalons.beneficiary.said.v1"
+    TOPIC: ClassVar[Topic] = PATHWAYS
+    SEALED: ClassVar[type[SealedPart] | None] = SaidSealed
+    SEEN_BY: ClassVar[dict[str, frozenset[str]]] = {
+        "referrer": frozenset({"referral_id", "reference", "referrer", "recipient", "sealed.said"}),
+        "recipient": frozenset(),
+    }
+
+    referral_id: UUID
+    reference: Reference
+    home: Slug
+    referrer: Slug
+    recipient: Slug
+    trial: bool = False
 
 
 class AccompanimentEvent(Payload):

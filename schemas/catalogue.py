@@ -33,6 +33,7 @@ PAYLOADS: tuple[type[Payload], ...] = (
     offer.ClosedV1,
     beneficiary.RegisteredV1,
     beneficiary.ProfileUpdatedV1,
+    beneficiary.SaidV1,
     beneficiary.PausedV1,
     beneficiary.ResumedV1,
     beneficiary.LeftV1,

@@ -231,4 +231,6 @@ ActivityForm = Literal[
     "other",
 ]
 """In what form somebody works on their own account."""
+Said = Literal["contacted", "not_contacted", "no_longer", "wants_to_talk"]
+"""What a person says by the page of their slip."""
 AnsweredBy = Literal["training", "placement"]

@@ -135,6 +135,13 @@ DATA: dict[str, dict[str, Any]] = {
     "jalons.offer.closed.v1": _OFFER | {"status": "closed"},
     "jalons.beneficiary.registered.v1": {"home": "cpas-hotton", "profile_version": 1},
     "jalons.beneficiary.profile_updated.v1": {"home": "cpas-hotton", "profile_version": 2},
+    "jalons.beneficiary.said.v1": {
+        "referral_id": REFERRAL_ID,
+        "reference": "R-7K4M-2QX",
+        "home": "cpas-hotton",
+        "referrer": "cpas-hotton",
+        "recipient": "le-trusquin",
+    },
     "jalons.beneficiary.paused.v1": {"home": "cpas-hotton"},
     "jalons.beneficiary.resumed.v1": {"home": "cpas-hotton"},
     "jalons.beneficiary.left.v1": {"home": "cpas-hotton"},
@@ -235,6 +242,7 @@ DATA: dict[str, dict[str, Any]] = {
 SEALED: dict[str, dict[str, Any]] = {
     "jalons.beneficiary.registered.v1": {"profile": _PROFILE},
     "jalons.beneficiary.profile_updated.v1": {"profile": _PROFILE | {"status": "art60"}},
+    "jalons.beneficiary.said.v1": {"said": "wants_to_talk"},
     "jalons.beneficiary.left.v1": {"reason": "found_work"},
     "jalons.consent.given.v1": {"attributes": ["age_band", "obstacles"], "channel": "paper"},
     "jalons.need.expressed.v1": {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 import uuid
 from collections.abc import Iterator
@@ -59,7 +60,8 @@ def database(servers: Servers, schema: str) -> Iterator[Engine]:
 @pytest.fixture(scope="session")
 def stack(folder: Path) -> Iterator[Stack]:
     """A whole hub, shared by the tests that leave it standing."""
-    with Stack(folder / "hub", port_base=18001, allow_loopback_webhooks=True) as running:
+    ports = 10_000 + os.getpid() % 800 * 10  # so that two checkouts can be tested at once
+    with Stack(folder / "hub", port_base=ports, allow_loopback_webhooks=True) as running:
         yield running
 
 

@@ -6,8 +6,13 @@ import secrets
 
 from stdnum.iso7064 import mod_37_36
 
-_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's: no I, L, O, U
+ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's: no I, L, O, U
 _SAID = str.maketrans("OIL", "011")
+
+
+def typed(said: str) -> str:
+    """The characters of a code from how someone typed them: O for 0, I or L for 1, spaces and dashes at will."""
+    return "".join(c for c in said.upper() if c.isalnum()).translate(_SAID)
 
 
 def new_reference(kind: str) -> str:
@@ -15,8 +20,8 @@ def new_reference(kind: str) -> str:
 
     Random, since a serial number would tell how many and when. Unique by the caller's table.
     """
-    drawn = "".join(secrets.choice(_ALPHABET) for _ in range(6))
-    code = drawn + mod_37_36.calc_check_digit(drawn, _ALPHABET)
+    drawn = "".join(secrets.choice(ALPHABET) for _ in range(6))
+    code = drawn + mod_37_36.calc_check_digit(drawn, ALPHABET)
     return f"{kind}-{code[:4]}-{code[4:]}"
 
 
@@ -27,6 +32,6 @@ def normalise(said: str) -> str | None:
     """
     letters = "".join(c for c in said.upper() if c.isalnum())
     kind, code = letters[:1], letters[1:].translate(_SAID)
-    if kind not in {"R", "T", "P"} or len(code) != 7 or not set(code) <= set(_ALPHABET):
+    if kind not in {"R", "T", "P"} or len(code) != 7 or not set(code) <= set(ALPHABET):
         return None
-    return f"{kind}-{code[:4]}-{code[4:]}" if mod_37_36.is_valid(code, _ALPHABET) else None
+    return f"{kind}-{code[:4]}-{code[4:]}" if mod_37_36.is_valid(code, ALPHABET) else None

@@ -36,8 +36,8 @@ FACTS = (
 """The open facts that a mail may say: dates, who calls whom, which reminder it is, what is asked for, and who
 recorded it. Nothing else of an event reaches a mail."""
 
-_PATHS = {"R": "referrals", "T": "trainings", "P": "placements"}
-"""Where a spoken reference's act is found, by its first letter."""
+_NOUNS = {"R": "referral", "T": "training", "P": "placement"}
+"""What a spoken reference is of, by its first letter."""
 
 
 class Told:
@@ -195,13 +195,15 @@ def _trial(event: Event) -> bool:
 
 
 def _facts(event: Event) -> dict[str, Any]:
-    """What a mail may say, as JSON; `path` is the address under which the parties find the record."""
+    """What a mail may say, as JSON; `path` is the address under which the parties find the record, `act` its id."""
     data = event.data.model_dump(mode="json", exclude_none=True, include=set(FACTS))
-    return data | {"path": _path(_reference(event) or "")}
+    reference = _reference(event) or ""
+    noun = _NOUNS[reference[:1]]
+    return data | {"path": _path(reference), "act": str(getattr(event.data, f"{noun}_id"))}
 
 
 def _path(reference: str) -> str:
-    return f"/{_PATHS[reference[:1]]}/{reference}"
+    return f"/{_NOUNS[reference[:1]]}s/{reference}"
 
 
 def _record(data: partner.PartnerRecord) -> PartnerRecord:

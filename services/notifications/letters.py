@@ -11,15 +11,20 @@ from email.headerregistry import Address
 from email.message import EmailMessage
 from email.utils import format_datetime, parseaddr
 from importlib.resources import files
-from typing import Any
+from typing import Any, cast
+from uuid import UUID
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template, select_autoescape
 
 from jalons.clock import BRUSSELS
+from jalons.privacy.links import AnswerLinks, Named, Noun
 from services.notifications.domain.gate import PartnerRecord
+from services.notifications.domain.told import AWAITED
 from services.notifications.store import Delivery
 
 FALLBACK = "fr"
+WAITING = "jalons.waiting.asked.v1"
+"""What a letter is about that lists all that waits: asked for, and no event."""
 _SERVICE = "services.notifications"
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 _CPAS = frozenset({"cpas", "association_chapitre_xii"})
@@ -31,10 +36,14 @@ class NoAddress(Exception):
 
 
 class Letters:
-    """The hub's letters. One language is one folder of templates: two layouts and a catalogue of texts."""
+    """The hub's letters. One language is one folder of templates: two layouts and a catalogue of texts.
 
-    def __init__(self, network: str, mail_from: str, public_url: str | None) -> None:
+    public_url: where links lead; None: there are none.
+    """
+
+    def __init__(self, network: str, mail_from: str, public_url: str | None, links: AnswerLinks) -> None:
         self._network = _one_line(network)
+        self._links = links
         self._from = parseaddr(mail_from)[1]
         self._public_url = public_url
         self._templates = Environment(
@@ -53,6 +62,8 @@ class Letters:
     ) -> EmailMessage:
         """The message about a delivery, the same each time but for its date. Raises NoAddress."""
         language = recipient.language if recipient.language in self._catalogues else FALLBACK
+        if delivery.about_type == WAITING:
+            return self._list(delivery, recipient, language, now)
         catalogue = self._catalogues[language]
         facts = delivery.facts or {}
         to_employer = facts["role"] == "employer" or recipient.kind == "employer"
@@ -61,21 +72,41 @@ class Letters:
         frame = self._texts(catalogue, "frame", context)
         said = context | {"contact": context["contact"] or frame["somebody"], "frame": frame}
         texts = self._texts(catalogue, f"{delivery.about_type}/{facts['role']}", said)
-        message = EmailMessage()
-        message["Subject"] = f"{frame['mark']} {texts['subject']}" if delivery.trial else texts["subject"]
-        message["From"] = Address(self._network, addr_spec=self._from)
-        message["To"] = _address(recipient.mailbox)
+        subject = f"{frame['mark']} {texts['subject']}" if delivery.trial else texts["subject"]
+        message = self._message(delivery, recipient, subject, now)
         reply_to = _reply_to(contact, named=named)
         if reply_to is not None:
             message["Reply-To"] = reply_to
+        return self._laid_out(message, f"{language}/message", context | texts | {"frame": frame})
+
+    def _list(self, delivery: Delivery, recipient: PartnerRecord, language: str, now: datetime) -> EmailMessage:
+        """All that waits for a partner, with the link by which each is answered. Raises NoAddress."""
+        catalogue, acts = self._catalogues[language], (delivery.facts or {})["acts"]
+        about: dict[str, Any] = {"network": self._network, "recipient": _one_line(recipient.name), "count": len(acts)}
+        frame = self._texts(catalogue, "frame", about | dict(_NOBODY))
+        waiting = []
+        for act in acts:
+            texts = self._texts(catalogue, f"{WAITING}/partner", about | {"reference": act["reference"]})
+            path = self._answer(Named(act["noun"], UUID(act["id"]), delivery.recipient))
+            waiting.append({"what": texts[act["noun"]], "link": self._public(path)})
+        texts = self._texts(catalogue, f"{WAITING}/partner", about | {"reference": ""})
+        message = self._message(delivery, recipient, texts["subject"], now)
+        return self._laid_out(message, f"{language}/waiting", texts | {"frame": frame, "waiting": waiting})
+
+    def _message(self, delivery: Delivery, recipient: PartnerRecord, subject: str, now: datetime) -> EmailMessage:
+        message = EmailMessage()
+        message["Subject"] = subject
+        message["From"] = Address(self._network, addr_spec=self._from)
+        message["To"] = _address(recipient.mailbox)
         message["Date"] = format_datetime(now.astimezone(BRUSSELS))
         message["Message-ID"] = f"<{delivery.delivery_id}@{self._from.rpartition('@')[2]}>"
         message["Auto-Submitted"] = "auto-generated"
-        layout = context | texts | {"frame": frame}
-        message.set_content(self._render(f"{language}/message.txt.j2", layout), cte="quoted-printable")
-        message.add_alternative(
-            self._render(f"{language}/message.html.j2", layout), subtype="html", cte="quoted-printable"
-        )
+        return message
+
+    def _laid_out(self, message: EmailMessage, layout: str, context: Mapping[str, Any]) -> EmailMessage:
+        message.set_content(self._render(f"{layout}.txt.j2", context), cte="quoted-printable")
+        html = self._render(f"{layout}.html.j2", context)
+        message.add_alternative(html, subtype="html", cte="quoted-printable")
         return message
 
     def _context(
@@ -103,9 +134,24 @@ class Letters:
             "about": facts.get("about"),
             "months": facts.get("months"),
             "reported": facts.get("reported_by") == "referrer",
-            "link": f"{self._public_url}{facts['path']}" if self._public_url else None,
+            **self._led(delivery, facts),
             "dates": {name: spoken(day, catalogue["dates"]) for name, day in dates.items()},
         }
+
+    def _led(self, delivery: Delivery, facts: Mapping[str, Any]) -> dict[str, Any]:
+        """`link`: where to answer, if there is a public address; `without_account`: whether the link is enough."""
+        awaited = (delivery.about_type, facts["role"]) in AWAITED and "act" in facts
+        if not awaited:
+            return {"link": self._public(facts["path"]), "without_account": False}
+        noun = cast("Noun", delivery.about_type.split(".")[1])  # of AWAITED, whose types are of these three
+        path = self._answer(Named(noun, UUID(facts["act"]), delivery.recipient))
+        return {"link": self._public(path), "without_account": True}
+
+    def _answer(self, named: Named) -> str:
+        return f"/answer/{self._links.token(named)}"
+
+    def _public(self, path: str) -> str | None:
+        return f"{self._public_url}{path}" if self._public_url else None
 
     def _texts(self, catalogue: Mapping[str, Any], entry: str, context: Mapping[str, Any]) -> dict[str, str]:
         """The texts of one entry with their places filled; plain, one line each."""
@@ -122,6 +168,16 @@ class Letters:
         return self._templates.get_template(template).render(context)
 
 
+_NOBODY: Mapping[str, Any] = {
+    "contact": None,
+    "phone": "",
+    "phone_hours": "",
+    "reference": "",
+    "role": "partner",
+    "link": None,
+    "without_account": False,
+}
+"""What the frame asks for where there is no other party."""
 _DATES = (
     *("reply_by", "first_contact_on", "expected_on", "started_on"),
     *("planned_start", "planned_end", "ended_on", "since"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from jalons import clock
 from jalons.database import direct
 from jalons.privacy.keys import Keys
+from jalons.privacy.links import AnswerLinks
 from jalons.serve import Service
 from jalons.settings import Settings
 from jalons.wiring import Ground, follower
@@ -12,6 +13,7 @@ from schemas.topics import DIRECTORY, PATHWAYS
 from services.notifications.api.deliveries import delivery_routes
 from services.notifications.api.mailbox import mailbox_routes
 from services.notifications.api.subscriptions import subscription_routes
+from services.notifications.api.waiting import waiting_routes
 from services.notifications.apply import Told
 from services.notifications.channels import Emails, Webhooks
 from services.notifications.dispatch import Dispatcher
@@ -47,7 +49,8 @@ def build(settings: Settings) -> Service:
     )
     mailer: Mailer = SmtpMailer(settings.smtp_url) if settings.smtp_url else NoMailServer()
     caller = HttpCaller(loopback=settings.allow_loopback_webhooks)
-    letters = Letters(settings.network_name, settings.mail_from, settings.public_url)
+    pages = settings.public_url or (settings.referrals_url if settings.mail_catcher_dir else None)
+    letters = Letters(settings.network_name, settings.mail_from, pages, AnswerLinks(secret))
     dispatcher = Dispatcher(
         ground.engine,
         ground.outbox,
@@ -59,6 +62,7 @@ def build(settings: Settings) -> Service:
     )
     app.include_router(subscription_routes(ground.engine, secret, caller, clock.now))
     app.include_router(delivery_routes(ground.engine, clock.now))
+    app.include_router(waiting_routes(ground.engine, clock.now))
     app.include_router(mailbox_routes(settings.mail_catcher_dir))
     service.parts = [*service.parts, dispatcher]
     service.gives_way = True

@@ -15,6 +15,7 @@ from jalons.messaging.kafka import reachable
 from jalons.messaging.outbox import Outbox
 from jalons.peers import Peers
 from jalons.privacy.api import audit_routes
+from jalons.privacy.links import AnswerLinks
 from jalons.serve import Service
 from jalons.settings import Settings
 from jalons.wiring import database_answers, ground
@@ -22,6 +23,7 @@ from schemas.envelope import Event
 from services.referrals.api import (
     activities,
     acts,
+    answer,
     clock,
     code_lists,
     directory,
@@ -32,7 +34,10 @@ from services.referrals.api import (
     offers,
     persons,
     retention,
+    slip,
     table,
+    waiting,
+    way,
 )
 from services.referrals.api.edge import Edge
 from services.referrals.api.examples import EXAMPLES
@@ -40,6 +45,7 @@ from services.referrals.clock_loop import ClockLoop
 from services.referrals.commands.imports import Importer, key_of
 from services.referrals.commands.reading import narrowed
 from services.referrals.keyring import PersonKeys, SigningKeys
+from services.referrals.pages.render import Pages
 from services.referrals.store import persons as stores
 
 IMPORT_BYTES = 20 * 1024 * 1024
@@ -83,6 +89,11 @@ def build(settings: Settings) -> Service:
     app.include_router(needs.routes(edge))
     app.include_router(activities.routes(edge))
     app.include_router(identity.routes(settings, edge, keys, signing))
+    pages = Pages(settings.network_name)
+    app.include_router(answer.routes(edge, AnswerLinks(secret), pages))
+    app.include_router(way.routes(edge, pages))
+    app.include_router(waiting.routes(edge, pages, peers.tell_what_waits))
+    app.include_router(slip.routes(edge, pages, secret, settings.public_url or settings.referrals_url))
     app.include_router(clock.routes())
     app.include_router(audit_routes(base.engine, base.audit, stores.home_ref))
     app.include_router(log_routes(base.engine, keys.cache, base.alias, base.audit, _narrowed))

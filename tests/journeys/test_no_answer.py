@@ -5,9 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
-from collections.abc import Iterator
 from datetime import date, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import jwt
@@ -23,13 +21,6 @@ from tests.support.stream import hub_token, log_of
 
 MONDAY = local_date(now()) + timedelta(days=7 - local_date(now()).weekday())
 """The next one: time goes forward only."""
-
-
-@pytest.fixture(scope="module")
-def moved(folder: Path) -> Iterator[Stack]:
-    """A hub whose time may be moved."""
-    with Stack(folder / "moved", port_base=19501, test_clock=True) as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

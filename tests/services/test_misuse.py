@@ -26,6 +26,8 @@ from tests.support.documented import Operation, operations, values
 from tests.support.forms import FORMS, one_of_everything
 
 PUBLIC = {"/health/live", "/health/ready", "/metrics", "/oauth/token", "/.well-known/jwks.json"}
+OPEN = PUBLIC | openapi.BY_LINK
+"""A page is for whoever holds its address: what a changed one opens is tests/services/test_pages.py's."""
 UNLISTED = {"/docs", "/openapi.json"}
 ISSUER = "http://127.0.0.1:8001"
 SCOPES = ("partner", "coordinator", "read:counts", "operator", "hub")
@@ -45,6 +47,7 @@ WHO = {
     "/offers": {"partner", "coordinator"},
     "GET /offers": READERS,
     "PUT /codes": {"coordinator"},
+    "GET /referrals/{id}/slip": {"partner"},
     "/codes": READERS | {"read:counts"},
     "GET /referrals": {"partner", "coordinator"},
     **{f"POST /referrals/{{id}}/{action}": {"partner", "coordinator"} for action in ("reopen", "void", "suggest")},
@@ -71,6 +74,7 @@ WHO = {
     "/subscriptions": {"partner"},
     "/deliveries": {"partner", "coordinator", "operator"},
     "/mailbox": {"operator", "coordinator"},
+    "/waiting": {"hub"},
 }
 """Which scopes open which paths: the longest line that a route begins with counts."""
 
@@ -172,7 +176,7 @@ def test_nobody_gets_in_without_a_token_of_the_hub(
     apps: Apps, routes: list[Operation], theirs: dict[str, str], who: str
 ) -> None:
     token = STRANGERS[who](apps)
-    closed = [each for each in routes if each.path not in PUBLIC]
+    closed = [each for each in routes if each.path not in OPEN]
     answers = {str(each): ask(apps, each, theirs, token) for each in closed}
     assert {name: answer.status_code for name, answer in answers.items() if answer.status_code != 401} == {}
     for answer in answers.values():
@@ -194,7 +198,7 @@ def test_a_scope_opens_what_it_is_for_and_nothing_else(
     apps: Apps, routes: list[Operation], theirs: dict[str, str], scope: str
 ) -> None:
     token = genuine(apps, scope, partner=None if scope in ("operator", "hub") else "cpas-erezee")
-    others = [each for each in routes if each.path not in PUBLIC and scope not in may(each)]
+    others = [each for each in routes if each.path not in OPEN and scope not in may(each)]
     answered = {str(each): ask(apps, each, theirs, token).status_code for each in others}
     assert {name: status for name, status in answered.items() if status != 403} == {}
     assert len(others) > 15
@@ -212,7 +216,7 @@ def test_what_another_partner_has_is_not_there(apps: Apps, routes: list[Operatio
     named = [
         each
         for each in routes
-        if each.path not in PUBLIC
+        if each.path not in OPEN
         and f"{each.method} {each.path}" not in ANYBODYS
         and (each.parameters("path") or "beneficiary" in (body_of(each, theirs) or ()))
     ]

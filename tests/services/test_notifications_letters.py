@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 from itertools import product
+from uuid import UUID
 
 import pytest
 
 from jalons.clock import new_id
 from jalons.messaging.outbox import Outbox
 from jalons.privacy.disclosure import parties
+from jalons.privacy.links import AnswerLinks, Named
 from schemas.catalogue import TYPES
-from schemas.examples import SEALED
+from schemas.examples import DATA, SEALED
 from services.notifications.apply import Told
 from services.notifications.channels import coordinator_record
 from services.notifications.domain.gate import PartnerRecord
-from services.notifications.domain.told import TOLD
-from services.notifications.letters import Letters, NoAddress, spoken
+from services.notifications.domain.told import AWAITED, TOLD
+from services.notifications.letters import WAITING, Letters, NoAddress, spoken
 from services.notifications.store import Delivery
 from tests.services.test_notifications_stage import NOW, SECRET, event, everything
 
 TOLD_TO = Told(SECRET, lambda _r, _p: new_id(), Outbox("notifications"), lambda _subject: None, coordinator=True)
-WRITER = Letters("Intégra Plus", "jalons@integra.example", None)
+WRITER = Letters("Intégra Plus", "jalons@integra.example", None, AnswerLinks(SECRET))
 LINES = [(line.type, role) for line in TOLD for role in line.told]
 TO_HOLDERS = ["jalons.consent.withdrawn.v1", "jalons.consent.expired.v1", "jalons.beneficiary.erased.v1"]
 
@@ -183,7 +186,7 @@ def test_an_employer_is_told_which_other_partner_proposes():
 
 
 def test_no_letter_is_named_for_a_type_or_party_that_is_never_told():
-    entries = {name for name in WRITER._catalogues["fr"] if "/" in name}
+    entries = {name for name in WRITER._catalogues["fr"] if "/" in name} - {f"{WAITING}/partner"}
     lines = [*LINES, *product(TO_HOLDERS, ("holder", "employer"))]
     assert entries == {f"{type_}/{role}" for type_, role in lines}
     assert all(name.split("/")[0] in TYPES for name in entries)
@@ -201,12 +204,28 @@ def test_a_repeated_letter_has_the_same_message_id():
     assert _write(delivery)["Message-ID"] == f"<{delivery.delivery_id}@integra.example>"
 
 
-def test_the_link_leads_to_the_public_address_by_the_reference():
-    public = Letters("Intégra Plus", "jalons@integra.example", "https://jalons.example")
-    assert "https://jalons.example/referrals/R-7K4M-2QX" in everything(
-        _write(_delivery("jalons.referral.sent.v1"), public)
-    )
+def test_where_no_answer_is_awaited_the_link_leads_to_the_record():
+    public = Letters("Intégra Plus", "jalons@integra.example", "https://jalons.example", AnswerLinks(SECRET))
+    said = everything(_write(_delivery("jalons.referral.completed.v1", "referrer"), public))
+    assert "https://jalons.example/referrals/R-7K4M-2QX" in said
+    assert "avec vos accès" in said
     assert "://" not in everything(_write(_delivery("jalons.referral.sent.v1")))
+
+
+@pytest.mark.parametrize(("type_", "role"), [line for line in LINES if line in AWAITED])
+def test_where_an_answer_is_awaited_the_link_is_signed_for_this_act_and_this_recipient(type_, role):
+    links = AnswerLinks(SECRET)
+    public = Letters("Intégra Plus", "jalons@integra.example", "https://jalons.example", links)
+    delivery = _delivery(type_, role)
+    message = _write(delivery, public)
+    found = {
+        re.search(r"https://jalons.example/answer/([\w-]+)", part.get_content())[1] for part in message.iter_parts()
+    }
+    noun = type_.split(".")[1]
+    assert {links.read(token) for token in found} == {Named(noun, UUID(delivery.facts["act"]), delivery.recipient)}
+    assert delivery.facts["act"] == DATA[type_][f"{noun}_id"]
+    assert "sans compte ni mot de passe" in everything(message)
+    assert "/referrals/" not in everything(message)
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ from jalons.database import direct, engine
 from jalons.messaging.outbox import Outbox
 from jalons.migrate import upgrade
 from jalons.privacy.aliases import alias
+from jalons.privacy.links import AnswerLinks
 from jalons.privacy.sealing import derive
 from schemas.catalogue import TYPES
 from schemas.envelope import Event
@@ -122,7 +123,7 @@ class Stage:
             return subscriptions.new_secret(conn, derive(SECRET, "webhook-secrets"), partner, name, self.clock())
 
     def channels(self) -> dict[Channel, int]:
-        letters = Letters("Intégra Plus", "jalons@integra.example", None)
+        letters = Letters("Intégra Plus", "jalons@integra.example", None, AnswerLinks(SECRET))
         return {Emails(letters, self.mailer, self.coordinator): 2, Webhooks(SECRET, self.caller): 4}
 
     def dispatcher(self, *, threaded: bool = False) -> Dispatcher:

@@ -113,6 +113,12 @@ class Desk:
             rows = execute(conn, "SELECT value FROM events ORDER BY appended").fetchall()
         return [opened(read(bytes(row.value)), GONE) for row in rows]
 
+    def length(self) -> int:
+        """How much was said in all: quick enough to catch a loop in its midst."""
+        with transaction(self.engine) as conn:
+            row = execute(conn, "SELECT count(*) FROM events").fetchone()
+        return int(row[0]) if row else 0
+
     def said(self) -> list[Event]:
         """What the hub said by itself, in order."""
         return [event for event in self.log() if event.partner == "hub"]
@@ -133,12 +139,6 @@ def work_off(loop: ClockLoop) -> None:
     """All there is to do now."""
     while loop.step():
         pass
-
-
-if __name__ == "__main__":
-    url, schema, instant = sys.argv[1:]
-    Desk(engine(url, schema), datetime.fromisoformat(instant)).loop().start()
-    threading.Event().wait()
 
 
 if __name__ == "__main__":

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import uuid
 from typing import Any
+from uuid import UUID
 
-from tests.support.apps import Apps
+from jalons.privacy.links import AnswerLinks, Named
+from tests.support.apps import SECRET, Apps
 from tests.support.calls import offer, sheet
 from tests.support.network import PARTNERS, PROFILE, Network
+from tests.support.pages import slip_code
 
 FORMS: dict[str, Any] = {
     "PUT /partners/{partner}": PARTNERS["cpas-hotton"],
@@ -65,4 +68,6 @@ def one_of_everything(apps: Apps) -> dict[str, str]:
         "client_id": home.client_id,
         "offer": "auxiliaire-de-soins",
         "name": "theirs",
+        "token": AnswerLinks(SECRET).token(Named("referral", UUID(made["referral_id"]), "le-trusquin")),
+        "code": slip_code(home.call("GET", f"/referrals/{made['referral_id']}/slip")),
     }

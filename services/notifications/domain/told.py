@@ -47,6 +47,7 @@ TOLD = (
     Line("jalons.referral.cancelled.v1", _REFERRAL, ("recipient",)),
     Line("jalons.referral.started.v1", _REFERRAL, _REFERRAL),
     Line("jalons.referral.completed.v1", _REFERRAL, _REFERRAL),
+    Line("jalons.beneficiary.said.v1", _REFERRAL, ("referrer",)),
     Line("jalons.referral.interrupted.v1", _REFERRAL, _REFERRAL),
     Line("jalons.referral.expired.v1", _REFERRAL, (*_REFERRAL, COORDINATOR)),
     Line("jalons.referral.reopened.v1", _REFERRAL, _REFERRAL),
@@ -77,6 +78,25 @@ TOLD = (
     Line("jalons.placement.follow_up_due.v1", _PLACED, ("home",)),
 )
 """Domain.md, section 4, column "told". A receiver is told of an answer too when the referrer recorded it for her."""
+
+AWAITED = frozenset(
+    {
+        ("jalons.referral.sent.v1", "recipient"),
+        ("jalons.referral.accepted.v1", "recipient"),
+        ("jalons.referral.reminder_due.v1", "recipient"),
+        ("jalons.referral.reopened.v1", "recipient"),
+        ("jalons.referral.news_due.v1", "recipient"),
+        ("jalons.training.enrolled.v1", "operator"),
+        ("jalons.training.news_due.v1", "operator"),
+        ("jalons.placement.proposed.v1", "employer"),
+        ("jalons.placement.confirmed.v1", "proposer"),
+        ("jalons.placement.started.v1", "employer"),
+        ("jalons.placement.news_due.v1", "employer"),
+        ("jalons.placement.news_due.v1", "proposer"),
+        ("jalons.placement.follow_up_due.v1", "home"),
+    }
+)
+"""(type, role) of the mails that wait for an answer: each brings the link by which it is given without an account."""
 
 LINES: Mapping[str, Line] = {line.type: line for line in TOLD}
 

@@ -136,10 +136,10 @@ def routes(edge: Edge) -> APIRouter:
 def _read_route(router: APIRouter, edge: Edge, noun: str, store: Acts[Any]) -> None:
     def one(id: Named, caller: Reader) -> JSONResponse:  # noqa: A002 - the contract's name
         def found(conn: Connection) -> Answer:
-            state = store.find(conn, _named(id, noun))
+            state = store.find(conn, act_named(id, noun))
             if state is None or commands.acting(caller, state) is None:
                 raise refusals.not_found(noun.removesuffix("s"))
-            answer = _shown(as_seen(conn, [state], caller.partner, caller.now)[0], caller, edge)
+            answer = seen(conn, state, caller, edge)
             answer.body.update(_instead(conn, state, caller))
             return answer
 
@@ -157,11 +157,10 @@ def _action_route(router: APIRouter, edge: Edge, noun: str, store: Acts[Any], ac
 
         def stepped(work: Work) -> Answer:
             if action in _OWN_COMMAND:
-                state: Act = _OWN_COMMAND[action](work, _named(id, noun), given)
+                state: Act = _OWN_COMMAND[action](work, act_named(id, noun), given)
             else:
-                state = commands.step(work, store, _named(id, noun), action, given)
-            seen = as_seen(work.conn, [state], caller.partner, caller.now)[0]
-            answer = _made(work, state) if creates else _shown(seen, caller, edge)
+                state = commands.step(work, store, act_named(id, noun), action, given)
+            answer = _made(work, state) if creates else seen(work.conn, state, caller, edge)
             answer.body.update(_instead(work.conn, state, caller))
             return answer
 
@@ -201,8 +200,8 @@ def _listed(
     return page
 
 
-def _named(text: str, noun: str) -> UUID | str:
-    """An id or a spoken reference. Raises Problem 404."""
+def act_named(text: str, noun: str) -> UUID | str:
+    """An id or a spoken reference, as a path has it. Raises Problem 404."""
     try:
         return UUID(text)
     except ValueError:
@@ -215,6 +214,11 @@ def _named(text: str, noun: str) -> UUID | str:
 def _made(work: Work, state: Act) -> Answer:
     named = work.named_for(work.call.partner, state.ref, state.home)
     return Answer(sheet(state, work.call.partner, named, work.call.today), 201, version=state.version)
+
+
+def seen(conn: Connection, state: Act, caller: Call, edge: Edge) -> Answer:
+    """What GET shows of an act to who reads or acted, as of now."""
+    return _shown(as_seen(conn, [state], caller.partner, caller.now)[0], caller, edge)
 
 
 def _shown(state: Act, caller: Call, edge: Edge) -> Answer:

@@ -39,13 +39,24 @@ class _Grounds:
 
 def as_seen(conn: Connection, states: Sequence[S], partner: str, now: datetime) -> list[S]:
     """Acts as one of their parties may see them now: a referral's receiver the bands that it still may have."""
+    seen, shown = _decided(conn, states, partner, now)
+    record(conn, shown, "read", now)
+    return seen
+
+
+def as_would_be_seen(conn: Connection, state: S, partner: str, now: datetime) -> S:
+    """As `as_seen`, told to somebody else: nothing is disclosed to the partner by it, and so nothing recorded."""
+    return _decided(conn, [state], partner, now)[0][0]
+
+
+def _decided(conn: Connection, states: Sequence[S], partner: str, now: datetime) -> tuple[list[S], list[Disclosure]]:
     received = [
         s
         for s in states
         if isinstance(s, Referral) and s.status not in LEFT and _receives(s, partner) and s.facts.get("disclosed")
     ]
     if not received:
-        return list(states)
+        return list(states), []
     grounds = _grounds(conn, partner, {each.ref for each in received}, local_date(now))
     seen: dict[UUID, Facts] = {}
     shown = []
@@ -55,8 +66,7 @@ def as_seen(conn: Connection, states: Sequence[S], partner: str, now: datetime) 
         seen[each.id] = {**facts, "disclosed": found.shown}
         if found.shown:
             shown.append(Disclosure(each.id, each.reference, each.ref, partner, found))
-    record(conn, shown, "read", now)
-    return [replace(state, facts=seen[state.id]) if state.id in seen else state for state in states]
+    return [replace(state, facts=seen[state.id]) if state.id in seen else state for state in states], shown
 
 
 def narrowed(conn: Connection, events: Sequence[Event], partner: str, now: datetime) -> list[Event]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import date
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, get_args
 from uuid import UUID
 
 from schemas import placement as placements
 from schemas import referral as referrals
 from schemas import training as trainings
+from schemas.codes import FollowUpMonths
 from schemas.envelope import Payload, SealedPart
 from services.referrals.domain import lifecycle, sayings
 from services.referrals.domain.lifecycle import AUTHOR, BEFORE, STAYS, Office, Table, Transition
@@ -238,9 +239,8 @@ def act(state: S, action: str, by: str, given: Facts, today: date) -> Decided[S]
 
 def check(state: Act, action: str, by: str, given: Facts, today: date) -> Transition:
     """The row of the table by which somebody may act now. Raises NotAllowed, NotGiven and TooLate."""
-    spared = "first_contact_on" if state.facts.get("contact") == "receiver_calls_referrer" else None
     roles = _roles(state, by)
-    row = lifecycle.step(_LIFE[type(state)][0], action, state.status, roles, given, spared)
+    row = lifecycle.step(_LIFE[type(state)][0], action, state.status, roles, given, _spared(state))
     if _too_late(row, state, roles, today):
         raise TooLate
     return row
@@ -251,6 +251,25 @@ def open_to(state: Act, by: str, today: date) -> list[str]:
     roles = _roles(state, by)
     rows = (row for row in _LIFE[type(state)][0] if row.open_to(state.status, roles))
     return [row.action for row in rows if not _too_late(row, state, roles, today)]
+
+
+def is_over(state: Act, partner: str) -> bool:
+    """Whether a partner has nothing more to do with it, now or after whatever the others may still do."""
+    if state.facts.get("erased"):
+        return True
+    done = frozenset({"follow-up"}) if len(state.facts.get("follow_ups", {})) == len(get_args(FollowUpMonths)) else ()
+    return lifecycle.is_over(_LIFE[type(state)][0], state.status, state.party(partner), done)
+
+
+def must_give(state: Act, action: str, partner: str) -> frozenset[str]:
+    """What an action that is open to a partner now has to be given; `a|b`: one of them."""
+    rows = [row for row in _LIFE[type(state)][0] if row.action == action]
+    return next(row.must_give for row in rows if row.open_to(state.status, _roles(state, partner))) - {_spared(state)}
+
+
+def _spared(state: Act) -> str | None:
+    """A first contact that the two will agree on by voice has no date yet."""
+    return "first_contact_on" if state.facts.get("contact") == "receiver_calls_referrer" else None
 
 
 def _roles(state: Act, by: str) -> frozenset[str]:

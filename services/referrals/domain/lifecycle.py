@@ -161,6 +161,21 @@ def open_actions(table: Table, status: str, roles: Collection[str]) -> list[str]
     return [row.action for row in table if row.open_to(status, roles)]
 
 
+AFTERWARDS = frozenset({"reopen", "void", "suggest", "redirect", "evaluate"})
+"""Acts that take back what is over or add to it: as long as only they are left, it is over."""
+
+
+def is_over(table: Table, status: str, roles: Collection[str], done: Collection[str] = ()) -> bool:
+    """Whether these roles have nothing more to do, now or after whatever the others may still do. done: actions that
+    were all that they can be."""
+    rows = [row for row in table if row.action not in {*AFTERWARDS, *done}]
+    reached, before = {status}, set[str]()
+    while reached != before:
+        before = set(reached)
+        reached |= {row.target for row in rows if row.source & before}
+    return not any(row.source & reached and not row.by.isdisjoint(roles) for row in rows)
+
+
 def step(
     table: Table, action: str, status: str, roles: Collection[str], given: Mapping[str, Any], spared: str | None = None
 ) -> Transition:

@@ -83,10 +83,10 @@ class Acts(Generic[S]):
             raise Erased
         return self._read(conn, row) if row else None
 
-    def of_person(self, conn: Connection, ref: UUID) -> list[S]:
-        """All of a person, locked, oldest first; the caller holds the person."""
-        chosen = ", ".join(self._all)
-        rows = execute(conn, f"SELECT {chosen} FROM {self.table} WHERE ref = %s ORDER BY id FOR UPDATE", (ref,))
+    def of_person(self, conn: Connection, ref: UUID, *, lock: bool = True) -> list[S]:
+        """All of a person, oldest first. lock: them too, by a caller who holds the person."""
+        chosen, held = ", ".join(self._all), " FOR UPDATE" if lock else ""
+        rows = execute(conn, f"SELECT {chosen} FROM {self.table} WHERE ref = %s ORDER BY id{held}", (ref,))
         return [self._read(conn, row) for row in rows]
 
     def page(

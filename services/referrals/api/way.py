@@ -1,0 +1,63 @@
+"""A person's way in plain words, to be printed by the home partner and given to the person: their own, whole."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import HTMLResponse
+from sqlalchemy import Connection
+
+from services.referrals import refusals
+from services.referrals.api.answer import Asked
+from services.referrals.api.edge import Answer, Edge, call, partner_of
+from services.referrals.domain.acts import Act
+from services.referrals.pages.render import Pages
+from services.referrals.pages.sheet import PARTNERS, Directory
+from services.referrals.pages.way import steps
+from services.referrals.pages.words import chosen
+from services.referrals.store import directory, persons
+from services.referrals.store.acts import PLACEMENTS, REFERRALS, TRAININGS
+from services.referrals.work import Call
+
+Home = Annotated[Call, Depends(call("partner"))]
+
+
+def routes(edge: Edge, pages: Pages) -> APIRouter:
+    """`/beneficiaries/{beneficiary}/way`."""
+    router = APIRouter(tags=["pages"])
+
+    @router.get(
+        "/beneficiaries/{beneficiary}/way", summary="A person's way, a printable page", response_class=HTMLResponse
+    )
+    def way(beneficiary: UUID, caller: Home, request: Request, language: Asked = None) -> HTMLResponse:
+        home = partner_of(caller.principal)
+        found: list[tuple[list[Act], dict[str, Any]]] = []
+
+        def look(conn: Connection) -> Answer:
+            person = persons.find(conn, beneficiary, home)
+            if person is None or person.home != home:
+                raise refusals.not_found("beneficiary")
+            acts: list[Act] = [
+                act
+                for store in (REFERRALS, TRAININGS, PLACEMENTS)
+                for act in store.of_person(conn, person.ref, lock=False)
+            ]
+            named = {slug for act in acts for role, slug in act.parties().items() if role in PARTNERS}
+            found.append((acts, directory.partners_of(conn, {home, *named})))
+            return Answer({})
+
+        edge.read(look, caller)
+        acts, rows = found[-1]
+        words = chosen(language, rows[home]["language"], request.headers.get("accept-language"))
+        names = Directory({slug: row["name"] for slug, row in rows.items()}, {})
+        return pages.page(
+            "way",
+            words,
+            steps=steps(acts, words, names),
+            intro=words.text("way.intro", date=words.day(caller.today.isoformat())),
+            correct=words.text("way.correct", home=rows[home]["name"], phone=rows[home]["phone"]),
+        )
+
+    return router

@@ -1,0 +1,132 @@
+"""An action's inputs follow from its form and one table: a new row of a life cycle needs its labels, nothing here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Literal, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+
+from schemas import codes
+from services.referrals.pages.words import Words
+
+Kind = Literal["date", "choice", "number", "text"]
+
+KINDS: Mapping[str, Kind] = MappingProxyType(
+    {
+        "first_contact_on": "date",
+        "expected_on": "date",
+        "started_on": "date",
+        "ended_on": "date",
+        "rank": "number",
+        "hours_done": "number",
+        "place": "text",
+        "reason": "choice",
+        "declined_by": "choice",
+        "outcome": "choice",
+        "months": "choice",
+        "situation": "choice",
+    }
+)
+"""Field → kind of input. An action that must be given anything else is not for a page."""
+LIST_OF = {get_args(each): name for name, each in vars(codes).items() if get_origin(each) is Literal}
+"""A closed list's codes → its name."""
+
+
+@dataclass(frozen=True)
+class Input:
+    """One input. options: code and label, of a choice. value: as it was typed; error: key of what is wrong with it."""
+
+    name: str
+    kind: Kind
+    label: str
+    required: bool
+    options: tuple[tuple[str, str], ...] = ()
+    value: str = ""
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class Section:
+    """One action that is open now, as a part of the page. either: labels of which one has to be answered."""
+
+    action: str
+    label: str
+    inputs: tuple[Input, ...]
+    either: tuple[str, ...] = ()
+
+    @property
+    def open(self) -> bool:
+        """Whether something was typed here, so that it has to be seen."""
+        return any(each.value or each.error for each in self.inputs)
+
+
+def section(
+    noun: str,
+    action: str,
+    form: type[BaseModel],
+    must_give: frozenset[str],
+    words: Words,
+    typed: Mapping[str, str] | None = None,
+    errors: Mapping[str, str] | None = None,
+) -> Section | None:
+    """An action's part of a page; None if the page cannot ask what must be given, or has no word for it."""
+    label = words.action(noun, action)
+    if label is None or any(name not in KINDS for names in must_give for name in names.split("|")):
+        return None
+    inputs = tuple(
+        Input(
+            name,
+            KINDS[name],
+            words.field(name),
+            name in must_give,
+            tuple((code, words.code(listed, code)) for listed, code in _options(form, name)),
+            (typed or {}).get(name, ""),
+            (errors or {}).get(name, ""),
+        )
+        for name in form.model_fields
+        if name in KINDS
+    )
+    either = (words.field(name) for names in must_give if "|" in names for name in names.split("|"))
+    return Section(action, label, inputs, tuple(either))
+
+
+def given(form: type[BaseModel], typed: Mapping[str, str], must_give: frozenset[str]) -> Any:
+    """What was typed, as the call's body. Raises Wrong, and Problem for a text that may not be."""
+    values = {name: _code(form, name, typed[name]) for name in form.model_fields if name in KINDS and typed.get(name)}
+    wrong = {
+        names.split("|")[0]: "missing" for names in must_give if not any(name in values for name in names.split("|"))
+    }
+    try:
+        body = form.model_validate(values)
+    except ValidationError as error:
+        wrong |= {str(each["loc"][0]): KINDS.get(str(each["loc"][0]), "other") for each in error.errors()}
+        raise Wrong(wrong) from None
+    if wrong:
+        raise Wrong(wrong)
+    return body.model_dump()
+
+
+class Wrong(Exception):
+    """Something typed does not fit. errors: field → key of the sentence that says what to do."""
+
+    def __init__(self, errors: Mapping[str, str]) -> None:
+        super().__init__(", ".join(errors))
+        self.errors = dict(errors)
+
+
+def _code(form: type[BaseModel], name: str, text: str) -> object:
+    """What was typed as the body takes it: a code may be a number, an input is always a text."""
+    listed = next((codes for codes in LIST_OF if (LIST_OF[codes], text) in _options(form, name)), ())
+    return next((code for code in listed if str(code) == text), text)
+
+
+def _options(form: type[BaseModel], name: str) -> list[tuple[str, str]]:
+    """(list, code) of each code of a choice."""
+    annotation = form.model_fields[name].annotation
+    for each in (annotation, *get_args(annotation)):
+        if get_origin(each) is Literal:
+            return [(LIST_OF[get_args(each)], str(code)) for code in get_args(each)]
+    return []

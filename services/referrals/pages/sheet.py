@@ -1,0 +1,102 @@
+"""An act in words: the fields of the very answer that GET gives this partner, no more and none left to guess."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from services.referrals.pages.words import Words
+
+DATES = frozenset(
+    {"reply_by", "first_contact_on", "expected_on", "planned_start", "planned_end", "started_on", "ended_on"}
+)
+PARTNERS = frozenset(
+    {"referrer", "recipient", "operator", "home", "proposer", "employer", "legal_employer"}
+    | {"new_recipient", "suggested_partner"}
+)
+LISTS: Mapping[str, str] = {
+    "moment": "Moment",
+    "goal": "Goal",
+    "chosen_by": "ChosenBy",
+    "contact": "Contact",
+    "tool": "Tool",
+    "declined_by": "DeclinedBy",
+    "decline_reason": "DeclineReason",
+    "refuse_reason": "DeclineReason",
+    "interrupt_reason": "EndReason",
+    "cancel_reason": "EndReason",
+    "end_reason": "EndReason",
+    "reported_by": "ReportedBy",
+    "referral.reason": "ReferralReason",
+    "referral.outcome": "ReferralOutcome",
+    "training.kind": "TrainingKind",
+    "training.outcome": "TrainingOutcome",
+    "placement.kind": "PlacementKind",
+    "placement.outcome": "ReferralOutcome",
+    "evaluation": "ReferralOutcome",
+    "months": "FollowUpMonths",
+    "situation": "Situation",
+    "reopen_reason": "ReopenReason",
+    "void_reason": "VoidReason",
+}
+"""Field, with its noun where it means something else elsewhere → the closed list its codes are of."""
+PROFILE: Mapping[str, str] = {
+    "age_band": "AgeBand",
+    "sex": "Sex",
+    "commune_nis": "Nis",
+    "education": "Education",
+    "status": "PersonStatus",
+    "household": "Household",
+    "obstacles": "Obstacle",
+}
+UNSAID = frozenset(
+    {"referral_id", "training_id", "placement_id", "beneficiary", "version", "actions", "ref", "status", "disclosed"}
+    | {"follows", "alternative_to", "parent", "answered_by", "alternatives"}
+)
+"""For systems: ids, numbers and links between records. `ref` and `status` head the page, `disclosed` is `profile`."""
+
+Row = tuple[str, str]
+"""A label and what is said under it."""
+
+
+@dataclass(frozen=True)
+class Directory:
+    """The names behind slugs. partners: slug → name; offers: slug → title."""
+
+    partners: Mapping[str, str]
+    offers: Mapping[str, str]
+
+
+def facts(noun: str, body: Mapping[str, Any], words: Words, directory: Directory) -> list[Row]:
+    """What GET answered, in the catalogue's order."""
+    shown = [name for name in words.texts["fields"] if name in body and body[name] not in (None, "")]
+    return [(words.field(name), said(noun, name, body[name], words, directory)) for name in shown]
+
+
+def profile(disclosed: Mapping[str, Any], words: Words) -> list[Row]:
+    """The bands of a person that were disclosed."""
+    rows = []
+    for name, codes in PROFILE.items():
+        value = disclosed.get(name)
+        if value:
+            each = value if isinstance(value, list) else [value]
+            label = words.field("person_status" if name == "status" else name)
+            rows.append((label, ", ".join(words.code(codes, str(code)) for code in each)))
+    return rows
+
+
+def said(noun: str, name: str, value: object, words: Words, directory: Directory) -> str:
+    """One field's value in words."""
+    text = str(value)
+    if name in DATES:
+        return words.day(text)
+    if name in PARTNERS:
+        return directory.partners.get(text, text)
+    if isinstance(value, Mapping):
+        each = ((words.code("FollowUpMonths", months), words.code("Situation", each)) for months, each in value.items())
+        return ", ".join(f"{when} : {situation}" for when, situation in each)
+    if name in ("offer", "suggested_offer"):
+        return directory.offers.get(text, text)
+    codes = LISTS.get(f"{noun}.{name}") or LISTS.get(name)
+    return words.code(codes, text) if codes else text

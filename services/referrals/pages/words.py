@@ -1,0 +1,83 @@
+"""Every word of a page is in a catalogue, one for each of the four languages; nothing a reader reads is in the code."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from functools import cache
+from importlib.resources import files
+from typing import Any, get_args
+
+from schemas.codes import Language
+from services.referrals.domain.communes import COMMUNES
+
+LANGUAGES: Mapping[str, str] = {"fr": "Français", "nl": "Nederlands", "de": "Deutsch", "en": "English"}
+FALLBACK = "fr"
+
+
+@dataclass(frozen=True)
+class Words:
+    """One language's catalogue. texts: section → key → text, `codes` and `actions` one level deeper."""
+
+    language: str
+    texts: Mapping[str, Any]
+
+    def text(self, named: str, **places: object) -> str:
+        """A text by `section.key`, its places filled in. Raises KeyError."""
+        section, _, key = named.partition(".")
+        return str(self.texts[section][key]).format(**places)
+
+    def field(self, name: str) -> str:
+        """What a field is called. Raises KeyError."""
+        return str(self.texts["fields"][name])
+
+    def action(self, noun: str, action: str) -> str | None:
+        """What an action is called on a page; None for one that no page offers."""
+        called = self.texts["actions"][noun].get(action.replace("-", "_"))
+        return str(called) if called else None
+
+    def code(self, codes: str, code: str) -> str:
+        """A code of a closed list in words; the code itself where a list is newer than the catalogue."""
+        known: Mapping[str, str] = self.texts["codes"].get(codes, {})
+        if codes == "ReferralReason":
+            known = {**self.texts["codes"]["Obstacle"], **known}
+        if codes == "Nis":
+            return COMMUNES[code].name if code in COMMUNES else code
+        return known.get(code, code)
+
+    def day(self, iso: str) -> str:
+        """A date as it is said."""
+        day, words = date.fromisoformat(iso), self.texts["dates"]
+        number = words["first"] if day.day == 1 else str(day.day)
+        named: dict[str, object] = {"weekday": words["days"][day.weekday()], "month": words["months"][day.month - 1]}
+        return str(words["form"]).format(day=number, year=day.year, **named)
+
+
+@cache
+def words(language: str) -> Words:
+    """The catalogue of a language, read once. Raises FileNotFoundError."""
+    path = files("services.referrals.pages").joinpath("texts", f"{language}.toml")
+    return Words(language, tomllib.loads(path.read_text("utf-8")))
+
+
+def chosen(asked: str | None, on_record: str | None, accepted: str | None) -> Words:
+    """The words for a reader: as asked by `?language=`, else as the partner's record says, else by Accept-Language."""
+    known = get_args(Language)
+    for language in (asked, on_record, *_accepted(accepted or "")):
+        if language in known:
+            return words(str(language))
+    return words(FALLBACK)
+
+
+def _accepted(header: str) -> list[str]:
+    """The languages of an Accept-Language header, the dearest first."""
+    weighed: list[tuple[float, str]] = []
+    for part in header[:200].split(","):
+        language, _, weight = part.strip().partition(";q=")
+        try:
+            weighed.append((-float(weight or 1), language.split("-")[0].lower()))
+        except ValueError:
+            continue
+    return [language for _, language in sorted(weighed, key=lambda each: each[0])]

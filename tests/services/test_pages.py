@@ -1,0 +1,256 @@
+"""The pages as they are asked for: nothing moves by being read, and what is wrong is said where it can be mended."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+import httpx
+import pytest
+
+from jalons.embedded.stack import Stack
+from jalons.privacy.links import AnswerLinks, Named
+from schemas.codes import Language
+from services.referrals.pages.words import LANGUAGES
+from tests.support.calls import offer, written
+from tests.support.network import Network
+from tests.support.pages import Page, slip_code, well_made
+
+
+@pytest.fixture(scope="module")
+def links(stack: Stack) -> AnswerLinks:
+    """The links of the running hub."""
+    return AnswerLinks(stack.settings.secret_key.get_secret_value())
+
+
+@pytest.fixture
+def sent(network: Network) -> dict[str, Any]:
+    """A referral to Le Trusquin that waits for an answer."""
+    return network["cpas-hotton"].refer("le-trusquin", contact="person_comes")
+
+
+@pytest.fixture
+def link(network: Network, links: AnswerLinks, sent: dict[str, Any]) -> str:
+    """Le Trusquin's link to it."""
+    return _link(network, links, sent, "le-trusquin")
+
+
+def _link(network: Network, links: AnswerLinks, sent: dict[str, Any], partner: str) -> str:
+    token = links.token(Named("referral", uuid.UUID(sent["referral_id"]), partner))
+    return f"{network.info['referrals']}/answer/{token}"
+
+
+def _form(network: Network, link: str, action: str) -> dict[str, str]:
+    return well_made(network.http.get(link)).forms()[action]
+
+
+def test_following_a_link_however_often_changes_nothing(network: Network, link: str) -> None:
+    before = written(network)
+    for method in ("GET", "HEAD", "GET", "HEAD", "GET"):
+        assert network.http.request(method, link).status_code == 200
+    assert written(network) == before
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_page_is_whole_in_each_language(network: Network, link: str, language: Language) -> None:
+    page = well_made(network.http.get(f"{link}?language={language}"))
+    assert page.all("html")[0]["lang"] == language
+    assert page.all("form")[0]["action"] == f"?language={language}", "an answer keeps the language"
+
+
+def test_the_partners_own_language_goes_before_the_browsers(network: Network, link: str) -> None:
+    dutch = {"Accept-Language": "nl-BE,nl;q=0.9,fr;q=0.5"}
+    assert network.http.get(link, headers=dutch).headers["content-language"] == "fr"
+    nowhere = f"{network.info['referrals']}/answer/nothing"
+    assert network.http.get(nowhere, headers=dutch).headers["content-language"] == "nl"
+
+
+def test_a_link_that_was_changed_opens_nothing_and_says_nothing(
+    network: Network, links: AnswerLinks, sent: dict[str, Any], link: str
+) -> None:
+    stranger = _link(network, links, sent, "forem-marche")
+    nobody = _link(network, links, sent | {"referral_id": str(uuid.uuid4())}, "le-trusquin")
+    changed = [
+        f"{link[:-1]}{'A' if link[-1] != 'A' else 'B'}",
+        f"{link}x",
+        f"{link[:-40]}",
+        f"{link.rpartition('/')[0]}/nonsense",
+    ]
+    answers = [network.http.get(each) for each in (stranger, nobody, *changed)]
+    assert {answer.status_code for answer in answers} == {404}
+    assert len({answer.text for answer in answers}) == 1
+    assert "+32" not in well_made(answers[0]).text
+    posted = network.http.post(stranger, data={"action": "accept", "key": str(uuid.uuid4()), "version": "1"})
+    assert posted.status_code == 404
+
+
+def test_what_is_wrong_is_said_beside_its_field_and_what_was_typed_stays(network: Network, link: str) -> None:
+    before = written(network)
+    form = _form(network, link, "accept") | {"first_contact_on": "demain", "place": "Rue du Marché 1"}
+    answer = network.http.post(link, data=form)
+    assert answer.status_code == 422
+    page = well_made(answer)
+    inputs = {each["id"]: each for each in page.all("input") if "id" in each}
+    wrong = inputs["accept-first_contact_on"]
+    assert wrong["aria-invalid"] == "true"
+    assert next(e["text"] for e in page.all("span") if e.get("id") == wrong["aria-describedby"]).startswith(
+        "Cette date"
+    )
+    assert inputs["accept-place"]["value"] == "Rue du Marché 1"
+    assert "#accept-first_contact_on" in [each["href"] for each in page.all("a")]
+    assert page.all("title")[0]["text"].startswith("Erreur")
+    assert written(network) == before
+
+
+@pytest.mark.parametrize(
+    ("action", "typed", "said"),
+    [
+        ("accept", {}, "Il manque une réponse ici."),
+        ("decline", {"reason": "no_place"}, "Il manque une réponse ici."),
+        ("decline", {"reason": "rainy", "declined_by": "provider"}, "Choisissez une réponse de la liste."),
+        ("accept", {"first_contact_on": "2026-12-01", "place": "x" * 201}, "200 caractères au plus"),
+        ("accept", {"first_contact_on": "2026-12-01", "place": "85.07.30-033.28"}, "numéro de registre national"),
+        ("accept", {"first_contact_on": "2026-12-01", "place": "a\tb"}, "une seule ligne"),
+    ],
+)
+def test_a_form_that_does_not_fit_records_nothing(
+    network: Network, link: str, action: str, typed: dict[str, str], said: str
+) -> None:
+    form = _form(network, link, action) | typed
+    before = written(network)
+    answer = network.http.post(link, data=form)
+    assert answer.status_code == 422
+    assert said in well_made(answer).all("main")[0]["text"]
+    assert written(network) == before
+
+
+@pytest.mark.parametrize("action", ["start", "void", "redirect", "nonsense", ""])
+def test_an_act_that_is_not_open_is_not_done(network: Network, link: str, action: str) -> None:
+    form = _form(network, link, "accept") | {"action": action, "started_on": "2026-11-23", "reason": "wrong_person"}
+    before = written(network)
+    answer = network.http.post(link, data=form)
+    assert answer.status_code in (409, 422)
+    well_made(answer)
+    assert written(network) == before
+
+
+def test_an_answer_to_what_has_changed_meanwhile_is_explained(
+    network: Network, link: str, sent: dict[str, Any]
+) -> None:
+    form = _form(network, link, "accept") | {"first_contact_on": "2026-12-01"}
+    network["le-trusquin"].done("POST", f"/referrals/{sent['ref']}/receive", {})
+    answer = network.http.post(link, data=form)
+    assert answer.status_code == 412
+    assert "La situation a changé" in well_made(answer).text
+    again = Page(answer.text).forms()["accept"] | {"first_contact_on": "2026-12-01"}
+    assert network.http.post(link, data=again).status_code == 200, "the page that explains it can be answered"
+
+
+def test_a_place_that_is_not_there_is_not_given_by_a_link(network: Network, links: AnswerLinks) -> None:
+    full = offer(title="Complet", places=0, moment="formation", type="formation")
+    network["le-trusquin"].done("PUT", "/offers/complet", full)
+    sent = network["cpas-hotton"].refer("le-trusquin", contact="person_comes", offer="complet")
+    link = _link(network, links, sent, "le-trusquin")
+    form = _form(network, link, "accept") | {"first_contact_on": "2026-12-01"}
+    answer = network.http.post(link, data=form)
+    assert answer.status_code == 409
+    page = well_made(answer)
+    assert "Toutes les places" in page.text
+    assert {"value": "2026-12-01"}.items() <= next(
+        each.items() for each in page.all("input") if each.get("id") == "accept-first_contact_on"
+    )
+
+
+def test_a_form_without_its_number_or_too_long_is_refused(network: Network, link: str) -> None:
+    form = _form(network, link, "receive")
+    before = written(network)
+    without = network.http.post(link, data={name: value for name, value in form.items() if name != "key"})
+    assert without.status_code == 422
+    assert network.http.post(link, data=form | {"place": "x" * 9_000}).status_code == 413
+    binary = network.http.post(link, content=b"\xff\x00=1", headers={"Content-Type": "application/octet-stream"})
+    assert binary.status_code == 422
+    assert written(network) == before
+
+
+def test_a_referrer_that_waits_has_nothing_to_answer(
+    network: Network, links: AnswerLinks, sent: dict[str, Any]
+) -> None:
+    answer = network.http.get(_link(network, links, sent, "cpas-hotton"))
+    assert answer.status_code in (200, 410)
+    assert "accept" not in well_made(answer).forms()
+
+
+def test_the_slip_is_the_referrers_to_print_in_four_languages(network: Network, sent: dict[str, Any]) -> None:
+    path = f"/referrals/{sent['ref']}/slip"
+    pages = {each: network["cpas-hotton"].call("GET", f"{path}?language={each}") for each in LANGUAGES}
+    codes = set()
+    for language, answer in pages.items():
+        page = well_made(answer)
+        assert page.all("html")[0]["lang"] == language
+        assert "EFT Le Trusquin" in answer.text and "+32 84 46 00 00" in answer.text and sent["ref"] in answer.text
+        codes |= {each["text"] for each in page.all("p") if each.get("class") == "code"}
+    assert len(codes) == 1, "printed again, it is the same"
+    assert "alone_children" not in pages["fr"].text and "lower_secondary" not in pages["fr"].text
+    assert "25 à 29 ans" in pages["fr"].text and "secondaire" not in pages["fr"].text
+    for partner in ("le-trusquin", "forem-marche"):
+        assert network[partner].call("GET", path).status_code == 404
+    assert network.http.get(f"{network.info['referrals']}{path}").status_code == 401
+
+
+def test_a_code_is_kept_as_a_hash_and_tried_in_vain(network: Network, stack: Stack, sent: dict[str, Any]) -> None:
+    slip = network["cpas-hotton"].call("GET", f"/referrals/{sent['ref']}/slip")
+    code = slip_code(slip)
+    address = f"{network.info['referrals']}/s"
+    with httpx.Client(headers={"X-Forwarded-For": f"2001:db8::{uuid.uuid4().hex[:4]}"}) as guesser:
+        assert guesser.get(f"{address}/{code}").status_code == 200
+        before = written(network)
+        for method in ("GET", "HEAD"):
+            assert guesser.request(method, f"{address}/{code}").status_code == 200
+        assert written(network) == before
+        tried = [guesser.get(f"{address}/{'ABCDEFGHJKMNPQRSTVWX'[n:]}ABCDEFGH") for n in range(21)]
+        assert [answer.status_code for answer in tried] == [404] * 20 + [429]
+        assert well_made(tried[0]).text != well_made(tried[-1]).text
+        assert guesser.get(f"{address}/{code}").status_code == 429, "not even the right one is looked at"
+    assert network.http.get(f"{address}/{code}").status_code == 200, "nobody else waits"
+
+
+def test_a_word_by_the_slip_is_said_once_and_only_one_of_the_four(network: Network, sent: dict[str, Any]) -> None:
+    slip = network["cpas-hotton"].call("GET", f"/referrals/{sent['ref']}/slip")
+    code = slip_code(slip)
+    address = f"{network.info['referrals']}/s/{code}"
+    form = well_made(network.http.get(address)).forms()[""]
+    before = written(network)
+    assert network.http.post(address, data=form).status_code == 422
+    assert network.http.post(address, data=form | {"said": "hello"}).status_code == 422
+    assert written(network) == before
+    assert [network.http.post(address, data=form | {"said": "contacted"}).status_code for _ in range(2)] == [200, 200]
+    events = written(network)[0] - before[0]
+    assert events == 1
+
+
+def test_a_persons_way_is_the_home_partners_to_print_in_four_languages(network: Network) -> None:
+    hotton, trusquin = network["cpas-hotton"], network["le-trusquin"]
+    sent = hotton.refer("le-trusquin")
+    person = sent["beneficiary"]
+    path = f"/beneficiaries/{person}/way"
+    trusquin.done("POST", f"/referrals/{sent['ref']}/accept", {"first_contact_on": "2026-12-01", "place": "Quai 4"})
+    sense = {"goal": "find_job", "chosen_by": "person", "planned_start": "2026-12-07", "beneficiary": person}
+    consent = {"partners": ["home-hotton"], "purposes": ["employer"], "channel": "oral"}
+    hotton.done("POST", f"/beneficiaries/{person}/consents", consent)
+    hotton.done("POST", "/placements", sense | {"kind": "cdd", "employer": "home-hotton"})
+    wrong = hotton.refer("le-trusquin", beneficiary=person, moment="projet")
+    hotton.done("POST", f"/referrals/{wrong['ref']}/void", {"reason": "recorded_in_error"})
+    for language in LANGUAGES:
+        page = well_made(hotton.call("GET", f"{path}?language={language}"))
+        headings = [each["text"] for each in page.all("h2")]
+        assert [heading.rpartition(" – ")[2] for heading in headings] == [
+            "EFT Le Trusquin",
+            "Maison de repos de Hotton",
+        ]
+    french = hotton.call("GET", f"{path}?language=fr").text
+    assert "mardi 1er décembre 2026" in french and "Quai 4" in french and "accepté, noté le" in french
+    assert "mobilité" not in french and person not in french, "a way, not a profile"
+    for partner in ("le-trusquin", "cpas-erezee"):
+        assert network[partner].call("GET", path).status_code == 404
+    alias = trusquin.done("GET", f"/referrals/{sent['ref']}")["beneficiary"]
+    assert trusquin.call("GET", f"/beneficiaries/{alias}/way").status_code == 404
