@@ -41,7 +41,7 @@ until that key is destroyed. What is said of readers holds for webhooks, `GET /e
 _READERS: Mapping[Topic, str] = {
     PATHWAYS: "The home partner sees all of it; a party what is named here; anyone else nothing. An employer learns "
     "neither who acted nor on whom. The coordinator sees references, parties, moment and times.",
-    DIRECTORY: "Organisations, offers and conventions: every partner sees them whole.",
+    DIRECTORY: "Organisations, offers, conventions and needs of nobody: every partner sees them whole.",
     DELIVERIES: "The recipient sees its own, without the call they go back to.",
     DEAD_LETTERS: "For the operator; no partner sees them.",
 }
@@ -117,6 +117,8 @@ def _event(payload: type[Payload]) -> Iterator[str]:
             yield f"- The {party} sees: {_names(sorted(name.removeprefix('sealed.') for name in fields))}"
         if not payload.SEEN_BY:
             yield "- Seen by the home partner alone"
+        if not payload.TO_COORDINATOR:
+            yield "- Not on the coordinator's stream"
     yield ""
 
 

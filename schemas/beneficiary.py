@@ -21,7 +21,7 @@ from schemas.codes import (
     Slug,
 )
 from schemas.consent import Holding
-from schemas.envelope import Payload, SealedPart
+from schemas.envelope import Payload, Reasoned, SealedPart
 from schemas.topics import PATHWAYS, Topic
 
 
@@ -114,7 +114,7 @@ class ResumedV1(AccompanimentEvent):
     TYPE: ClassVar[str] = "jalons.beneficiary.resumed.v1"
 
 
-class LeftSealed(SealedPart):
+class LeftSealed(Reasoned):
     """Why."""
 
     reason: EndReason

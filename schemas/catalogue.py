@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from schemas import (
+    activity,
     beneficiary,
     consent,
     convention,
     dead_letter,
+    need,
     notification,
     offer,
     partner,
@@ -39,6 +41,9 @@ PAYLOADS: tuple[type[Payload], ...] = (
     consent.GivenV1,
     consent.WithdrawnV1,
     consent.ExpiredV1,
+    need.ExpressedV1,
+    need.UnmetV1,
+    need.ReportedV1,
     referral.SentV1,
     referral.ReceivedV1,
     referral.AcceptedV1,
@@ -76,6 +81,7 @@ PAYLOADS: tuple[type[Payload], ...] = (
     placement.NewsDueV1,
     placement.EndNearV1,
     placement.FollowUpDueV1,
+    activity.CreatedV1,
     pathway.MomentEnteredV1,
     pathway.MomentLeftV1,
     pathway.StalledV1,

@@ -15,6 +15,9 @@ Nis = Annotated[str, StringConstraints(pattern=r"^\d{5}$")]
 OccupationCode = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,39}$")]
 """A trade by a code of a public list (ROME, ISCO) or of the network: never free text."""
 
+FinerCode = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{1,39}$")]
+"""A network's own code, which hangs under one of a closed list; who does not know it goes by that one."""
+
 Moment = Literal["accueil", "projet", "preformation", "formation", "preparation_emploi", "experience"]
 PartnerKind = Literal[
     "cpas",
@@ -83,6 +86,23 @@ Obstacle = Literal[
     "qualification",
     "sante",
 ]
+NeedDomain = Literal[
+    "mobilite",
+    "logement",
+    "garde_enfants",
+    "langue",
+    "numerique",
+    "administratif",
+    "financier",
+    "isolement",
+    "qualification",
+    "sante",
+    "emploi",
+]
+"""What a need is about: the obstacles, and work."""
+NeedKind = Literal["need", "obstacle", "resource"]
+NeedSource = Literal["public", "partner"]
+"""Who says it: those the network is for, or a partner."""
 Attribute = Literal["age_band", "sex", "commune_nis", "education", "status", "household", "obstacles", "reason", "goal"]
 """What a convention may let through and a person may agree to share."""
 
@@ -202,6 +222,15 @@ PlacementKind = Literal[
     "cooperative_activites",
     "ale",
 ]
+ActivityForm = Literal[
+    "independant",
+    "independant_complementaire",
+    "societe",
+    "cooperative_activites",
+    "asbl",
+    "other",
+]
+"""In what form somebody works on their own account."""
 Said = Literal["contacted", "not_contacted", "no_longer", "wants_to_talk"]
 """What a person says by the page of their slip."""
 AnsweredBy = Literal["training", "placement"]

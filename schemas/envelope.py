@@ -9,6 +9,7 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, StringConstraints
 
+from schemas.codes import FinerCode
 from schemas.topics import Topic
 
 CONTENT_TYPE = "application/cloudevents+json"
@@ -20,12 +21,20 @@ class SealedPart(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
+class Reasoned(SealedPart):
+    """A sealed part with a `reason` of a closed list. finer: the network's own code under it, seen by whoever sees the
+    reason; a reader needs not know it."""
+
+    finer: FinerCode | None = None
+
+
 class Payload(BaseModel):
     """The open part of an event's `data`. Readers ignore fields they do not know: adding one breaks nobody.
 
     TYPE: the event's type, its version included. TOPIC: where it goes. SEALED: the model of its sealed part, if any.
     SEEN_BY: for each field that names a party, the fields that party may see (`sealed.x` for a sealed one); the home
-    partner sees all, a party that is not listed nothing.
+    partner sees all, a party that is not listed nothing. TO_COORDINATOR: whether her stream shows that it happened at
+    all; what would tell her why something else did is not shown.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -34,6 +43,7 @@ class Payload(BaseModel):
     TOPIC: ClassVar[Topic]
     SEALED: ClassVar[type[SealedPart] | None] = None
     SEEN_BY: ClassVar[dict[str, frozenset[str]]] = {}
+    TO_COORDINATOR: ClassVar[bool] = True
 
     def upcast(self) -> Payload:
         """This payload as the newest version of its type; an old version overrides it."""

@@ -14,6 +14,8 @@ CONSENT_ID = "01935b7e-8c00-7a10-8f3a-2b6c1d9e4a06"
 CONVENTION_ID = "01935b7e-8c00-7a10-8f3a-2b6c1d9e4a07"
 DEAD_LETTER_ID = "01935b7e-8c00-7a10-8f3a-2b6c1d9e4a08"
 RECEIPT_ID = "01935b7e-8c00-7a10-8f3a-2b6c1d9e4a09"
+NEED_ID = "01935b7e-8c00-7a10-8f3a-2b6c1d9e4a0a"
+ACTIVITY_ID = "01935b7e-8c00-7a10-8f3a-2b6c1d9e4a0b"
 DELIVERY_ID = "5b0c2f0e-3a55-5c57-9f0b-0d4f7b6f3a11"
 
 _PROFILE = {
@@ -158,6 +160,27 @@ DATA: dict[str, dict[str, Any]] = {
     },
     "jalons.consent.withdrawn.v1": _CONSENT_ENDED,
     "jalons.consent.expired.v1": _CONSENT_ENDED,
+    "jalons.need.expressed.v1": {
+        "need_id": NEED_ID,
+        "home": "cpas-hotton",
+        "said_by": "le-trusquin",
+        "source": "public",
+    },
+    "jalons.need.unmet.v1": {
+        "need_id": NEED_ID,
+        "home": "cpas-hotton",
+        "referral_id": REFERRAL_ID,
+        "moment": "formation",
+    },
+    "jalons.need.reported.v1": {
+        "need_id": NEED_ID,
+        "said_by": "le-trusquin",
+        "domain": "mobilite",
+        "kind": "need",
+        "source": "partner",
+        "commune_nis": "83028",
+        "met": False,
+    },
     "jalons.referral.sent.v1": _REFERRAL | {"contact": "receiver_calls_referrer", "reply_by": "2026-12-01"},
     "jalons.referral.received.v1": _REFERRAL,
     "jalons.referral.accepted.v1": _REFERRAL | {"first_contact_on": "2026-12-03"},
@@ -198,6 +221,13 @@ DATA: dict[str, dict[str, Any]] = {
     "jalons.placement.news_due.v1": _PLACEMENT | {"about": "end", "since": "2027-08-31"},
     "jalons.placement.end_near.v1": _PLACEMENT | {"planned_end": "2027-08-31"},
     "jalons.placement.follow_up_due.v1": _PLACEMENT | {"months": 3},
+    "jalons.activity.created.v1": {
+        "activity_id": ACTIVITY_ID,
+        "home": "cpas-hotton",
+        "said_by": "le-trusquin",
+        "training_id": TRAINING_ID,
+        "referral_id": REFERRAL_ID,
+    },
     "jalons.pathway.moment_entered.v1": _STEP,
     "jalons.pathway.moment_left.v1": _STEP,
     "jalons.pathway.stalled.v1": _STEP,
@@ -215,6 +245,14 @@ SEALED: dict[str, dict[str, Any]] = {
     "jalons.beneficiary.said.v1": {"said": "wants_to_talk"},
     "jalons.beneficiary.left.v1": {"reason": "found_work"},
     "jalons.consent.given.v1": {"attributes": ["age_band", "obstacles"], "channel": "paper"},
+    "jalons.need.expressed.v1": {
+        "domain": "mobilite",
+        "kind": "obstacle",
+        "commune_nis": "83028",
+        "met": True,
+        "offer": "auxiliaire-de-soins",
+    },
+    "jalons.need.unmet.v1": {"obstacle": "mobilite", "commune_nis": "83028"},
     "jalons.referral.sent.v1": {
         "reason": "training",
         "goal": "qualify",
@@ -239,6 +277,7 @@ SEALED: dict[str, dict[str, Any]] = {
     "jalons.placement.refused.v1": {"kind": "cdd", "reason": "no_place"},
     "jalons.placement.cancelled.v1": {"kind": "cdd", "reason": "found_work"},
     "jalons.placement.evaluated.v1": {"kind": "cdd", "outcome": "partly"},
+    "jalons.activity.created.v1": {"form": "cooperative_activites"},
     "jalons.placement.followed_up.v1": {"kind": "cdd", "situation": "in_job"},
 }
 
@@ -257,7 +296,7 @@ def example(type_: str) -> dict[str, Any]:
         "notification": "le-trusquin",
         "dead_letter": DEAD_LETTER_ID,
     }
-    subject = subjects.get(noun, REF)
+    subject = NEED_ID if type_ == "jalons.need.reported.v1" else subjects.get(noun, REF)
     event = {
         "specversion": "1.0",
         "id": EVENT_ID,

@@ -20,7 +20,7 @@ from schemas.codes import (
     Situation,
     Slug,
 )
-from schemas.envelope import Payload, SealedPart
+from schemas.envelope import Payload, Reasoned, SealedPart
 from schemas.topics import PATHWAYS, Topic
 
 _EMPLOYER = frozenset({"placement_id", "reference", "employer", "legal_employer", "offer"})
@@ -97,7 +97,7 @@ class StartedV1(PlacementEvent):
     started_on: date
 
 
-class EndedSealed(SealedPart):
+class EndedSealed(Reasoned):
     """Why it ended."""
 
     kind: PlacementKind
@@ -116,7 +116,7 @@ class EndedV1(PlacementEvent):
     ended_on: date
 
 
-class RefusedSealed(SealedPart):
+class RefusedSealed(Reasoned):
     """Why not."""
 
     kind: PlacementKind

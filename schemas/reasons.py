@@ -9,7 +9,7 @@ from typing import Final, Literal, get_args, get_origin
 from schemas import codes
 from schemas.codes import DeclineReason, EndReason, Obstacle, ReferralReason
 
-VERSION = 1
+VERSION = 2
 """Of the lists. It rises when a code is added; none is taken away."""
 
 LISTS: Mapping[str, tuple[str, ...]] = {
@@ -65,6 +65,9 @@ PARENTS: Mapping[str, Mapping[str, Group]] = {
     "end_reason": {str(code): group for code, group in WHY_ENDED.items()},
 }
 """List → code → its parent; `other` has none."""
+
+FINER = tuple(PARENTS)
+"""The lists under whose codes a network may hang finer ones of its own."""
 
 OF_THE_OFFER: Final = "offer_type"
 UNMET_NEED: Mapping[DeclineReason, Obstacle | Literal["offer_type"]] = {

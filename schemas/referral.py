@@ -34,7 +34,7 @@ from schemas.codes import (
     Slug,
     VoidReason,
 )
-from schemas.envelope import Payload, SealedPart
+from schemas.envelope import Payload, Reasoned, SealedPart
 from schemas.topics import PATHWAYS, Topic
 
 _BOTH = frozenset(
@@ -78,7 +78,7 @@ class DisclosedProfile(SealedPart):
     obstacles: tuple[Obstacle, ...] | None = None
 
 
-class SentSealed(SealedPart):
+class SentSealed(Reasoned):
     """Why, and what the receiver may know of the person."""
 
     reason: ReferralReason
@@ -124,7 +124,7 @@ class AcceptedV1(ReferralEvent):
     place: str | None = None
 
 
-class DeclinedSealed(SealedPart):
+class DeclinedSealed(Reasoned):
     """Why not, and who said so."""
 
     reason: DeclineReason
@@ -188,7 +188,7 @@ class RedirectedV1(ReferralEvent):
     new_recipient: Slug
 
 
-class EndSealed(SealedPart):
+class EndSealed(Reasoned):
     """Why it ends before its end."""
 
     reason: EndReason

@@ -25,7 +25,7 @@ class Topic:
 
 
 PATHWAYS = Topic("jalons.pathways", "referrals and observation", "the person's ref", 12, None)
-DIRECTORY = Topic("jalons.directory", "referrals", "the partner's, convention's or offer's id", 3, None)
+DIRECTORY = Topic("jalons.directory", "referrals", "the partner's, convention's, offer's or need's id", 3, None)
 DELIVERIES = Topic("jalons.deliveries", "notifications", "the partner told", 3, 30)
 DEAD_LETTERS = Topic("jalons.dead-letters", "every consuming service", "the dead letter's id", 1, 30)
 

@@ -18,7 +18,7 @@ from schemas.codes import (
     TrainingKind,
     TrainingOutcome,
 )
-from schemas.envelope import Payload, SealedPart
+from schemas.envelope import Payload, Reasoned, SealedPart
 from schemas.topics import PATHWAYS, Topic
 
 _OPERATOR = frozenset({"training_id", "reference", "operator", "referral_id", "offer", "moment"})
@@ -94,14 +94,14 @@ class CompletedV1(TrainingEvent):
     }
 
 
-class StopSealed(SealedPart):
+class StopSealed(Reasoned):
     """What stops, and why."""
 
     kind: TrainingKind
     reason: EndReason
 
 
-class SuspendedSealed(SealedPart):
+class SuspendedSealed(Reasoned):
     """What rests, and why if it was said."""
 
     kind: TrainingKind

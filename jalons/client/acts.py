@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import date, datetime
 from typing import Literal, Unpack
 
 from jalons.client import bodies
 from jalons.client.bodies import Id
+from jalons.client.exchange import Call
 from jalons.client.noun import Many, One, Stepped
 from schemas import codes
 
@@ -24,6 +26,18 @@ class Referrals(Stepped[One, Many]):
     ) -> Many:
         """Yours, newest first."""
         return self._listed(box=box, status=status)
+
+    def table(
+        self, *, box: Literal["received", "sent"] = "received", changed_since: datetime | date | None = None
+    ) -> Many:
+        """Yours as the rows of a table, by French heading, with your own `local_ref` under `Dossier`: for writing what
+        became of them into your own system. changed_since: an instant (aware), or the day from which on."""
+        asked = {"box": box, "changed_since": changed_since}
+        return self._do.rows(
+            Call(
+                "GET", self.SERVICE, "/referrals.csv", asked, streamed=True, accept="text/csv, application/problem+json"
+            )
+        )
 
     def late(self) -> Many:
         """Those nobody answered and the coordinator was told of; for the coordinator."""

@@ -253,6 +253,26 @@ class Consent(Act, total=False):
     expires_on: Day
 
 
+class Need(Act, total=False):
+    """Of a person, or of nobody. met_by_offer: whether an offer meets it, or which; else as the directory has it."""
+
+    beneficiary: Id
+    domain: Required[codes.NeedDomain]
+    kind: Required[codes.NeedKind]
+    source: Required[codes.NeedSource]
+    commune_nis: Required[str]
+    met_by_offer: bool | str
+
+
+class Activity(Act, total=False):
+    """Since when somebody works on their own account. training_id: the accompaniment, if not the one under way."""
+
+    beneficiary: Required[Id]
+    on: Required[Day]
+    form: Required[codes.ActivityForm]
+    training_id: Id
+
+
 class Partner(Write, total=False):
     """mailbox and phone: an office's, never a person's."""
 
@@ -328,6 +348,13 @@ class OffersAsked(TypedDict, total=False):
     transport_help: bool
     covered: bool
     past: bool
+
+
+class FinerCode(Write):
+    """Under which code of the list it hangs, and how it reads."""
+
+    parent: str
+    label: str
 
 
 class Commune(Write):

@@ -14,7 +14,9 @@ import httpx
 from jalons.client.discretion import Discretion
 from jalons.client.exchange import PATIENCE_SECONDS, Addresses, Answer, Call, Exchange, Pause, Reply, Send, answer_of
 from jalons.client.nouns import Hub
+from jalons.client.problems import Unreachable
 from jalons.client.streaming import Listening
+from jalons.client.tables import Rows
 
 TIMEOUT = httpx.Timeout(30, connect=5)
 
@@ -35,6 +37,15 @@ class _Blocking:
             page = self.one(asked)
             yield from map(Answer, page["items"])
             asked = asked.following(page)
+
+    def rows(self, call: Call) -> Iterator[Answer]:
+        rows = Rows()
+        with closing(self._reply(call)) as reply:
+            try:
+                for part in reply.iter_text():
+                    yield from rows.hear(part)
+            except httpx.TransportError as error:
+                raise Unreachable(call.service, error) from error
 
     def stream(self, call: Call) -> Iterator[Answer]:
         listening = Listening(call)
@@ -89,6 +100,16 @@ class _Awaited:
             for item in page["items"]:
                 yield Answer(item)
             asked = asked.following(page)
+
+    async def rows(self, call: Call) -> AsyncIterator[Answer]:
+        rows = Rows()
+        async with aclosing(await self._reply(call)) as reply:
+            try:
+                async for part in reply.aiter_text():
+                    for row in rows.hear(part):
+                        yield row
+            except httpx.TransportError as error:
+                raise Unreachable(call.service, error) from error
 
     async def stream(self, call: Call) -> AsyncIterator[Answer]:
         listening = Listening(call)

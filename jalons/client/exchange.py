@@ -63,7 +63,7 @@ class Call:
     """One call, said whole; its key is made once and goes with every repeat.
 
     query: None leaves a name out. cursor: the name under which `next` of a page asks for the page after. file: sent as
-    a form, whose other fields the body then says.
+    a form, whose other fields the body then says. streamed: the answer is read as it comes; accept: its media type.
     """
 
     method: str
@@ -75,6 +75,7 @@ class Call:
     headers: Mapping[str, str] = field(default_factory=dict)
     cursor: str = "cursor"
     streamed: bool = False
+    accept: str = "application/json"
 
     def following(self, page: Mapping[str, Any]) -> Call | None:
         """The call for the page after; None after the last one."""
@@ -96,7 +97,7 @@ class Call:
             addresses.url(self.service, self.path),
             params=asked or None,
             headers={
-                "Accept": "text/event-stream" if self.streamed else "application/json",
+                "Accept": self.accept,
                 "User-Agent": "jalons-client/1",
                 "Authorization": f"Bearer {token}",
                 **kind,

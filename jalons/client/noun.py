@@ -28,6 +28,9 @@ class Do(Protocol[One_co, Many_co]):
     def many(self, call: Call) -> Many_co:
         """What its pages list."""
 
+    def rows(self, call: Call) -> Many_co:
+        """A table's rows, by heading."""
+
     def stream(self, call: Call) -> Many_co:
         """What comes, as it comes."""
 

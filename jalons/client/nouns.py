@@ -70,6 +70,34 @@ class Beneficiaries(Kept[One, Many]):
         return self._do.one(Call("GET", self.SERVICE, path("erasures", receipt_id)))
 
 
+class Needs(Kept[One, Many]):
+    """What persons need, and what is needed in a commune."""
+
+    NAME = "needs"
+
+    def express(self, **said: Unpack[bodies.Need]) -> One:
+        """Of a `beneficiary`, or of nobody in particular."""
+        return self._write("POST", (), said)
+
+    def list(self, *, beneficiary: Id | None = None) -> Many:
+        """What you said, what was said of your persons, and what is needed in communes; newest first."""
+        return self._listed(beneficiary=beneficiary)
+
+
+class Activities(Kept[One, Many]):
+    """What persons create of their own."""
+
+    NAME = "activities"
+
+    def create(self, **said: Unpack[bodies.Activity]) -> One:
+        """A person works on their own account; the accompaniment it came from ends."""
+        return self._write("POST", (), said)
+
+    def list(self, *, beneficiary: Id | None = None) -> Many:
+        """Those you said and those of your persons, newest first."""
+        return self._listed(beneficiary=beneficiary)
+
+
 class Partners(Kept[One, Many]):
     """The directory of the network; written by the coordinator."""
 
@@ -130,6 +158,20 @@ class Offers(Kept[One, Many]):
     def list(self, **asked: Unpack[bodies.OffersAsked]) -> Many:
         """The offers of the network, with the places they have left."""
         return self._listed(**asked)
+
+
+class Codes(Noun[One, Many]):
+    """The network's own reasons, each under one of a closed list; written by the coordinator."""
+
+    NAME = "codes"
+
+    def get(self) -> One:
+        """Every list with its labels, the network's own codes last."""
+        return self._do.one(Call("GET", self.SERVICE, path(self.NAME)))
+
+    def put(self, list_: str, code: str, **said: Unpack[bodies.FinerCode]) -> One:
+        """A finer code, as `put("decline_reason", "no_bus", parent="distance_mobility", label="Pas de bus")`."""
+        return self._write("PUT", (list_, code), said)
 
 
 class Communes(Noun[One, Many]):
@@ -221,9 +263,12 @@ class Hub(Generic[One, Many]):
         self.trainings = Trainings(do)
         self.placements = Placements(do)
         self.beneficiaries = Beneficiaries(do)
+        self.needs = Needs(do)
+        self.activities = Activities(do)
         self.partners = Partners(do)
         self.conventions = Conventions(do)
         self.offers = Offers(do)
+        self.codes = Codes(do)
         self.communes = Communes(do)
         self.imports = Imports(do)
         self.pathways = Pathways(do)
@@ -256,7 +301,9 @@ class Hub(Generic[One, Many]):
         """Events as they come, of types such as `referral.*`, without an end; broken off, it goes on by itself. after:
         the `position` last heard; without it, only what comes from now."""
         query = {"types": tuple(types) or None, "after": after}
-        return self._do.stream(Call("GET", "observation", "/stream", query, cursor="after", streamed=True))
+        return self._do.stream(
+            Call("GET", "observation", "/stream", query, cursor="after", streamed=True, accept="text/event-stream")
+        )
 
     def call(
         self,

@@ -59,10 +59,10 @@ def cut(event: Event, reader: str, alias: Alias) -> dict[str, Any] | None:
 
 
 def for_coordinator(event: Event) -> dict[str, Any] | None:
-    """The event as the stream shows it: type, time, who acted, and what COORDINATOR_SEES."""
+    """The event as the stream shows it: type, time, who acted, and what COORDINATOR_SEES; None if it shows nothing."""
     if event.data.TOPIC == DIRECTORY:
         return _whole(event)
-    if event.data.TOPIC != PATHWAYS:
+    if event.data.TOPIC != PATHWAYS or not event.data.TO_COORDINATOR:
         return None
     data = {k: v for k, v in _fields(event).items() if k in COORDINATOR_SEES}
     return {
@@ -148,5 +148,7 @@ def _partly(event: Event, seen: frozenset[str], *, bare: bool, subject: str) -> 
         envelope |= {"subject": subject, "partner": event.partner}
     if isinstance(event.data, RedirectedV1) or getattr(event.data, "lapsed", False):
         envelope |= {"time": _day(event.time), "recordedtime": _day(event.recorded)}  # another partner's act caused it
+    if "sealed.reason" in seen:
+        seen |= {"sealed.finer"}  # the same reason, in the network's own words
     data = {name.removeprefix("sealed."): value for name, value in _fields(event).items() if name in seen}
     return envelope | {"data": data}

@@ -16,7 +16,7 @@ from jalons.database import pipelined
 from jalons.messaging.outbox import Cause, Draft, Outbox
 from jalons.privacy import forgotten
 from jalons.privacy.disclosure import Alias, parties
-from schemas import beneficiary, consent, placement, referral, training
+from schemas import beneficiary, consent, need, placement, referral, training
 from schemas.envelope import Event
 from schemas.pathway import MomentEnteredV1, MomentLeftV1, PathwayEvent
 from schemas.referral import ReferralEvent
@@ -40,7 +40,9 @@ class Project:
     now: Callable[[], datetime] = clock.now
 
     def __call__(self, conn: Connection, events: Sequence[Event], *, publish: bool = True) -> None:
-        """Apply a batch. The directory is passed over: events of a person carry all that decides what follows."""
+        """Apply a batch. The directory is passed over, but for the needs that are counted: events of a person carry all
+        that decides what follows."""
+        store.add_counts(conn, _counts(conn, [event for event in events if isinstance(event.data, need.ReportedV1)]))
         told = [event for event in events if event.data.TOPIC == PATHWAYS]
         if not told:
             return
@@ -125,7 +127,7 @@ def _counts(conn: Connection, events: Sequence[Event]) -> dict[Cell, int]:
     so_far = store.of_referrals(conn, back) if back else {}
     total: Counter[Cell] = Counter()
     for event in events:
-        its = so_far.get(event.data.referral_id) if isinstance(event.data, ReferralEvent) else None
+        its = so_far.get(event.data.referral_id) if isinstance(event.data, ReferralEvent | need.UnmetV1) else None
         total.update(change(event, its or ()))
         if its is not None:
             its.append(event)

@@ -17,6 +17,7 @@ from jalons.database import FEW, execute, given, one, pipelined
 from jalons.messaging.codec import opened, read
 from schemas.catalogue import TYPES
 from schemas.envelope import Event
+from schemas.need import UnmetV1
 from services.observation.domain.counting import Cell
 from services.observation.domain.moments import Step
 
@@ -168,13 +169,14 @@ def home_ref(conn: Connection, named: UUID, partner: str) -> UUID | None:
 
 
 def of_referrals(conn: Connection, referrals: Mapping[UUID, str]) -> dict[UUID, list[Event]]:
-    """What happened to these referrals (id → person) so far, in order, without sealed parts."""
+    """What happened to these referrals (id → person) and what they left unmet so far, in order, nothing sealed."""
     found: dict[UUID, list[Event]] = {referral: [] for referral in referrals}
     rows = execute(
         conn,
         f"SELECT {_TIMELINE} FROM timeline WHERE subject = ANY(%s::uuid[])"  # noqa: S608
-        " AND data->>'referral_id' = ANY(%s) AND type LIKE 'jalons.referral.%%' ORDER BY subject, sequence",
-        (sorted(set(referrals.values())), [str(each) for each in referrals]),
+        " AND data->>'referral_id' = ANY(%s) AND (type LIKE 'jalons.referral.%%' OR type = %s)"
+        " ORDER BY subject, sequence",
+        (sorted(set(referrals.values())), [str(each) for each in referrals], UnmetV1.TYPE),
     )
     for row in rows:
         found[UUID(row.data["referral_id"])].append(_event(row))

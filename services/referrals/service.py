@@ -21,6 +21,7 @@ from jalons.settings import Settings
 from jalons.wiring import database_answers, ground
 from schemas.envelope import Event
 from services.referrals.api import (
+    activities,
     acts,
     answer,
     clock,
@@ -29,10 +30,12 @@ from services.referrals.api import (
     erasure,
     identity,
     imports,
+    needs,
     offers,
     persons,
     retention,
     slip,
+    table,
     waiting,
     way,
 )
@@ -74,14 +77,17 @@ def build(settings: Settings) -> Service:
     app.state.examples = EXAMPLES
     edge = Edge(base, keys)
     app.include_router(acts.routes(edge))  # first: paths are looked through in order, and these are the busiest
+    app.include_router(table.routes(edge))
     app.include_router(persons.routes(edge))
     app.include_router(erasure.routes(edge, peers))
     app.include_router(retention.routes(edge))
     app.include_router(directory.routes(edge))
-    app.include_router(code_lists.routes())
+    app.include_router(code_lists.routes(edge))
     importer = Importer(base, keys, key_of(secret), imports.form)
     app.include_router(imports.routes(edge, importer, key_of(secret)))
     app.include_router(offers.routes(edge))
+    app.include_router(needs.routes(edge))
+    app.include_router(activities.routes(edge))
     app.include_router(identity.routes(settings, edge, keys, signing))
     pages = Pages(settings.network_name)
     app.include_router(answer.routes(edge, AnswerLinks(secret), pages))

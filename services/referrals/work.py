@@ -93,13 +93,17 @@ class Work:
         happened_on: date | None = None,
         *,
         by: str | None = None,
-    ) -> None:
-        """An event follows from this call. by: who acted, if not the caller. Raises InTheFuture."""
+        cause: UUID | None = None,
+    ) -> UUID:
+        """An event follows from this call; its id. by: who acted, if not the caller. cause: an event said before, if
+        not the call itself. Raises InTheFuture."""
         if happened_on is not None and happened_on > self.call.today:
             raise InTheFuture
-        cause = Cause(self.call.id, self.call.id, self.call.traceparent)
+        follows = Cause(self.call.id, cause or self.call.id, self.call.traceparent)
         time = happened(happened_on, self.call.now)
-        self.said.append(Draft(str(subject), data, time, by or self.call.partner, cause, sealed))
+        draft = Draft(str(subject), data, time, by or self.call.partner, follows, sealed)
+        self.said.append(draft)
+        return draft.id
 
     def look(self, find: Callable[..., T], *asked: Hashable) -> T:
         """What the directory says, looked up once in this transaction. find: a store's, but for the connection."""

@@ -22,8 +22,9 @@ DEPLOY = ROOT / "deploy"
 # What the contract opens to the world, one example of each shape, and who answers it.
 OPEN = {
     "referrals": (
-        "/oauth/token /.well-known/jwks.json /codes /partners /partners/cpas-hotton/clients /conventions"
-        " /conventions/1/suspend /offers /offers/1 /communes /communes/1 /beneficiaries"
+        "/oauth/token /.well-known/jwks.json /codes /codes/decline_reason/no_bus /partners"
+        " /partners/cpas-hotton/clients /conventions /conventions/1/suspend"
+        " /offers /offers/1 /communes /communes/1 /beneficiaries"
         " /beneficiaries/1/consents/2 /erasures/1"
         " /referrals /referrals/1/accept /referrals/1/slip /referrals.csv /trainings /trainings/1/start"
         " /placements /placements/1/follow-up /activities /needs /imports /imports/1 /answer/1 /s /s/1"

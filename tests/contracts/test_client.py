@@ -24,10 +24,13 @@ from jalons.client.exchange import Addresses, Call, Exchange
 from jalons.database import engine
 from jalons.embedded.stack import Stack
 from services.referrals.api import bodies as forms
+from services.referrals.api.activities import ActivityBody
 from services.referrals.api.acts import ACTIONS
+from services.referrals.api.code_lists import FinerBody
+from services.referrals.api.needs import NeedBody
 from services.referrals.api.offers import Asked
 from services.referrals.keyring import SigningKeys
-from tests.support.between import Between, between, drop_the_answer, drop_the_call, refuse
+from tests.support.between import Between, between, break_off, drop_the_answer, drop_the_call, refuse
 from tests.support.calls import course, sheet, work
 from tests.support.network import PROFILE, Network
 
@@ -194,6 +197,43 @@ def test_persons_trainings_and_placements_are_called_by_their_nouns(hotton: Part
     alias = trusquin.one(trusquin.hub.referrals.get(hotton.refer()["ref"]))["beneficiary"]
     training = trusquin.one(trusquin.hub.trainings.enrol(**course(beneficiary=alias)))
     assert trusquin.one(trusquin.hub.trainings.start(training["ref"], started_on="2026-11-20"))["status"] == "started"
+
+
+def test_a_table_comes_back_row_by_row(hotton: Partner, trusquin: Partner) -> None:
+    local_ref = f'T/;"é"/{uuid.uuid4().hex[:8]}'
+    made = hotton.refer(person={"profile": PROFILE, "local_ref": local_ref})
+    [row] = [each for each in hotton.some(hotton.hub.referrals.table(box="sent")) if each["Relais"] == made["ref"]]
+    assert (row["Dossier"], row["Destinataire"], row["État du relais"]) == (local_ref, "le-trusquin", "Envoyé")
+    assert (
+        hotton.some(hotton.hub.referrals.table(box="sent", changed_since=datetime.now(UTC) + timedelta(hours=1))) == []
+    )
+    assert made["ref"] in {each["Relais"] for each in trusquin.some(trusquin.hub.referrals.table())}
+
+
+def test_a_table_that_breaks_off_is_not_taken_for_a_whole_one(partner: Any, network: Network, before: Between) -> None:
+    hotton = partner("cpas-hotton", at(before, network))
+    half = "Relais;Dossier\r\nR-7K4M-2QX;H-1\r\nR-5WP".encode("utf-8-sig")
+    before.mishaps.append(break_off(half, "text/csv; charset=utf-8"))
+    rows = hotton.hub.referrals.table(box="sent")
+    assert hotton.some(rows, most=1) == [{"Relais": "R-7K4M-2QX", "Dossier": "H-1"}]
+    with pytest.raises(sdk.Unreachable):
+        hotton.some(rows)
+
+
+def test_an_activity_is_said_and_read_by_its_noun(hotton: Partner) -> None:
+    person = hotton.refer()["beneficiary"]
+    made = hotton.one(hotton.hub.activities.create(beneficiary=person, on=date(2026, 11, 20), form="independant"))
+    assert hotton.one(hotton.hub.activities.get(made["activity_id"])) == made
+    assert hotton.some(hotton.hub.activities.list(beneficiary=person)) == [made]
+
+
+def test_needs_are_said_and_read_by_their_noun(hotton: Partner) -> None:
+    about: Any = {"domain": "numerique", "kind": "need", "source": "partner", "commune_nis": "6990"}
+    person = hotton.refer()["beneficiary"]
+    of_nobody = hotton.one(hotton.hub.needs.express(**about, met_by_offer=False))
+    theirs = hotton.one(hotton.hub.needs.express(**about, beneficiary=person))
+    assert hotton.one(hotton.hub.needs.get(of_nobody["need_id"]))["met_by_offer"] is False
+    assert [each["need_id"] for each in hotton.some(hotton.hub.needs.list(beneficiary=person))] == [theirs["need_id"]]
 
 
 def test_lists_are_read_page_by_page_to_their_end(hotton: Partner) -> None:
@@ -469,11 +509,14 @@ def test_the_client_has_a_method_for_every_act_and_takes_every_field_of_its_form
     [
         (acts.Referrals.send, forms.ReferralBody),
         (nouns.Communes.put, forms.CommuneBody),
+        (nouns.Codes.put, FinerBody),
         (acts.Trainings.enrol, forms.TrainingBody),
         (acts.Placements.propose, forms.PlacementBody),
         (nouns.Beneficiaries.register, forms.BeneficiaryBody),
         (nouns.Beneficiaries.update_profile, forms.ProfileChange),
         (nouns.Beneficiaries.consent, forms.ConsentBody),
+        (nouns.Activities.create, ActivityBody),
+        (nouns.Needs.express, NeedBody),
         (nouns.Partners.put, forms.PartnerBody),
         (nouns.Conventions.sign, forms.ConventionBody),
         (nouns.Offers.put, forms.OfferBody),

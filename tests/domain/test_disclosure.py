@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -160,6 +161,19 @@ def test_the_coordinator_sees_what_waits_for_whom_and_since_when(type_: str, sho
     seen = for_coordinator(event_of(type_))
     assert seen is not None
     assert shown.items() <= seen["data"].items()
+
+
+@pytest.mark.parametrize("type_", sorted(type_ for type_ in SEALED if "reason" in SEALED[type_]))
+def test_a_finer_reason_is_seen_by_who_sees_the_reason_and_by_nobody_else(type_: str) -> None:
+    for kind in ("training_operator", "employer"):
+        event = event_of(type_, recipient_kind=kind)
+        if "finer" not in type(event.sealed).model_fields:
+            continue
+        assert event.sealed is not None
+        event = replace(event, sealed=event.sealed.model_copy(update={"finer": "no_bus"}))
+        for partner in parties(event).values():
+            seen = cut(event, partner, named)
+            assert seen is None or ("finer" in seen["data"]) == ("reason" in seen["data"])
 
 
 @pytest.mark.parametrize("type_", sorted(type_ for type_, payload in TYPES.items() if payload.TOPIC == DIRECTORY))

@@ -84,6 +84,21 @@ WRONG: dict[str, tuple[Callable[[str], str], str, str]] = {
     ),
     "nobody's offer": (_replaced("partner: slaie", "partner: slaia"), "  bsp-slaie:", "there is no partner slaia"),
     "negative places": (_replaced("places: 150", "places: -1"), "    places: -1", "offers.bilan-nouveau.places"),
+    "code of nothing": (
+        lambda text: f"{text}\ncodes:\n  decline_reason:\n    no_bus: {{parent: moved, label: Pas de bus}}\n",
+        "    no_bus:",
+        "codes.decline_reason.no_bus: there is no moved in that list",
+    ),
+    "code of its list": (
+        lambda text: f"{text}\ncodes:\n  end_reason:\n    moved: {{parent: no_show, label: Parti}}\n",
+        "    moved:",
+        "the list has it already",
+    ),
+    "codes of a band": (
+        lambda text: f"{text}\ncodes:\n  household:\n    three: {{parent: alone, label: Trois}}\n",
+        "  household:",
+        "finer codes hang under referral_reason, decline_reason, end_reason",
+    ),
     "not yaml": (_replaced("moments: [accueil, experience]", "moments: [accueil"), "", "not YAML"),
     "holds itself": (_replaced("&two [cpas-durbuy", "&two [*two, cpas-durbuy"), "", "not YAML of this form"),
     "nothing": (lambda _: "# nothing\n", "", "is empty"),

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from fnmatch import fnmatchcase
 from typing import Any
 
 import pytest
 
 from tests.support.calls import refused
-from tests.support.network import Network, eventually
+from tests.support.network import Network, Partner, eventually
 from tests.support.rerouting import agree, joins, offers
 from tests.support.stream import MONTHS
 
@@ -28,6 +29,13 @@ def rendeux(network: Network) -> Network:
 
 def _mails(network: Network, mailbox: str, reference: str) -> list[dict[str, Any]]:
     return [mail for mail in network.mails() if mail["to"] == mailbox and reference in mail["subject"]]
+
+
+def _events(who: Partner, *types: str) -> list[dict[str, Any]]:
+    """What a partner may read of referrals' log, of these types, each of which must be there."""
+    items = who.done("GET", "/events?limit=1000")["items"]
+    found = [[each for each in items if fnmatchcase(each["type"], type_)] for type_ in types]
+    return [event for events in found for event in events] if all(found) else []
 
 
 def _count(network: Network, measure: str) -> int:
@@ -77,6 +85,13 @@ def test_a_declined_person_is_referred_again_and_the_first_receiver_sees_them_no
     eventually(lambda: _mails(rendeux, f"relais@{INSTEAD}.example", second["ref"]))
     measures = ("referrals_declined", "referrals_accepted", "referrals_sent", "persons_new")
     eventually(lambda: [_count(rendeux, each) for each in measures] == [1, 1, 2, 1])
+
+    declined, unmet = eventually(lambda: _events(home, "jalons.referral.declined.*", "jalons.need.unmet.*"))
+    assert (unmet["subject"], unmet["causationid"]) == (first["beneficiary"], declined["id"])
+    assert (unmet["data"]["obstacle"], unmet["data"]["referral_id"]) == ("mobilite", first["referral_id"])
+    eventually(lambda: _count(rendeux, "needs_unmet") == 1)
+    for other in (asked, instead, rendeux["integra-plus"]):
+        assert _events(other, "jalons.need.*") == [], "a need of a person is their home partner's to know"
 
     refused(home.call("POST", path, {"recipient": INSTEAD, **new}), 409, "transition_not_allowed")
     refused(asked.call("POST", f"/referrals/{first['ref']}/accept", {}), 409, "transition_not_allowed")

@@ -80,14 +80,21 @@ def test_a_load_that_was_cut_short_goes_on_where_it_was(network: Network, stack:
     region = elsewhere("r3")
     offers = region.pop("offers")
     region["communes"] = {"83040": {"name": "Nassogne", "latitude": 50.129, "longitude": 5.342}}
+    bus = {"parent": "distance_mobility", "label": "Pas de bus"}
+    region["codes"] = {"decline_reason": {"r3_no_bus": bus}}
     write(file, region)
     assert load(stack, file).returncode == 0
     write(file, region | {"offers": offers})
     rest = load(stack, file)
     assert rest.returncode == 0, rest.stderr
-    assert "1 commune, 27 partners, 7 conventions, 34 offers: 34 to add, 0 to change, 35 left alone." in rest.stdout
+    assert (
+        "1 code, 1 commune, 27 partners, 7 conventions, 34 offers: 34 to add, 0 to change, 36 left alone."
+        in rest.stdout
+    )
     found = network["cpas-hotton"].done("GET", "/offers?partner=r3-le-trusquin&commune=83040")["items"]
     assert {item["distance_km"] for item in found} == {11}, "from Nassogne to Marche"
+    shown = network["cpas-hotton"].done("GET", "/codes")["lists"]["decline_reason"]
+    assert {"code": "r3_no_bus", **bus, "finer": True} in shown
 
 
 def test_a_wrong_file_is_refused_before_anything_is_sent(network: Network, stack: Stack, file: Path) -> None:
@@ -105,6 +112,7 @@ def test_a_wrong_file_is_refused_before_anything_is_sent(network: Network, stack
 
 def test_what_no_call_can_change_is_said_before_anything_is_sent(network: Network, stack: Stack, file: Path) -> None:
     region = elsewhere("r5")
+    region["codes"] = {"end_reason": {"r5_abroad": {"parent": "moved", "label": "Parti à l'étranger"}}}
     write(file, region)
     assert load(stack, file).returncode == 0
     loaded = written(network)
@@ -117,6 +125,10 @@ def test_what_no_call_can_change_is_said_before_anything_is_sent(network: Networ
     assert "another shared_attributes" in said.stderr
     assert "terminate" in said.stderr
     assert written(network) == loaded, "not even the partner's name"
+    region["codes"]["end_reason"]["r5_abroad"]["parent"] = "found_work"
+    write(file, region)
+    assert "The code end_reason/r5_abroad hangs under moved on the hub" in load(stack, file).stderr
+    assert written(network) == loaded
 
 
 def test_who_may_not_write_the_directory_loads_nothing(

@@ -31,6 +31,10 @@ def _played(network: Network) -> tuple[str, list[str], str]:
     ref = referral["beneficiary"]
     alias = trusquin.done("GET", f"/referrals/{referral['ref']}")["beneficiary"]
     trusquin.done("POST", f"/referrals/{referral['ref']}/accept", {"first_contact_on": "2026-12-01"})
+    need = {"domain": "garde_enfants", "kind": "obstacle", "source": "public", "commune_nis": "83028"}
+    hotton.done("POST", "/needs", need | {"beneficiary": ref})
+    elsewhere = hotton.refer("le-trusquin", beneficiary=ref, moment="projet")
+    trusquin.done("POST", f"/referrals/{elsewhere['ref']}/decline", {"reason": "childcare", "declined_by": "person"})
     agreed = {"partners": ["home-hotton"], "purposes": ["employer"], "channel": "paper"}
     hotton.done("POST", f"/beneficiaries/{ref}/consents", agreed)
     proposed = {
@@ -45,7 +49,7 @@ def _played(network: Network) -> tuple[str, list[str], str]:
     seen = home.done("GET", f"/placements/{placement['ref']}")
     home.done("POST", f"/placements/{placement['ref']}/confirm", {})
     assert len({ref, alias, seen["beneficiary"]}) == 3, "each partner knows the person by a name of its own"
-    eventually(lambda: len((network.pathway("cpas-hotton", ref) or {"events": []})["events"]) == 7)
+    eventually(lambda: len((network.pathway("cpas-hotton", ref) or {"events": []})["events"]) == 12)
     eventually(lambda: any(placement["ref"] in mail["subject"] for mail in network.mails()[-3:]))
     return ref, [alias, seen["beneficiary"]], referral["ref"]
 

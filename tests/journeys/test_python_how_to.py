@@ -21,9 +21,9 @@ BLOCKS = re.findall(
 
 
 def test_the_how_to_runs_as_it_is_written(network: Network, capsys: pytest.CaptureFixture[str]) -> None:
-    assert [who for who, _ in BLOCKS] == ["sender", "receiver", "sender", "sender"]
+    assert [who for who, _ in BLOCKS] == ["sender", "receiver", "sender", "sender", "sender"]
     sender, receiver = (_named(network, slug) for slug in ("cpas-hotton", "le-trusquin"))
-    (_, refer), (_, answer), (_, keep_up), (_, awaited) = BLOCKS
+    (_, refer), (_, answer), (_, keep_up), (_, table), (_, awaited) = BLOCKS
     exec(refer, sender)  # the how-to itself
     reference = sender["referral"]["ref"]
     assert capsys.readouterr().out.startswith(f"Referred as {reference}; an answer is due by 20")
@@ -36,6 +36,8 @@ def test_the_how_to_runs_as_it_is_written(network: Network, capsys: pytest.Captu
         return f"{reference} was accepted" in capsys.readouterr().out
 
     assert eventually(told)
+    exec(table, sender)
+    assert f"H-2026-208 {reference} Accepté" in capsys.readouterr().out
     other = network["cpas-hotton"].refer("le-trusquin")["ref"]
     exec(awaited, sender)
     waiting = capsys.readouterr().out

@@ -230,6 +230,10 @@ def _person(network: Network) -> None:
     address = f"{network.info['referrals']}/s/{code}"
     form = well_made(network.http.get(address)).forms()[""]
     well_made(network.http.post(address, data=form | {"said": "contacted"}))
+    need = {"domain": "langue", "kind": "need", "source": "public", "commune_nis": "83028"}
+    home.done("POST", "/needs", need)
+    home.done("POST", "/needs", need | {"beneficiary": sent["beneficiary"]})
+    home.done("POST", "/activities", {"beneficiary": sent["beneficiary"], "on": "2026-01-05", "form": "societe"})
     home.done("PUT", f"{person}/profile", {"profile": PROFILE | {"status": "art60"}})
     home.done("POST", f"{person}/pause", {})
     home.done("POST", f"{person}/resume", {})

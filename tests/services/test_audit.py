@@ -239,6 +239,7 @@ def test_every_route_that_shows_a_person_leaves_a_line(apps: Apps, known: dict[s
             query = {
                 "/audit": f"?beneficiary={known['beneficiary']}",
                 "/referrals": "?box=sent",
+                "/referrals.csv": "?box=sent",
                 "/trainings": "?box=home",
                 "/placements": "?box=proposer",
             }.get(path, "")
@@ -258,7 +259,7 @@ def test_every_event_of_a_person_has_its_line(apps: Apps, known: dict[str, str])
     assert len(said) > 6
     for row in said:
         envelope = read(bytes(row.value)).envelope
-        assert (envelope.causationid, audit.person(envelope.subject)) in kept, envelope.type
+        assert (envelope.correlationid, audit.person(envelope.subject)) in kept, envelope.type
 
 
 def _count(apps: Apps, service: str) -> int:

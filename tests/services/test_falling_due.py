@@ -94,7 +94,7 @@ def waitlisted(desk: Desk, referral: Any, **facts: str) -> None:
         state = REFERRALS.find(work.conn, referral.id, lock=True)
         assert state is not None
         moved = replace(state, status="waitlisted", version=state.version + 1, facts={**state.facts, **facts})
-        REFERRALS.save(work.conn, moved)
+        REFERRALS.save(work.conn, moved, work.call.now)
         deadline_commands.follow(work, moved)
 
     desk.do("le-trusquin", put)

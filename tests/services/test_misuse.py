@@ -35,6 +35,7 @@ READERS = {"partner", "coordinator", "hub"}
 
 WHO = {
     "/referrals": {"partner"},
+    "GET /referrals.csv": {"partner"},
     "/trainings": {"partner"},
     "/placements": {"partner"},
     "/beneficiaries": {"partner"},
@@ -45,6 +46,7 @@ WHO = {
     "GET /conventions": READERS,
     "/offers": {"partner", "coordinator"},
     "GET /offers": READERS,
+    "PUT /codes": {"coordinator"},
     "GET /referrals/{id}/slip": {"partner"},
     "/codes": READERS | {"read:counts"},
     "GET /referrals": {"partner", "coordinator"},
@@ -55,6 +57,8 @@ WHO = {
     "/communes": {"coordinator"},
     "GET /communes": READERS,
     "/imports": {"partner"},
+    "/needs": {"partner"},
+    "/activities": {"partner"},
     "/erasures": {"partner"},
     "/retention": {"operator"},
     "/forgotten": {"hub"},
@@ -234,6 +238,8 @@ def written(apps: Apps) -> Iterator[int]:
         "referrals",
         "trainings",
         "placements",
+        "needs",
+        "activities",
         "idempotency",
     ):
         yield apps.rows("referrals", f"SELECT count(*) AS n FROM {table}")[0].n

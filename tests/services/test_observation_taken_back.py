@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
@@ -132,3 +133,26 @@ def test_reminders_do_not_keep_a_step_from_stalling(engine: Engine) -> None:
     person, course = Person(), {"training_id": uuid4()}
     apply(engine, [person.event("training.started", **course), person.event("training.news_due", 80, **course)])
     assert Stalls(engine, Outbox("observation"), REFERRALS).look(MORNING + timedelta(days=1) + SILENCE) == 1
+
+
+@ONE_AT_A_TIME_OR_ALL_AT_ONCE
+@pytest.mark.parametrize("taken_back", ["reopened", "voided"])
+def test_with_a_decline_its_unmet_need_is_taken_off(engine: Engine, at_once: bool, taken_back: str) -> None:
+    person, about = Person(), {"referral_id": uuid4(), "moment": "projet"}
+    sent, declined = person.event("referral.sent", **about), person.event("referral.declined", 1, **about)
+    unmet = replace(person.event("need.unmet", 1, **about), causation=declined.id)
+    heard(engine, [sent, declined, unmet], at_once=at_once)
+    assert counts_of(engine)["needs_unmet"] == 1
+    heard(engine, [person.event(f"referral.{taken_back}", 2, **about)], at_once=at_once)
+    assert (counts_of(engine)["needs_unmet"], counts_of(engine)["referrals_declined"]) == (0, 0)
+
+
+def test_a_need_of_nobody_is_counted_and_is_on_nobodys_way(engine: Engine, api: Api) -> None:
+    said = replace(Person().event("need.reported"), subject=str(uuid4()))
+    apply(engine, [said])
+    apply(engine, [said])
+    table = api.get("coordinator", "/counts", measure="needs_reported", by="partner,home")
+    assert [(cell["partner"], cell["home"], cell["n"]) for cell in table["cells"]] == [
+        ("le-trusquin", "le-trusquin", 1)
+    ]
+    assert whole_stream(engine) == []

@@ -100,6 +100,19 @@ def refuse(status: int, body: bytes = b"", **headers: str) -> Mishap:
     return lambda call: call.answer(status, body, named)
 
 
+def break_off(body: bytes, media_type: str) -> Mishap:
+    """An answer of which only this much comes."""
+
+    def broken(call: Passing) -> None:
+        call.send_response(200)
+        call.send_header("Content-Type", media_type)
+        call.send_header("Content-Length", str(len(body) + 1))
+        call.end_headers()
+        call.wfile.write(body)
+
+    return broken
+
+
 @contextmanager
 def between(to: str) -> Iterator[Between]:
     """One that stands before `to`."""

@@ -41,6 +41,10 @@ def one_of_everything(apps: Apps) -> dict[str, str]:
     sense = {"goal": "qualify", "chosen_by": "together", "planned_start": "2026-12-07", "beneficiary": person}
     training = home.done("POST", "/trainings", sense | {"kind": "formation", "offer": "auxiliaire-de-soins"})
     placement = home.done("POST", "/placements", sense | {"kind": "cdd", "employer": "home-hotton"})
+    stated = {"domain": "mobilite", "kind": "obstacle", "source": "public", "commune_nis": "83028"}
+    created = {"beneficiary": person, "on": "2026-11-20", "form": "asbl"}
+    activity = home.done("POST", "/activities", created)
+    need = home.done("POST", "/needs", stated | {"beneficiary": person})
     between = {
         "parties": ["cpas-hotton", "le-trusquin"],
         "scope": [{"from": "cpas-hotton", "to": "le-trusquin", "moments": ["projet"]}],
@@ -54,6 +58,8 @@ def one_of_everything(apps: Apps) -> dict[str, str]:
         "trainings": training["training_id"],
         "placements": placement["placement_id"],
         "beneficiary": person,
+        "activity_id": activity["activity_id"],
+        "need_id": need["need_id"],
         "consent_id": consent["consent_id"],
         "convention_id": convention["convention_id"],
         "delivery_id": tested["delivery_id"],

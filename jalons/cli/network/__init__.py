@@ -30,7 +30,7 @@ def load(
     data: Data = None,
     as_client: As = None,
 ) -> None:
-    """Bring partners, conventions and offers of a file to the hub.
+    """Bring codes, partners, conventions and offers of a file to the hub.
 
     Shows what is added, what changes and what is left alone, then does it
     by the calls that anyone could make. Given again it changes nothing; cut
@@ -60,7 +60,7 @@ def load(
             raise refused(
                 f"Nothing was sent. {error}",
                 "A convention is ended (POST /conventions/{id}/terminate) and a new one signed from another first day;"
-                " an offer gets another name.",
+                " an offer or a code gets another name.",
             ) from None
         _show(described, steps)
         todo = sum(step.verdict != "same" for step in steps)

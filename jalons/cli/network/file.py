@@ -23,6 +23,7 @@ from pydantic import (
 
 from jalons.problems import Problem, refuse_unsafe_text
 from schemas import codes
+from schemas.reasons import FINER, LISTS
 
 Line = Annotated[str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True)]
 Mailbox = Annotated[str, StringConstraints(pattern=r"^[^@\s<>,;:\"]{1,64}@[A-Za-z0-9.-]{1,190}$")]
@@ -79,6 +80,13 @@ class CommunePart(Part):
     name: Line
     latitude: float = Field(ge=-90, le=90)
     longitude: float = Field(ge=-180, le=180)
+
+
+class CodePart(Part):
+    """A finer code of the network's own, as `PUT /codes/{list}/{code}` takes it."""
+
+    parent: codes.FinerCode
+    label: Line
 
 
 class PartnerPart(Part):
@@ -156,6 +164,7 @@ class NetworkFile(Part):
 
     network: Named
     labels: Labels
+    finer: dict[str, dict[codes.FinerCode, CodePart]] = Field(default={}, alias="codes")
     communes: dict[codes.Nis, CommunePart] = {}
     partners: dict[codes.Slug, PartnerPart] = Field(min_length=1)
     conventions: tuple[ConventionPart, ...] = ()
@@ -178,6 +187,8 @@ def _disagreements(network: NetworkFile) -> Iterator[str]:
     for at, each in dated.items():
         if each.valid_from and each.valid_to and each.valid_to < each.valid_from:
             yield f"{at}: valid_to is before valid_from"
+    for name, parts in network.finer.items():
+        yield from (f"codes.{name}{wrong}" for wrong in _wrong_codes(name, parts))
     for name, offer in network.offers.items():
         partner = network.partners.get(offer.partner)
         if partner is None:
@@ -191,6 +202,17 @@ def _disagreements(network: NetworkFile) -> Iterator[str]:
         if key in seen:
             yield f"conventions.{number}: another one has the same parties and first day"
         seen.add(key)
+
+
+def _wrong_codes(name: str, parts: Mapping[str, CodePart]) -> Iterator[str]:
+    if name not in FINER:
+        yield f": finer codes hang under {', '.join(FINER)}"
+        return
+    for code, part in parts.items():
+        if code in LISTS[name]:
+            yield f".{code}: the list has it already"
+        if part.parent not in LISTS[name]:
+            yield f".{code}: there is no {part.parent} in that list"
 
 
 def _wrong(convention: ConventionPart, partners: Mapping[str, PartnerPart]) -> Iterator[str]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
-from jalons.cli.network.file import ConventionPart, NetworkFile, OfferPart
+from jalons.cli.network.file import CodePart, ConventionPart, NetworkFile, OfferPart
 
 
 class Calls(Protocol):
@@ -25,7 +25,7 @@ class Step:
     """One thing of the file: to add, to change, or as it is. said: in words, what it is or what changes."""
 
     verdict: Literal["add", "change", "same"]
-    noun: Literal["commune", "partner", "convention", "offer"]
+    noun: Literal["code", "commune", "partner", "convention", "offer"]
     name: str
     said: str
     method: str
@@ -35,11 +35,18 @@ class Step:
 
 def plan(network: NetworkFile, call: Calls) -> list[Step]:
     """The steps in the order they can be done in. Reads only. Raises CannotBecome."""
+    lists = call("GET", "/codes")["lists"] if network.finer else {}
+    finer = {(name, row["code"]): row for name, rows in lists.items() for row in rows if row.get("finer")}
     partners = {row["slug"]: row for row in _all(call, "/partners")}
     communes = {row["nis"]: row for row in _all(call, "/communes")}
     offers = {row["offer"]: row for row in _all(call, "/offers", "&past=true")}
     signed = {(frozenset(row["parties"]), row["valid_from"]): row for row in _all(call, "/conventions")}
     steps = [
+        _code(f"{name}/{code}", part, finer.get((name, code)))
+        for name, parts in network.finer.items()
+        for code, part in parts.items()
+    ]
+    steps += [
         _put("commune", nis, part.name, part.model_dump(mode="json"), communes.get(nis))
         for nis, part in network.communes.items()
     ]
@@ -60,6 +67,12 @@ def carry_out(steps: list[Step], call: Calls, done: Callable[[int], None]) -> in
     return len(todo)
 
 
+def _code(name: str, part: CodePart, known: Mapping[str, Any] | None) -> Step:
+    if known and known["parent"] != part.parent:
+        raise CannotBecome(f"The code {name} hangs under {known['parent']} on the hub: a code keeps its meaning.")
+    return _put("code", name, part.label, part.model_dump(), known)
+
+
 def _offer(name: str, part: OfferPart, known: Mapping[str, Any] | None) -> Step:
     if known and known["partner"] != part.partner:
         raise CannotBecome(f"The offer {name} is {known['partner']}'s on the hub: an offer does not change hands.")
@@ -71,7 +84,7 @@ def _offer(name: str, part: OfferPart, known: Mapping[str, Any] | None) -> Step:
 
 
 def _put(
-    noun: Literal["commune", "partner", "offer"],
+    noun: Literal["code", "commune", "partner", "offer"],
     name: str,
     said: str,
     body: Mapping[str, Any],

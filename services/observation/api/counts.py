@@ -20,6 +20,8 @@ Month = Annotated[str | None, Query(pattern=r"^[0-9]{4}-(0[1-9]|1[0-2])$")]
 Scope = Literal["own", "network"]
 
 HIDDEN = "–"
+_STREAMED = frozenset(measure.name for kind, measure in MEASURES.items() if kind.TO_COORDINATOR)
+"""What the coordinator may count exactly: what her stream shows one by one."""
 NAMES = tuple(measure.name for measure in MEASURES.values())
 MOST_MONTHS = 120
 
@@ -56,9 +58,9 @@ def count_routes(engine: Engine) -> APIRouter:
         to: Annotated[Month, Query(description="the last month, YYYY-MM")] = None,
         scope: Scope | None = None,
     ) -> Counts:
-        """`own` is exact and live: the coordinator's is the whole network, a partner's its persons and what it was
-        party to. A partner never learns the home of a person that is not its own: those cells have `home: null`.
-        `network` is hidden until periods are closed."""
+        """`own` is exact and live: the coordinator's is the whole network (but for needs of persons, which she sees as
+        the network does), a partner's its persons and what it was party to. A partner never learns the home of a person
+        that is not its own: those cells have `home: null`. `network` is hidden until periods are closed."""
         if measure not in NAMES:
             raise _unknown("measure", measure=NAMES)
         dimensions = list(dict.fromkeys(name.strip() for name in by.split(",") if name.strip()))
@@ -66,16 +68,20 @@ def count_routes(engine: Engine) -> APIRouter:
             raise _unknown("dimension", dimension=DIMENSIONS)
         if from_ and to and from_ > to:
             raise _range("`from` is after `to`.")
-        own = caller.has("coordinator") or caller.partner is not None
+        coordinates = caller.has("coordinator")
+        own = measure in _STREAMED if coordinates else caller.partner is not None
         chosen: Scope = scope or ("own" if own else "network")
         if chosen == "network":
             cells = _hidden(dimensions, _months(from_, to))
             return Counts(measure=measure, by=dimensions, scope=chosen, cells=cells, total=None)
         if not own:
             raise Problem(
-                403, "no_own_counts", "This client belongs to no partner.", "Ask with scope=network, or as a partner."
+                403,
+                "no_own_counts",
+                "The stream does not show these one by one." if coordinates else "This client belongs to no partner.",
+                "Ask with scope=network, or as a partner.",
             )
-        reader = None if caller.has("coordinator") else caller.partner
+        reader = None if coordinates else caller.partner
         with transaction(engine) as conn:
             cells = _exact(conn, measure, dimensions, from_, to, reader)
         return Counts(

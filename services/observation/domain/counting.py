@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from jalons.clock import month_of
-from schemas import beneficiary, placement, referral, training
+from schemas import activity, beneficiary, need, placement, referral, training
 from schemas.codes import Moment
 from schemas.envelope import Event, Payload
 
 DIMENSIONS = ("month", "home", "partner", "moment")
-"""What counts are kept by. partner: who receives, teaches or employs; of a person's registration, the home."""
+"""What counts are kept by. partner: who receives, teaches, employs or says an activity; of a person's registration and
+needs, the home; of a need of nobody, who said it, as its home too."""
 
 
 class Cell(NamedTuple):
@@ -44,16 +45,23 @@ def change(event: Event, earlier: Sequence[Event] = ()) -> Counter[Cell]:
     """What an event adds to each cell, less than nothing where it takes off. earlier: for an event of TAKES_OFF, what
     happened to the same referral before it, in order; other events do not need it.
 
-    A voided referral takes off all that it had added, a reopened one the end that is taken back.
+    A voided referral takes off all that it had added, a reopened one the end that is taken back, with the need that it
+    left unmet.
     """
     if isinstance(event.data, referral.VoidedV1):
         return Counter({cell: -n for cell, n in net(earlier).items()})
     if isinstance(event.data, referral.ReopenedV1):
-        end = next((each for each in reversed(earlier) if type(each.data) in ENDS), None)
-        taken_back = counted(end) if end else None
-        return Counter({taken_back: -1}) if taken_back else Counter()
+        return Counter({cell: -1 for each in _last_end(earlier) if (cell := counted(each))})
     cell = counted(event)
     return Counter({cell: 1}) if cell else Counter()
+
+
+def _last_end(events: Sequence[Event]) -> Iterator[Event]:
+    """The last end of a referral, and the unmet need that it caused."""
+    end = next((each for each in reversed(events) if type(each.data) in ENDS), None)
+    if end is not None:
+        yield end
+        yield from (each for each in events if isinstance(each.data, need.UnmetV1) and each.causation == end.id)
 
 
 def net(events: Sequence[Event]) -> Counter[Cell]:
@@ -70,12 +78,28 @@ def counted(event: Event) -> Cell | None:
     if measure is None or getattr(event.data, "trial", False):
         return None
     partner, moment = measure.falls(event.data)
-    home: str = getattr(event.data, "home")  # noqa: B009 - every payload counted is a person's, and those name it
+    home: str = getattr(event.data, "home", partner)
     return Cell(measure.name, month_of(event.time), home, partner, moment)
 
 
 def _welcomed(data: beneficiary.BeneficiaryEvent) -> tuple[str, Moment]:
     return data.home, "accueil"
+
+
+def _created(data: activity.CreatedV1) -> tuple[str, Moment]:
+    return data.said_by, "preparation_emploi"
+
+
+def _needed(data: need.NeedOfAPerson) -> tuple[str, Moment]:
+    return data.home, "accueil"
+
+
+def _unmet(data: need.UnmetV1) -> tuple[str, Moment]:
+    return data.home, data.moment
+
+
+def _reported(data: need.ReportedV1) -> tuple[str, Moment]:
+    return data.said_by, "accueil"
 
 
 def _referred(data: referral.ReferralEvent) -> tuple[str, Moment]:
@@ -105,4 +129,10 @@ MEASURES: Mapping[type[Payload], Measure] = {
     training.InterruptedV1: Measure("trainings_interrupted", "Trainings that stopped before their end", _taught),
     placement.StartedV1: Measure("placements_started", "Placements begun", _employed),
     placement.EndedV1: Measure("placements_ended", "Placements that ended", _employed),
+    activity.CreatedV1: Measure("activities_created", "Activities of their own that persons created", _created),
+    need.ExpressedV1: Measure("needs_expressed", "Needs of persons that were expressed", _needed),
+    need.UnmetV1: Measure("needs_unmet", "Declines for want of a place or a service, or for an obstacle", _unmet),
+    need.ReportedV1: Measure(
+        "needs_reported", "Needs that partners see in communes, of nobody in particular", _reported
+    ),
 }

@@ -8,7 +8,7 @@ from datetime import datetime
 from uuid import UUID
 
 from jalons.clock import local_date
-from schemas import beneficiary, placement, referral, training
+from schemas import activity, beneficiary, placement, referral, training
 from schemas.codes import ChosenBy, Goal, Moment
 from schemas.envelope import Event, Payload
 
@@ -125,6 +125,9 @@ def _named(event: Event) -> Named | None:
             return Named(t.referral_id or t.training_id, t.training_id, t.moment, t.operator, t.home)
         case placement.PlacementEvent() as p:
             return Named(p.referral_id or p.placement_id, p.placement_id, "experience", p.employer, p.home)
+        case activity.CreatedV1() as a:
+            came_from = a.training_id or event.id
+            return Named(a.referral_id or came_from, came_from, "preparation_emploi", a.said_by, a.home)
     return None
 
 
@@ -308,6 +311,7 @@ MOMENTS: Mapping[type[Payload], Row] = {
     placement.CancelledV1: _ends,
     placement.StartedV1: _placement_started,
     placement.EndedV1: _ends,
+    activity.CreatedV1: _ends,
 }
 
 TAKES_BACK = frozenset[type[Payload]]((referral.ReopenedV1, referral.VoidedV1))

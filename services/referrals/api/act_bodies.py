@@ -42,7 +42,7 @@ class WaitlistBody(Reported):
 class DeclineBody(Reported):
     """`POST /referrals/{id}/decline`."""
 
-    reason: codes.DeclineReason | None = None
+    reason: codes.DeclineReason | codes.FinerCode | None = None
     declined_by: codes.DeclinedBy | None = None
 
 
@@ -58,13 +58,13 @@ class RedirectBody(Dated):
 class StopBody(Dated):
     """What stops before its end, will not begin, or rests."""
 
-    reason: codes.EndReason | None = None
+    reason: codes.EndReason | codes.FinerCode | None = None
 
 
 class InterruptReferralBody(Reported):
     """`POST /referrals/{id}/interrupt`."""
 
-    reason: codes.EndReason | None = None
+    reason: codes.EndReason | codes.FinerCode | None = None
 
 
 class ReopenBody(Dated):
@@ -113,7 +113,7 @@ class CompleteTrainingBody(Dated):
 class RefuseBody(Dated):
     """`POST /placements/{id}/refuse`."""
 
-    reason: codes.DeclineReason | None = None
+    reason: codes.DeclineReason | codes.FinerCode | None = None
 
 
 class EvaluateBody(Dated):
@@ -126,7 +126,7 @@ class EndBody(Dated):
     """`POST /placements/{id}/end`."""
 
     ended_on: Day | None = None
-    reason: codes.EndReason | None = None
+    reason: codes.EndReason | codes.FinerCode | None = None
 
 
 class FollowUpBody(Dated):

@@ -16,7 +16,7 @@ from services.referrals.api import bodies
 from services.referrals.api.bodies import Dated
 from services.referrals.api.edge import Answer, Edge, call, partner_of
 from services.referrals.api.late import late_ones
-from services.referrals.api.paging import Limit, paged
+from services.referrals.api.paging import NEWEST, Limit, paged
 from services.referrals.api.sheets import ID, is_employer, sheet
 from services.referrals.commands import acts as commands
 from services.referrals.commands import rerouting
@@ -30,7 +30,6 @@ Partner = Annotated[Call, Depends(call("partner"))]
 Reader = Annotated[Call, Depends(call("partner", "coordinator"))]
 PartnerCreates = Annotated[Call, Depends(call("partner", keyed=True))]
 Named = Annotated[str, Path(max_length=64, description="the id or the spoken reference")]
-_NEWEST = UUID(int=2**128 - 1)
 _CAME_TO_NOTHING = ("declined", "expired")
 
 
@@ -194,7 +193,7 @@ def _listed(
     partner = partner_of(caller.principal)
 
     def page(conn: Connection) -> Answer:
-        found = store.page(conn, party, partner, status=status, before=cursor or _NEWEST, limit=limit)
+        found = store.page(conn, party, partner, status=status, before=cursor or NEWEST, limit=limit)
         rows = [_shown(state, caller, edge).body for state in as_seen(conn, found, partner, caller.now)]
         return paged(rows, limit, lambda row: str(row[ID[store.kind]]))
 

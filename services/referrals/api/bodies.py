@@ -168,7 +168,7 @@ class ResumeBody(Dated):
 class LeaveBody(Dated):
     """`POST /beneficiaries/{beneficiary}/leave`."""
 
-    reason: codes.EndReason | None = None
+    reason: codes.EndReason | codes.FinerCode | None = None
 
 
 class ConsentBody(Dated):
@@ -216,7 +216,7 @@ class ReferralBody(Dated):
     recipient: codes.Slug | None = None
     offer: codes.Slug | None = None
     moment: codes.Moment
-    reason: codes.ReferralReason
+    reason: codes.ReferralReason | codes.FinerCode
     goal: codes.Goal
     chosen_by: codes.ChosenBy
     contact: codes.Contact

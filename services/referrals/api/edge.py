@@ -8,7 +8,7 @@ import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Any
+from typing import Any, TypeVar
 
 from fastapi import Request
 from fastapi.responses import JSONResponse
@@ -27,6 +27,8 @@ from services.referrals.refusals import REFUSALS
 from services.referrals.store import idempotency
 from services.referrals.store.idempotency import OtherRequest, StillRunning, Stored
 from services.referrals.work import Call, Work
+
+T = TypeVar("T")
 
 _TRACE_PARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 """W3C Trace Context; anything else would be free text that goes out with every event."""
@@ -107,12 +109,18 @@ class Edge:
         return JSONResponse({**stored.answer, **secret}, stored.status, headers)
 
     def read(self, read: Callable[[Connection], Answer], by: Call | None = None) -> JSONResponse:
+        """A read of one moment as an answer; see `look`."""
+        answer = self.look(read, by)
+        headers = {} if answer.version is None else {"ETag": f'"{answer.version}"'}
+        return JSONResponse(_plain(answer.body), answer.status, headers)
+
+    def look(self, read: Callable[[Connection], T], by: Call | None = None) -> T:
         """A read of one moment, with its lines in the audit. by: who reads; what shows a person must say it.
 
         Raises LookupError, with nothing shown, if a person was read by nobody.
         """
 
-        def read_and_noted(conn: Connection) -> Answer:
+        def read_and_noted(conn: Connection) -> T:
             with audit.noting(conn) as seen:
                 answer = read(conn)
             if seen and by is None:
@@ -121,9 +129,7 @@ class Edge:
                 self.ground.audit.write(conn, by.caller, seen)
             return answer
 
-        answer = transact(self.ground.engine, read_and_noted)
-        headers = {} if answer.version is None else {"ETag": f'"{answer.version}"'}
-        return JSONResponse(_plain(answer.body), answer.status, headers)
+        return transact(self.ground.engine, read_and_noted)
 
     def _run(
         self, conn: Connection, call: Call, command: Callable[[Work], Answer]

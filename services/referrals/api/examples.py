@@ -40,6 +40,14 @@ EXAMPLES: Mapping[tuple[str, str], Mapping[str, Any]] = {
     ("POST", "/placements"): {"beneficiary": _PERSON, "employer": "home-hotton", "kind": "cdd", **_STEP},
     ("POST", "/placements/{id}/start"): {"started_on": "2026-12-07"},
     ("POST", "/placements/{id}/end"): {"ended_on": "2027-06-30", "reason": "end_of_contract"},
+    ("POST", "/activities"): {"beneficiary": _PERSON, "on": "2026-11-23", "form": "cooperative_activites"},
+    ("POST", "/needs"): {
+        "beneficiary": _PERSON,
+        "domain": "mobilite",
+        "kind": "obstacle",
+        "source": "public",
+        "commune_nis": "83028",
+    },
     ("POST", "/beneficiaries"): {"profile": _PROFILE, "local_ref": "H-2026-114"},
     ("PUT", "/beneficiaries/{beneficiary}/profile"): {"profile": _PROFILE},
     ("POST", "/beneficiaries/{beneficiary}/consents"): {
@@ -76,6 +84,7 @@ EXAMPLES: Mapping[tuple[str, str], Mapping[str, Any]] = {
         "commune_nis": "83034",
     },
     ("PUT", "/communes/{nis}"): {"name": "Hotton", "latitude": 50.2675, "longitude": 5.4465},
+    ("PUT", "/codes/{list}/{code}"): {"parent": "distance_mobility", "label": "Pas de bus à cette heure"},
     ("PUT", "/imports/mapping"): {"Dossier": "local_ref", "Remarques": "-"},
     ("POST", "/keys/resolve"): {"subjects": [_PERSON]},
 }

@@ -16,6 +16,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
 
 from jalons.clock import new_id
+from jalons.privacy.references import normalise
 from jalons.problems import Problem
 from services.referrals import refusals
 from services.referrals.api.bodies import ReferralBody, Text
@@ -24,6 +25,7 @@ from services.referrals.api.edge import Answer, Edge, call, partner_of
 from services.referrals.api.paging import Limit, paged
 from services.referrals.commands.imports import Importer, waiting
 from services.referrals.domain import sheet as sheets
+from services.referrals.store import finer
 from services.referrals.store import imports as store
 from services.referrals.store.imports import Import, Outcome, Waiting
 from services.referrals.work import Call, Work
@@ -126,11 +128,15 @@ def _rows(work: Work, key: bytes, new: Import, content: bytes) -> tuple[list[Wai
     """The file's rows that can be worked off, and those that their form refuses. Raises sheets.NotTaken."""
     sheet = sheets.read(content)
     where = sheets.columns(sheet, store.mapping(work.conn, new.partner))
+    labels = {**_labels(), "reason": {**_labels()["reason"], **_finer(work.conn, "reason")}}
     rows: list[Waiting] = []
     refused: list[Outcome] = []
     for number, cells in sheet.rows:
+        if came_back := sheets.answered(cells, where):
+            refused.append(_already(number, came_back))
+            continue
         try:
-            body = ReferralBody.model_validate(sheets.referral(cells, where, _labels()))
+            body = ReferralBody.model_validate(sheets.referral(cells, where, labels))
         except ValidationError as error:
             refused.append(_ill_formed(number, error))
         except Problem as problem:
@@ -152,12 +158,28 @@ def _labels() -> sheets.Labels:
     }
 
 
+def _finer(conn: Connection, field: str) -> dict[str, str]:
+    """The labels of the network's own codes for a field."""
+    return {
+        sheets.plain(row["label"]): row["code"] for row in finer.known(conn) if row["list"] == sheets.LIST_OF[field]
+    }
+
+
 def _ill_formed(number: int, error: ValidationError) -> Outcome:
     """The first field that the form refuses; never what stood in it."""
     first = error.errors(include_input=False, include_url=False, include_context=False)[0]
     at = next((str(part) for part in reversed(first["loc"]) if isinstance(part, str)), "row")
     said = "it is missing" if first["type"] == "missing" else "it holds no value the hub knows"
     return Outcome(number, "refused", None, "invalid", f"{at}: {said}.", "Correct the cell, and import the file again.")
+
+
+def _already(number: int, said: str) -> Outcome:
+    """A row of a table that came back from the hub: it is a referral, and is left alone."""
+    reference = normalise(said)
+    if reference is None:
+        cause = "ref: it is no reference such as R-7K4M-2QX."
+        return Outcome(number, "refused", None, "invalid", cause, "Leave the cell of a new row empty.")
+    return Outcome(number, "already_done", reference)
 
 
 def _nameless(number: int) -> Outcome:

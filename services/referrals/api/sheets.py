@@ -17,9 +17,10 @@ _KEPT_FOR_THE_HUB = frozenset(
 _HIDDEN_FROM_RECEIVER = frozenset({"follows", "alternative_to", "parent", "suggested_offer", "suggested_partner"})
 """What else was tried for the person is the referrer's to know."""
 _HIDDEN_FROM_EMPLOYER = {
-    Placement: frozenset({"proposer", "goal", "chosen_by", "referral_id", "end_reason", "cancel_reason", "follow_ups"}),
-    Referral: frozenset({"referrer", "reason", "goal", "chosen_by", "disclosed", "declined_by", "outcome"})
-    | {f"{action}_reason" for action in ("decline", "cancel", "interrupt", "reopen")},
+    Placement: frozenset({"proposer", "goal", "chosen_by", "referral_id", "follow_ups"})
+    | {f"{action}_{said}" for action in ("end", "cancel") for said in ("reason", "finer")},
+    Referral: frozenset({"referrer", "reason", "finer", "goal", "chosen_by", "disclosed", "declined_by", "outcome"})
+    | {f"{action}_{said}" for action in ("decline", "cancel", "interrupt", "reopen") for said in ("reason", "finer")},
 }
 _STATUS_ONLY = ("referral_id", "ref", "status", "version", "actions")
 _COORDINATOR_SEES = ("ref", "status", "version", "referrer", "recipient", "moment", "offer", "reply_by", "actions")

@@ -8,6 +8,7 @@ from datetime import date
 from typing import Any
 from uuid import UUID
 
+from services.referrals.commands.finer import resolved
 from services.referrals.commands.persons import own
 from services.referrals.domain import accompaniment
 from services.referrals.store import persons
@@ -17,6 +18,7 @@ from services.referrals.work import Work
 
 def step(work: Work, named: UUID, action: str, given: Mapping[str, Any], on: date | None = None) -> Person:
     """One action of the table. Raises NotAllowed, NotGiven, InTheFuture, Stale, and Problem 404."""
+    given = resolved(work, action, given)
     person = own(work, named)
     work.expect(person.version)
     status, event, sealed = accompaniment.decide(action, person.status, person.home, given)

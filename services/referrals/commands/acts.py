@@ -11,7 +11,16 @@ from jalons.clock import new_id
 from jalons.privacy.references import new_reference
 from services.referrals import refusals
 from services.referrals.commands import deadlines
-from services.referrals.commands.persons import active_partners, check_active, give_consent, own, registered_or_known
+from services.referrals.commands.finer import resolved
+from services.referrals.commands.needs import say_unmet
+from services.referrals.commands.persons import (
+    active_partners,
+    check_active,
+    give_consent,
+    known,
+    own,
+    registered_or_known,
+)
 from services.referrals.domain import acts, agreement, lifecycle
 from services.referrals.domain.accompaniment import check_accompanied
 from services.referrals.domain.acts import MOMENT_OF_KIND, Act, Decided, Placement, Referral, Training
@@ -49,12 +58,13 @@ def draft(work: Work, given: Given, parent: Referral | None = None) -> Referral:
 
     Raises NotGiven, and as `send_referral` but for AlreadyOpen.
     """
+    given = resolved(work, "send", given)
     status = lifecycle.begin(lifecycle.REFERRAL, given)
     referrer, recipient, moment = work.call.partner, recipient_of(work, given), given["moment"]
     if referrer == recipient:
         raise refusals.invalid("recipient", "a partner does not refer to itself")
-    known, conventions = work.look(directory.exchange, referrer, recipient)
-    rows = check_active({"partner": referrer, "recipient": recipient}, known, work.call.today)
+    found, conventions = work.look(directory.exchange, referrer, recipient)
+    rows = check_active({"partner": referrer, "recipient": recipient}, found, work.call.today)
     trial = _trial(rows[referrer], rows[recipient])
     convention = agreement.covering(conventions, referrer, recipient, moment, work.call.today)
     offer = offered(work, given["offer"], recipient) if given.get("offer") else None
@@ -83,7 +93,7 @@ def draft(work: Work, given: Given, parent: Referral | None = None) -> Referral:
         recipient=recipient,
         moment=moment,
         offer=given.get("offer"),
-        facts=_facts(given, "reason", "goal", "chosen_by", "contact")
+        facts=_facts(given, "reason", "finer", "goal", "chosen_by", "contact")
         | {
             "recipient_kind": rows[recipient]["kind"],
             "offer_type": offer["type"] if offer else None,
@@ -108,7 +118,7 @@ def enrol(work: Work, given: Given) -> Training:
     Raises NoConvention, NoConsent, and Problem 404, 409, 422.
     """
     caller = work.call.partner
-    person = _known(work, given["beneficiary"])
+    person = known(work, given["beneficiary"])
     moment = MOMENT_OF_KIND[given["kind"]]
     offer = offered(work, given["offer"]) if given.get("offer") else None
     operator = offer["partner"] if offer else caller
@@ -143,7 +153,7 @@ def propose(work: Work, given: Given) -> Placement:
     Raises NoConsent, and Problem 404, 409, 422.
     """
     caller, employer = work.call.partner, given["employer"]
-    person = _known(work, given["beneficiary"])
+    person = known(work, given["beneficiary"])
     rows = active_partners(
         work, {"partner": caller, "employer": employer, "legal_employer": given.get("legal_employer") or employer}
     )
@@ -182,6 +192,7 @@ def step(work: Work, store: Acts[S], named: UUID | str, action: str, given: Give
     Raises NotAllowed, NotGiven, TooLate, AlreadyRecorded, AlreadyOpen, Followed, InTheFuture, Stale, and Problem 404,
     422.
     """
+    given = resolved(work, action, given)
     state, by = held(work, store, named, action)
     said = _plain({name: value for name, value in given.items() if name != "happened_on"})
     on = given.get("happened_on") or _own_date(given)
@@ -219,10 +230,11 @@ def acting(call: Call, state: Act, action: str = "") -> str | None:
 
 def keep(work: Work, store: Acts[S], before: S, decided: Decided[S], on: date | None, *, by: str | None = None) -> None:
     """Save a state, note what it does to an offer's places, and say its event. Raises AlreadyOpen and InTheFuture."""
-    store.save(work.conn, decided.state)
+    store.save(work.conn, decided.state, work.call.now)
     work.moved(before, decided.state)
     deadlines.follow(work, decided.state)
-    work.say(decided.state.ref, decided.event, decided.sealed, on, by=by)
+    said = work.say(decided.state.ref, decided.event, decided.sealed, on, by=by)
+    say_unmet(work, decided, on, said)
 
 
 def _started(work: Work, state: Act, said: Given, on: date | None) -> None:
@@ -249,7 +261,7 @@ def _start_referral(work: Work, answer: Training | Placement, said: Given, on: d
 
 
 def _new(work: Work, store: Acts[S], decided: Decided[S], on: date | None) -> S:
-    store.add(work.conn, decided.state)
+    store.add(work.conn, decided.state, work.call.now)
     deadlines.follow(work, decided.state)
     work.say(decided.state.ref, decided.event, decided.sealed, on)
     return decided.state
@@ -261,15 +273,6 @@ def _person(work: Work, given: Given, *, trial: bool) -> Person:
         profile, local_ref = given["person"]["profile"], given["person"].get("local_ref")
         return registered_or_known(work, profile, local_ref, given.get("happened_on"), trial=trial)
     return own(work, given["beneficiary"])
-
-
-def _known(work: Work, named: UUID) -> Person:
-    """A person the caller knows, by ref or alias, locked. Raises Left and Problem 404."""
-    person = persons.find(work.conn, named, work.call.partner, lock=True)
-    if person is None:
-        raise refusals.not_found("beneficiary")
-    check_accompanied(person.status)
-    return work.meet(person)
 
 
 def _agree(work: Work, person: Person, recipient: str, purpose: str, given: Given, on: date | None) -> None:

@@ -43,7 +43,7 @@ def _say(work: Work, waiting: Waiting, deadline: Deadline) -> None:
         return
     decided = rules.expires(state, deadline, work.call.today)
     if decided is not None:
-        store.save(work.conn, decided.state)
+        store.save(work.conn, decided.state, work.call.now)
         work.moved(state, decided.state)
         work.say(state.ref, decided.event)
         follow(work, decided.state)

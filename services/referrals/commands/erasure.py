@@ -42,7 +42,7 @@ def due_now(conn: Connection, today: date) -> list[Leaver]:
 def _erase(work: Work, person: Person, why: Why) -> UUID:
     receipt_id = new_id()
     holders, trial = agreements.holders(work.conn, person.ref, person.home)
-    acts = erasures.destroy(work.conn, person.ref)
+    acts = erasures.destroy(work.conn, person.ref, work.call.now)
     erasures.keep_receipt(work.conn, receipt_id, person.home, work.call.now, why, acts, holders)
     event = ErasedV1(
         home=person.home,

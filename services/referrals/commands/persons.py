@@ -13,6 +13,7 @@ from jalons.problems import Problem
 from schemas import beneficiary as events
 from schemas import consent as consents
 from services.referrals import refusals
+from services.referrals.domain.accompaniment import check_accompanied
 from services.referrals.domain.agreement import Consent
 from services.referrals.domain.deadlines import Deadline, at_end_of
 from services.referrals.domain.validity import valid
@@ -70,6 +71,15 @@ def own(work: Work, named: UUID) -> Person:
     person = persons.find(work.conn, named, work.call.partner, lock=True)
     if person is None or person.home != work.call.partner:
         raise refusals.not_found("beneficiary")
+    return work.meet(person)
+
+
+def known(work: Work, named: UUID) -> Person:
+    """A person the caller knows, by ref or alias, locked. Raises Left and Problem 404."""
+    person = persons.find(work.conn, named, work.call.partner, lock=True)
+    if person is None:
+        raise refusals.not_found("beneficiary")
+    check_accompanied(person.status)
     return work.meet(person)
 
 

@@ -33,6 +33,7 @@ def redirect(work: Work, named: UUID | str, given: Mapping[str, Any]) -> Referra
     acts.check(old, "redirect", by, said, work.call.today)
     sense: dict[str, Any] = {name: old.facts[name] for name in _INHERITED}
     sense |= {name: UUID(old.facts[name]) for name in _JOINED if old.facts.get(name)}
+    sense |= {"finer": old.facts["finer"]} if "finer" in old.facts else {}
     new = commands.draft(work, {**sense, **said, "moment": old.moment}, old)
     to = {"recipient": new.recipient, "redirected_to": str(new.id), "redirected_reference": new.reference}
     on = given.get("happened_on")

@@ -30,7 +30,7 @@ def decide(action: str, status: str, home: str, given: Mapping[str, Any]) -> tup
         return row.target, events.PausedV1(home=home), None
     if action == "resume":
         return row.target, events.ResumedV1(home=home), None
-    return row.target, events.LeftV1(home=home), events.LeftSealed(reason=given["reason"])
+    return row.target, events.LeftV1(home=home), events.LeftSealed(reason=given["reason"], finer=given.get("finer"))
 
 
 def check_accompanied(status: str) -> None:

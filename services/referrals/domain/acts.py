@@ -300,7 +300,7 @@ def _kept(state: Act, action: str, said: Facts) -> dict[str, Any]:
         return {"follow_ups": {**known, months: said["situation"]}}
     if action in _APART:
         said = {_NAMED_APART.get(name, name): value for name, value in said.items()}
-    return {f"{action}_reason" if name == "reason" else name: value for name, value in said.items()}
+    return {f"{action}_{name}" if name in ("reason", "finer") else name: value for name, value in said.items()}
 
 
 def _left_of(state: Act, action: str) -> dict[str, Any]:

@@ -41,8 +41,28 @@ HEADINGS: dict[str, tuple[str, ...]] = {
     "attributes": ("donnees partagees",),
     "expires_on": ("accord jusqu au", "fin de l accord"),
     "evidence_ref": ("preuve", "reference de l accord"),
+    "ref": ("relais",),
 }
 """Field → the headings by which it is known without being told, as `plain` writes them; its own name is one too."""
+
+ANSWERS: Mapping[str, str] = {
+    "beneficiary": "Bénéficiaire",
+    "referrer": "Envoyé par",
+    "state": "État du relais",
+    "reply_by": "Réponse attendue pour le",
+    "first_contact_on": "Premier contact le",
+    "place": "Lieu",
+    "rank": "Rang d'attente",
+    "expected_on": "Place attendue le",
+    "decline_reason": "Refusé pour",
+    "declined_by": "Refusé par",
+    "started_on": "Commencé le",
+    "outcome": "Résultat",
+    "stop_reason": "Arrêté pour",
+    "redirected_reference": "Remplacé par",
+    "changed": "Modifié le",
+}
+"""What a table has more when it comes back (domain/table.py): field → heading. On the way in they are passed over."""
 
 _WHO = ("nom", "noms", "prenom", "prenoms", "naissance", "niss", "inss", "nationalite")
 _WHERE = ("adresse", "rue", "telephone", "gsm", "mobile", "courriel", "email", "mail")
@@ -145,7 +165,8 @@ def columns(sheet: Sheet, mapping: Mapping[str, str]) -> dict[str, int]:
 
 def referral(cells: Sequence[str], where: Mapping[str, int], labels: Labels) -> dict[str, Any]:
     """A row as the body of `POST /referrals`: a cell holds a code or its label."""
-    said = {field: cells[column].strip() for field, column in where.items() if cells[column].strip()}
+    said = {field: text for field, column in where.items() if (text := unshielded(cells[column]))}
+    said.pop("ref", None)
     values: dict[str, Any] = {}
     for field, text in said.items():
         if field in _DATES:
@@ -160,13 +181,35 @@ def referral(cells: Sequence[str], where: Mapping[str, int], labels: Labels) -> 
     return values | {"person": person} | ({"agreement": agreement} if agreement else {})
 
 
+def answered(cells: Sequence[str], where: Mapping[str, int]) -> str | None:
+    """The reference of the referral that a row is already, since it came back from the hub; None for a new row."""
+    return cells[where["ref"]].strip() or None if "ref" in where else None
+
+
+_FORMULA = tuple("=+-@＝＋－＠")
+"""How a spreadsheet knows a formula; the wide ones too, which some take for the others."""
+
+
+def shielded(text: str) -> str:
+    """A text as a cell that no spreadsheet runs."""
+    return f"'{text}" if text.startswith(_FORMULA) else text
+
+
+def unshielded(cell: str) -> str:
+    """A cell's text, without the sign that kept it from being run."""
+    text = cell.strip()
+    return text[1:] if text.startswith("'") and text[1:].startswith(_FORMULA) else text
+
+
 def plain(text: str) -> str:
     """Lower case, no accents, letters and digits only, one space between words."""
     bare = unicodedata.normalize("NFKD", text.casefold()).encode("ascii", "ignore").decode()
     return " ".join(re.findall(r"[a-z0-9]+", bare))
 
 
-_KNOWN = {said: field for field, known in HEADINGS.items() for said in (plain(field), *known)}
+_KNOWN = {said: field for field, known in HEADINGS.items() for said in (plain(field), *known)} | {
+    plain(heading): IGNORED for heading in ANSWERS.values()
+}
 
 
 def _refuse_national_numbers(sheet: Sheet) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
@@ -39,23 +40,23 @@ class Acts(Generic[S]):
     def _all(self) -> tuple[str, ...]:
         return ("id", "reference", "ref", "home", "status", "version", "facts", *self.columns)
 
-    def add(self, conn: Connection, state: S) -> None:
+    def add(self, conn: Connection, state: S, now: datetime) -> None:
         """Insert a new one. Raises AlreadyOpen."""
-        slots = ", ".join(["%s"] * len(self._all))
+        slots = ", ".join(["%s"] * (len(self._all) + 1))
         with _one_open():
             execute(
                 conn,
-                f"INSERT INTO {self.table} ({', '.join(self._all)}) VALUES ({slots})",
-                self._values(state),
+                f"INSERT INTO {self.table} ({', '.join(self._all)}, changed) VALUES ({slots})",
+                (*self._values(state), now),
             )
 
-    def save(self, conn: Connection, state: S) -> None:
+    def save(self, conn: Connection, state: S, now: datetime) -> None:
         """Write a state back. Raises AlreadyOpen."""
         with _one_open():
             execute(
                 conn,
-                f"UPDATE {self.table} SET status = %s, version = %s, facts = %s WHERE id = %s",
-                (state.status, state.version, Jsonb(dict(state.facts)), state.id),
+                f"UPDATE {self.table} SET status = %s, version = %s, facts = %s, changed = %s WHERE id = %s",
+                (state.status, state.version, Jsonb(dict(state.facts)), now, state.id),
             )
 
     def find(self, conn: Connection, named: UUID | str, *, lock: bool = False) -> S | None:
@@ -101,9 +102,22 @@ class Acts(Generic[S]):
         )
         return [self._read(conn, row) for row in rows]
 
-    def _read(self, conn: Connection, row: Any) -> S:
-        """A row as its state, told to the audit."""
-        state = self.kind(**row._asdict())
+    def changed_page(
+        self, conn: Connection, party: str, partner: str, *, since: datetime | None, before: UUID, limit: int
+    ) -> list[tuple[S, datetime]]:
+        """As `page`, of those that changed since then; each with when it did last."""
+        chosen = ", ".join(self._all)
+        rows = execute(
+            conn,
+            f"SELECT changed, {chosen} FROM {self.table} WHERE {party} = %s AND id < %s"
+            " AND changed >= coalesce(%s, '-infinity'::timestamptz) ORDER BY id DESC LIMIT %s",
+            (partner, before, since, limit),
+        )
+        return [(self._read(conn, row, but="changed"), row.changed) for row in rows]
+
+    def _read(self, conn: Connection, row: Any, but: str = "") -> S:
+        """A row as its state, told to the audit. but: a column that is not of the state."""
+        state = self.kind(**{name: value for name, value in row._asdict().items() if name != but})
         note(conn, Line(str(state.ref), self.kind.__name__.lower(), thing=state.id, reference=state.reference))
         return state
 

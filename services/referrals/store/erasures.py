@@ -18,7 +18,7 @@ from services.referrals.domain.erasure import KEPT, RETENTION_MONTHS
 Why = Literal["asked", "retention"]
 
 _ACTS = ("referrals", "trainings", "placements")
-_OF_PERSON = ("deadlines", "consents", "disclosures", "aliases", "beneficiaries")
+_OF_PERSON = ("deadlines", "needs", "activities", "consents", "disclosures", "aliases", "beneficiaries")
 """Tables whose rows of a person go, by `ref`."""
 
 
@@ -34,7 +34,7 @@ class Receipt:
     holders: list[dict[str, Any]]
 
 
-def destroy(conn: Connection, ref: UUID) -> int:
+def destroy(conn: Connection, ref: UUID, now: datetime) -> int:
     """Destroy a person's key and take them out of every table; how many acts stay, each without the person.
 
     An act's `ref` becomes one of nobody, another for each, so that nothing joins them. Stored answers are blanked, so
@@ -51,10 +51,11 @@ def destroy(conn: Connection, ref: UUID) -> int:
     for table in _ACTS:
         acts += execute(
             conn,
-            f"UPDATE {table} SET ref = gen_random_uuid(), version = version + 1, facts = (SELECT"
+            f"UPDATE {table} SET ref = gen_random_uuid(), version = version + 1, changed = %s,"
+            " facts = (SELECT"
             " coalesce(jsonb_object_agg(key, value), '{}') FROM jsonb_each(facts) WHERE key = ANY(%s))"
             " || '{\"erased\": true}' WHERE ref = %s",
-            (list(KEPT), ref),
+            (now, list(KEPT), ref),
         ).rowcount
     for table in _OF_PERSON:
         execute(conn, f"DELETE FROM {table} WHERE ref = %s", (ref,))

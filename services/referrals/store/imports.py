@@ -48,7 +48,7 @@ class Waiting:
 
 
 def add(conn: Connection, new: Import, rows: Sequence[Waiting], refused: Sequence[Outcome]) -> None:
-    """Keep a file's rows; those refused already need no work."""
+    """Keep a file's rows; those refused or done already need no work."""
     execute(
         conn,
         "INSERT INTO imports (id, partner, client_id, dry_run, made) VALUES (%s, %s, %s, %s, %s)",
@@ -59,11 +59,12 @@ def add(conn: Connection, new: Import, rows: Sequence[Waiting], refused: Sequenc
     execute(
         conn, f"INSERT INTO import_rows (import_id, number, fingerprint, given) SELECT * FROM {source} AS k", values
     )
-    said = [(new.id, each.number, each.outcome, each.code, each.cause, each.cure) for each in refused]
-    source, values = given("uuid int text text text text", said)
+    said = [(new.id, each.number, each.outcome, each.reference, each.code, each.cause, each.cure) for each in refused]
+    source, values = given("uuid int text text text text text", said)
     execute(
         conn,
-        f"INSERT INTO import_rows (import_id, number, outcome, code, cause, cure) SELECT * FROM {source} AS k",
+        "INSERT INTO import_rows (import_id, number, outcome, reference, code, cause, cure)"
+        f" SELECT * FROM {source} AS k",
         values,
     )
 

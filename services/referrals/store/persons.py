@@ -49,6 +49,12 @@ def find(conn: Connection, named: UUID, partner: str, *, lock: bool = False) -> 
     return _person(conn, row) if row else None
 
 
+def ref_of(conn: Connection, named: UUID, partner: str) -> UUID | None:
+    """The ref of the person a partner means; None for a stranger."""
+    person = find(conn, named, partner)
+    return person.ref if person else None
+
+
 def home_ref(conn: Connection, named: UUID, partner: str) -> UUID | None:
     """The ref of a partner's own person; None for a stranger, and for one whose key was destroyed."""
     person = find(conn, named, partner)
@@ -63,6 +69,16 @@ def by_local_ref(conn: Connection, home: str, local_ref: str) -> Person | None:
         (home, local_ref),
     ).fetchone()
     return _person(conn, row) if row else None
+
+
+def local_refs(conn: Connection, home: str, refs: Collection[UUID]) -> dict[UUID, str]:
+    """A home partner's own dossier numbers of these persons, where they have one."""
+    rows = execute(
+        conn,
+        "SELECT ref, local_ref FROM beneficiaries WHERE ref = ANY(%s) AND home = %s AND local_ref IS NOT NULL",
+        (list(refs), home),
+    )
+    return {row.ref: row.local_ref for row in rows}
 
 
 def page(conn: Connection, home: str, after: UUID, limit: int) -> list[Person]:

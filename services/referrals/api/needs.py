@@ -1,0 +1,97 @@
+"""Needs over HTTP: said by any partner; those of a person are read by who said them and by the home partner."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Query
+from fastapi.responses import JSONResponse
+from pydantic import Field, StrictBool
+from sqlalchemy import Connection
+
+from schemas import codes
+from services.referrals import refusals
+from services.referrals.api.bodies import Commune, Dated
+from services.referrals.api.edge import Answer, Edge, call, partner_of
+from services.referrals.api.paging import NEWEST, Limit, paged
+from services.referrals.commands import needs as commands
+from services.referrals.domain.needs import Need
+from services.referrals.store import needs, persons
+from services.referrals.work import Call
+
+Partner = Annotated[Call, Depends(call("partner"))]
+PartnerCreates = Annotated[Call, Depends(call("partner", keyed=True))]
+
+
+class NeedBody(Dated):
+    """`POST /needs`: of a person, or of nobody."""
+
+    beneficiary: UUID | None = None
+    domain: codes.NeedDomain
+    kind: codes.NeedKind
+    source: codes.NeedSource
+    commune_nis: Commune
+    met_by_offer: StrictBool | codes.Slug | None = Field(
+        default=None, description="whether an offer meets it, or which one; absent: as the directory has it"
+    )
+
+
+def routes(edge: Edge) -> APIRouter:
+    """`/needs`."""
+    router = APIRouter(tags=["needs"])
+
+    def shown(need: Need, partner: str) -> dict[str, Any]:
+        body: dict[str, Any] = {
+            "need_id": need.need_id,
+            "domain": need.domain,
+            "kind": need.kind,
+            "source": need.source,
+            "commune_nis": need.commune_nis,
+            "met_by_offer": need.met,
+            "said_by": need.said_by,
+            "happened_on": need.on,
+        }
+        if need.offer:
+            body["offer"] = need.offer
+        if need.ref is not None:
+            body["beneficiary"] = need.ref if need.home == partner else edge.ground.alias(str(need.ref), partner)
+        return body
+
+    @router.post("/needs", summary="Say what a person needs, or what is needed in a commune", status_code=201)
+    def express(body: NeedBody, caller: PartnerCreates) -> JSONResponse:
+        return edge(
+            caller, lambda work: Answer(shown(commands.express(work, body.model_dump()), work.call.partner), 201)
+        )
+
+    @router.get("/needs", summary="What you said, what was said of your persons, and what is needed in communes")
+    def listed(
+        caller: Partner,
+        beneficiary: Annotated[UUID | None, Query(description="of this person only")] = None,
+        cursor: UUID | None = None,
+        limit: Limit = 50,
+    ) -> JSONResponse:
+        partner = partner_of(caller.principal)
+
+        def page(conn: Connection) -> Answer:
+            ref = persons.ref_of(conn, beneficiary, partner) if beneficiary else None
+            if beneficiary and ref is None:
+                raise refusals.not_found("beneficiary")
+            found = needs.page(conn, partner, ref, cursor or NEWEST, limit)
+            return paged([shown(each, partner) for each in found], limit, lambda row: str(row["need_id"]))
+
+        return edge.read(page, caller)
+
+    @router.get("/needs/{need_id}", summary="One of them")
+    def one(need_id: UUID, caller: Partner) -> JSONResponse:
+        partner = partner_of(caller.principal)
+
+        def found(conn: Connection) -> Answer:
+            need = needs.find(conn, need_id, partner)
+            if need is None:
+                raise refusals.not_found("need")
+            return Answer(shown(need, partner))
+
+        return edge.read(found, caller)
+
+    return router

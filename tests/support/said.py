@@ -1,0 +1,15 @@
+"""What referrals said of one subject, read back from its log as a consumer reads it."""
+
+from __future__ import annotations
+
+from jalons.messaging.codec import opened, read
+from schemas.envelope import Event
+from services.referrals.keyring import PersonKeys
+from tests.support.apps import SECRET, Apps
+
+
+def said(apps: Apps, subject: str) -> list[Event]:
+    """Its events in order, unsealed."""
+    keys = PersonKeys(apps.engines["referrals"], SECRET).resolve({subject})
+    rows = apps.rows("referrals", "SELECT value FROM events WHERE subject = %s ORDER BY sequence", subject)
+    return [opened(read(bytes(row.value)), keys.get(subject)) for row in rows]
