@@ -66,8 +66,7 @@ def draft(work: Work, given: Given, parent: Referral | None = None) -> Referral:
     purpose = "employer" if rows[recipient]["kind"] == "employer" else "referral"
     if given.get("agreement"):
         _agree(work, person, recipient, purpose, given["agreement"], given.get("happened_on"))
-    consents = persons.consents(work.conn, person.ref)
-    attributes = agreement.agreed(consents, conventions, recipient, purpose, work.call.today)
+    attributes = agreement.agreed(work.consents(person.ref), conventions, recipient, purpose, work.call.today)
     shown = agreement.disclosed(
         person.profile, convention.shared_attributes, attributes, rows[recipient]["secrecy_class"]
     )
@@ -98,7 +97,7 @@ def draft(work: Work, given: Given, parent: Referral | None = None) -> Referral:
         | (chained(parent, recipient) if parent else {}),
     )
     sent = Disclosure(referral.id, referral.reference, person.ref, recipient, shown)
-    disclosures.record(work.conn, [sent], "sent", work.call.now)
+    disclosures.gather(work.rows, [sent], "sent", work.call.now)
     return referral
 
 
@@ -149,8 +148,7 @@ def propose(work: Work, given: Given) -> Placement:
     )
     if employer not in (caller, person.home):
         conventions = directory.between(work.conn, caller, employer)
-        consents = persons.consents(work.conn, person.ref)
-        agreement.agreed(consents, conventions, employer, "employer", work.call.today)
+        agreement.agreed(work.consents(person.ref), conventions, employer, "employer", work.call.today)
     if given.get("offer"):
         offered(work, given["offer"])
     referral = _answered(work, given.get("referral_id"), person, employer)
@@ -249,7 +247,7 @@ def _start_referral(work: Work, answer: Training | Placement, said: Given, on: d
 
 
 def _new(work: Work, store: Acts[S], decided: Decided[S], on: date | None) -> S:
-    store.add(work.conn, decided.state)
+    store.add(work.rows, decided.state)
     deadlines.follow(work, decided.state)
     work.say(decided.state.ref, decided.event, decided.sealed, on)
     return decided.state
@@ -286,8 +284,7 @@ def _agree(work: Work, person: Person, recipient: str, purpose: str, given: Give
 def _may_disclose(work: Work, person: Person, partner: str, moment: str) -> None:
     conventions = directory.between(work.conn, work.call.partner, partner)
     agreement.covering(conventions, work.call.partner, partner, moment, work.call.today)
-    consents = persons.consents(work.conn, person.ref)
-    agreement.agreed(consents, conventions, partner, "referral", work.call.today)
+    agreement.agreed(work.consents(person.ref), conventions, partner, "referral", work.call.today)
 
 
 def recipient_of(work: Work, given: Given) -> str:
