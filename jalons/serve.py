@@ -23,6 +23,7 @@ from jalons import clock, logs
 from jalons.database import direct
 from jalons.messaging.consumer import Consumer
 from jalons.settings import ServiceName, Settings
+from jalons.whole import WholeAnswers
 
 log = logging.getLogger(__name__)
 
@@ -150,6 +151,7 @@ def _server(service: Service, settings: Settings) -> uvicorn.Server:
             log_config=None,
             access_log=False,
             lifespan="off",
+            http=WholeAnswers,
             server_header=False,
             proxy_headers=False,
             timeout_graceful_shutdown=5,

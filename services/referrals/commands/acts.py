@@ -294,7 +294,7 @@ def recipient_of(work: Work, given: Given) -> str:
 
 def offered(work: Work, name: str, partner: str | None = None) -> dict[str, Any]:
     """An offer that may be used, of that partner if one is named. Raises Problem 422."""
-    offer = directory.offer(work.conn, name)
+    offer = work.look(directory.offer, name)
     if offer is None or (partner and offer["partner"] != partner):
         raise refusals.invalid("offer", "there is no such offer of this partner")
     if offer["status"] == "closed":

@@ -67,7 +67,8 @@ def update_profile(work: Work, named: UUID, profile: Mapping[str, Any], on: date
     person = own(work, named)
     if person.profile == dict(profile):
         return person
-    work.write()  # the person may be one of this transaction's own
+    if work.last.get(str(person.ref)) == 0:
+        work.write()  # the person is one of this transaction's own
     profile_version, version = persons.set_profile(work.conn, person.ref, profile)
     sealed = events.SealedProfile.model_validate({"profile": profile})
     work.say(person.ref, events.ProfileUpdatedV1(home=person.home, profile_version=profile_version), sealed, on)
