@@ -71,15 +71,16 @@ def direct(url: str, schema: str, purpose: str) -> psycopg.Connection[tuple[Any,
 
 
 def notified(conn: psycopg.Connection[Any], seconds: float) -> bool:
-    """Whether a LISTENing connection was notified, waiting at most so long. Raises psycopg.OperationalError.
+    """Whether a LISTENing connection was notified since it was last asked, once or often, waiting at most so long.
+    Raises psycopg.OperationalError.
 
     Sleeps in the kernel: psycopg's own wait looks ten times a second, which an idle hub would pay for all day.
     """
-    if any(True for _ in conn.notifies(timeout=0)):
+    if list(conn.notifies(timeout=0)):
         return True
     poller = select.poll()
     poller.register(conn.fileno(), select.POLLIN)
-    return bool(poller.poll(seconds * 1000)) and any(True for _ in conn.notifies(timeout=0))
+    return bool(poller.poll(seconds * 1000)) and bool(list(conn.notifies(timeout=0)))
 
 
 def transient(error: BaseException) -> bool:
@@ -157,6 +158,17 @@ def transaction(pool: Engine) -> Iterator[Connection]:
         try:
             with conn.begin():
                 yield conn
+        except BaseException:
+            drop_if_broken(pool, conn)
+            raise
+
+
+@contextmanager
+def looking(pool: Engine) -> Iterator[Connection]:
+    """A connection whose statements are transactions of their own: one look in one round trip instead of three."""
+    with pool.connect() as conn:
+        try:
+            yield conn.execution_options(isolation_level="AUTOCOMMIT")
         except BaseException:
             drop_if_broken(pool, conn)
             raise

@@ -23,10 +23,10 @@ from jalons import clock, logs
 from jalons.database import direct
 from jalons.messaging.consumer import Consumer
 from jalons.settings import ServiceName, Settings
+from jalons.whole import WholeAnswers
 
 log = logging.getLogger(__name__)
 
-_NICE = 19
 STOP_SECONDS = 10
 """Once asked to stop, the process ends itself after this long, whatever hangs."""
 
@@ -46,8 +46,8 @@ class Service:
     """What `services.X.service.build(settings)` gives: wired, nothing opened.
 
     parts: started after HTTP and stopped before it. consumer: None in a service that follows nobody. stopping: set
-    when the process is asked to end, so that blocking loops return. gives_way: on a busy machine the others go first,
-    since nobody waits at a screen for what it does.
+    when the process is asked to end, so that blocking loops return. nice: what it yields to the others on a busy
+    machine, 0 to 19, by how long those who wait for what it does can wait.
     """
 
     name: ServiceName
@@ -55,7 +55,7 @@ class Service:
     parts: Sequence[Part] = ()
     consumer: Consumer | None = None
     stopping: threading.Event = field(default_factory=threading.Event)
-    gives_way: bool = False
+    nice: int = 0
 
 
 def serve(name: ServiceName, settings: Settings) -> None:
@@ -67,8 +67,7 @@ def serve(name: ServiceName, settings: Settings) -> None:
     gc.collect()
     gc.freeze()  # what was imported lives as long as the process: no collection need look at it again
     gc.set_threshold(10_000, 20, 20)
-    if service.gives_way:
-        os.nice(_NICE)
+    os.nice(service.nice)
     asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())  # for Faust too, whose threads make loops of their own
     with asyncio.Runner() as runner:
         runner.run(_run(service, settings))
@@ -150,6 +149,7 @@ def _server(service: Service, settings: Settings) -> uvicorn.Server:
             log_config=None,
             access_log=False,
             lifespan="off",
+            http=WholeAnswers,
             server_header=False,
             proxy_headers=False,
             timeout_graceful_shutdown=5,

@@ -11,7 +11,8 @@ from sqlalchemy import Connection
 
 from jalons import metrics
 from jalons.clock import new_id
-from jalons.database import execute, given
+from jalons.database import execute
+from jalons.inserts import Inserts, Into
 from jalons.messaging.codec import encode
 from schemas.envelope import Event, Payload, SealedPart
 
@@ -43,7 +44,10 @@ class Draft:
     id: UUID = field(default_factory=new_id)
 
 
-_TYPES = "text bigint uuid text text timestamptz bytea"
+EVENTS = Into(
+    "events",
+    "subject text, sequence bigint, id uuid, type text, topic text, recorded timestamptz, value bytea",
+)
 
 KeysOf = Callable[[Connection, Collection[str]], Mapping[str, bytes]]
 
@@ -61,36 +65,60 @@ class Outbox:
         self.source = f"/services/{service}"
         self._keys_of = keys_of
 
-    def append(
-        self, conn: Connection, drafts: Sequence[Draft], now: datetime, known: Mapping[str, bytes] | None = None
-    ) -> list[Event]:
+    def append(self, conn: Connection, drafts: Sequence[Draft], now: datetime) -> list[Event]:
         """Number and store events in the caller's transaction, which holds their subjects' locks. Wakes the relay.
 
-        known: persons' keys that the caller has at hand. Raises TooLarge, with nothing stored.
+        Raises TooLarge, with nothing stored.
+        """
+        rows = Inserts()
+        events = self.gather(rows, conn, drafts, now)
+        rows.write(conn)
+        return events
+
+    def gather(
+        self,
+        rows: Inserts,
+        conn: Connection,
+        drafts: Sequence[Draft],
+        now: datetime,
+        known: Mapping[str, bytes] | None = None,
+        last: Mapping[str, int] | None = None,
+    ) -> list[Event]:
+        """As `append`, but for the rows, which are written with the caller's others: only then are they stored.
+
+        known: persons' keys that the caller has at hand; last: the last number of subjects that it knows, under their
+        locks. Raises TooLarge.
         """
         if not drafts:
             return []
-        subjects = sorted({draft.subject for draft in drafts})
-        last = {
-            row.subject: row.last
-            for row in execute(
-                conn,
-                "SELECT subject, max(sequence) AS last FROM events WHERE subject = ANY(%s) GROUP BY subject",
-                (subjects,),
-            )
-        }
+        counted = dict(last or {})
+        asked_last = sorted({draft.subject for draft in drafts} - counted.keys())
+        if asked_last:
+            counted |= self.last(conn, asked_last)
         keys = dict(known or {})
         asked = {draft.subject for draft in drafts if draft.sealed is not None} - keys.keys()
         if asked:
             keys |= self._keys_of(conn, asked)
         events = []
         for draft in drafts:
-            last[draft.subject] = last.get(draft.subject, 0) + 1
-            events.append(self._numbered(draft, last[draft.subject], now))
-        self._store(conn, events, [encode(event, keys.get(event.subject)) for event in events])
-        for event in events:
+            counted[draft.subject] = counted.get(draft.subject, 0) + 1
+            events.append(self._numbered(draft, counted[draft.subject], now))
+        values = [encode(event, keys.get(event.subject)) for event in events]
+        for event, value in zip(events, values, strict=True):
+            row = (event.subject, event.sequence, event.id, event.type, event.data.TOPIC.name, event.recorded, value)
+            rows.add(EVENTS, row)
             metrics.EVENTS_APPENDED.labels(self.service, event.type).inc()
+        rows.wake(channel(self.service))
         return events
+
+    def last(self, conn: Connection, subjects: Sequence[str]) -> dict[str, int]:
+        """The last number of these subjects; of one that has none, no line."""
+        rows = execute(
+            conn,
+            "SELECT subject, max(sequence) AS last FROM events WHERE subject = ANY(%s) GROUP BY subject",
+            (list(subjects),),
+        )
+        return {row.subject: row.last for row in rows}
 
     def _numbered(self, draft: Draft, sequence: int, now: datetime) -> Event:
         return Event(
@@ -106,20 +134,6 @@ class Outbox:
             data=draft.data,
             sealed=draft.sealed,
             traceparent=draft.cause.traceparent,
-        )
-
-    def _store(self, conn: Connection, events: list[Event], values: list[bytes]) -> None:
-        """In one statement with the relay's wake-up."""
-        rows = [
-            (e.subject, e.sequence, e.id, e.type, e.data.TOPIC.name, e.recorded, value)
-            for e, value in zip(events, values, strict=True)
-        ]
-        source, given_values = given(_TYPES, rows)
-        execute(
-            conn,
-            "WITH stored AS (INSERT INTO events (subject, sequence, id, type, topic, recorded, value)"  # noqa: S608 - no value in it
-            f" SELECT * FROM {source} AS k) SELECT pg_notify(%s, '')",
-            (*given_values, channel(self.service)),
         )
 
 

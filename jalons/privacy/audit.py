@@ -19,8 +19,9 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
-from jalons.database import execute, given
+from jalons.database import execute
 from jalons.identity import Principal
+from jalons.inserts import Inserts, Into
 from jalons.privacy.sealing import derive
 from schemas.envelope import Payload
 from schemas.topics import PATHWAYS
@@ -53,7 +54,11 @@ CREATE TRIGGER audit_stays BEFORE UPDATE OR DELETE OR TRUNCATE ON audit
 """
 """For a service's migration. A trigger, since the services own their tables: an owner is not held by a right."""
 
-_TYPES = "timestamptz uuid text text text text text uuid text text bytea"
+AUDIT = Into(
+    "audit",
+    "at timestamptz, call uuid, client text, partner text, actor text, noun text, action text, thing uuid,"
+    " reference text, purpose text, person bytea",
+)
 _NOTED = "jalons.audit"
 READ = "read"
 
@@ -145,25 +150,25 @@ class Audit:
         """How a person stands in it."""
         return hmac.digest(self._key, ref.encode(), hashlib.sha256)
 
+    def gather(self, rows: Inserts, caller: Caller, lines: Collection[Line]) -> None:
+        """Add these lines to what the caller's transaction writes."""
+        who = caller.principal
+        rows.add(
+            AUDIT,
+            *(
+                (
+                    *(caller.now, caller.call, who.client_id, who.partner or "hub", caller.actor),
+                    *(line.noun, line.action, line.thing, line.reference, line.purpose, self.person(line.ref)),
+                )
+                for line in lines
+            ),
+        )
+
     def write(self, conn: Connection, caller: Caller, lines: Collection[Line]) -> None:
         """Add these lines in the caller's transaction, in one statement; none costs none."""
-        if not lines:
-            return
-        who = caller.principal
-        rows = [
-            (
-                *(caller.now, caller.call, who.client_id, who.partner or "hub", caller.actor),
-                *(line.noun, line.action, line.thing, line.reference, line.purpose, self.person(line.ref)),
-            )
-            for line in lines
-        ]
-        source, values = given(_TYPES, rows)
-        execute(
-            conn,
-            "INSERT INTO audit (at, call, client, partner, actor, noun, action, thing, reference, purpose, person)"  # noqa: S608 - no value in it
-            f" SELECT * FROM {source} AS k",
-            values,
-        )
+        rows = Inserts()
+        self.gather(rows, caller, lines)
+        rows.write(conn)
 
     def of_person(self, conn: Connection, ref: str, asked: Asked) -> list[dict[str, Any]]:
         """What was done to a person, newest first."""

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from jalons import clock, metrics
-from jalons.database import Busy, notified, transact, transaction
+from jalons.database import Busy, looking, notified, transact
 from jalons.messaging.deliver import where
 from jalons.messaging.outbox import Outbox
 from jalons.messaging.relay import Connection as Direct
@@ -191,7 +191,7 @@ class Dispatcher:
                 self._ring_all()
 
     def _ring_if_due(self) -> None:
-        with transaction(self._engine) as conn:
+        with looking(self._engine) as conn:
             due = store.lanes_due(conn, self._now())
         for channel, lanes in due.items():
             self._ring(channel, lanes)

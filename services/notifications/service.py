@@ -25,6 +25,7 @@ from services.notifications.webhook import HttpCaller
 PROMISE = "Tells each partner what waits for it, by e-mail and signed webhook: once, and nothing it may not know."
 PACE_SECONDS = 0.2
 """Nobody waits at a screen for a mail; in a burst of events those who do come first."""
+NICE = 19
 EMAIL_THREADS = 2
 WEBHOOK_THREADS = 4
 
@@ -65,5 +66,5 @@ def build(settings: Settings) -> Service:
     app.include_router(waiting_routes(ground.engine, clock.now))
     app.include_router(mailbox_routes(settings.mail_catcher_dir))
     service.parts = [*service.parts, dispatcher]
-    service.gives_way = True
+    service.nice = NICE
     return service

@@ -12,7 +12,7 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from jalons import clock
-from jalons.database import pipelined
+from jalons.inserts import Inserts
 from jalons.messaging.outbox import Cause, Draft, Outbox
 from jalons.privacy import forgotten
 from jalons.privacy.disclosure import Alias, parties
@@ -42,28 +42,31 @@ class Project:
     def __call__(self, conn: Connection, events: Sequence[Event], *, publish: bool = True) -> None:
         """Apply a batch. The directory is passed over, but for the needs that are counted: events of a person carry all
         that decides what follows."""
-        store.add_counts(conn, _counts(conn, [event for event in events if isinstance(event.data, need.ReportedV1)]))
+        rows = Inserts()
+        store.add_counts(rows, _counts(conn, [event for event in events if isinstance(event.data, need.ReportedV1)]))
         told = [event for event in events if event.data.TOPIC == PATHWAYS]
         if not told:
+            rows.write(conn)
             return
         turns, changed = _walk(_known(conn, told), told)
         counts = _counts(conn, told)
         drafts = [list(_drafts(event, done)) if publish else [] for event, done in zip(told, turns, strict=True)]
-        derived = iter(self.outbox.append(conn, [draft for each in drafts for draft in each], self.now()))
+        said = self.outbox.gather(rows, conn, [draft for each in drafts for draft in each], self.now())
+        derived = iter(said)
 
         positions = count(store.take_positions(conn, len(told) + sum(map(len, drafts))))
         followed, own = [], []
         for event, its in zip(told, drafts, strict=True):
             followed.append((next(positions), event))
             own += [(next(positions), next(derived)) for _ in its]
-        store.add_to_timeline(conn, followed)
-        with pipelined(conn):
-            store.add_derivations(conn, own)
-            store.save_steps(conn, changed)
-            store.add_counts(conn, counts)
-            store.add_aliases(conn, self._aliases(told))
-            store.save_pauses(conn, _pauses(told))
-            store.save_hidden(conn, _hidden(told))
+        store.add_to_timeline(rows, conn, followed)
+        store.add_derivations(rows, own)
+        store.save_steps(rows, changed)
+        store.add_counts(rows, counts)
+        store.add_aliases(rows, self._aliases(told))
+        store.save_pauses(rows, conn, _pauses(told))
+        store.save_hidden(rows, conn, _hidden(told))
+        rows.write(conn)
         for event in told:
             if isinstance(event.data, beneficiary.ErasedV1):
                 self._forget(conn, event.subject, event.data)

@@ -14,6 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from jalons import clock
 from jalons.database import transaction
+from jalons.inserts import Inserts
 from jalons.messaging import progress
 from jalons.messaging.outbox import Cause, Draft, Outbox
 from schemas.pathway import StalledV1
@@ -72,10 +73,12 @@ class Stalls:
             cause = Cause(correlation, step.last_event)
             drafts.append(derive(subject, StalledV1, step, at, step.at, cause, at.astimezone(UTC).isoformat()))
         if drafts:
-            told = self._outbox.append(conn, drafts, now)
+            rows = Inserts()
+            told = self._outbox.gather(rows, conn, drafts, now)
             first = store.take_positions(conn, len(told))
-            store.add_derivations(conn, list(enumerate(told, first)))
-            store.save_steps(conn, {(subject, step.first): replace(step, stalled=True) for subject, step, _ in held})
+            store.add_derivations(rows, enumerate(told, first))
+            store.save_steps(rows, {(subject, step.first): replace(step, stalled=True) for subject, step, _ in held})
+            rows.write(conn)
         return len(drafts)
 
     def _run(self) -> None:

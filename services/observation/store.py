@@ -14,6 +14,7 @@ import psycopg
 from sqlalchemy import Connection
 
 from jalons.database import FEW, execute, given, one, pipelined
+from jalons.inserts import Inserts, Into
 from jalons.messaging.codec import opened, read
 from schemas.catalogue import TYPES
 from schemas.envelope import Event
@@ -34,7 +35,7 @@ _TYPES = {
 _FIELDS = tuple(field.name for field in fields(Step))
 _values = attrgetter(*_FIELDS)  # `astuple` copies every value deeply: a third of a batch's time
 _COLUMNS = ", ".join(f'"{name}"' for name in _FIELDS)
-_STEP_TYPES = " ".join(["uuid", *(_TYPES.get(str(field.type), "text") for field in fields(Step))])
+_STEP_KINDS = ", ".join(f'"{field.name}" {_TYPES.get(str(field.type), "text")}' for field in fields(Step))
 _CHANGES = ", ".join(f'"{name}" = excluded."{name}"' for name in _FIELDS if name != "first")
 _KNOWN = (
     f"SELECT subject, {_COLUMNS} FROM steps WHERE subject = ANY(%s::uuid[]) AND undone IS NULL"  # noqa: S608
@@ -50,7 +51,21 @@ _SILENT = (
     " AND last_at < %s AND NOT EXISTS (SELECT 1 FROM paused p WHERE p.subject = s.subject)"
 )
 _TIMELINE = "position, sequence, time, recorded, subject, id, correlation, causation, source, type, partner, data"
-_TIMELINE_TYPES = "bigint bigint timestamptz timestamptz uuid uuid uuid uuid text text text jsonb"
+TIMELINE = Into(
+    "timeline",
+    "position bigint, sequence bigint, time timestamptz, recorded timestamptz, subject uuid, id uuid, correlation uuid,"
+    " causation uuid, source text, type text, partner text, data jsonb",
+)
+DERIVATIONS = Into("derivations", "position bigint, sequence bigint, subject text")
+STEPS = Into("steps", f"subject uuid, {_STEP_KINDS}", f"ON CONFLICT (subject, first) DO UPDATE SET {_CHANGES}")
+COUNTS = Into(
+    "counts",
+    "measure text, month text, home text, partner text, moment text, n bigint",
+    "ON CONFLICT (measure, month, home, partner, moment) DO UPDATE SET n = counts.n + excluded.n",
+)
+ALIASES = Into("aliases", "alias uuid, subject uuid, partner text", "ON CONFLICT DO NOTHING")
+PAUSED = Into("paused", "subject uuid", "ON CONFLICT DO NOTHING")
+HIDDEN = Into("hidden", "subject uuid, partner text", "ON CONFLICT DO NOTHING")
 _OWN = "d.position" + ", NULL" * _TIMELINE.count(",")
 _PAGE = (
     "WITH head AS (SELECT least(position, %(after)s + %(most)s) AS upto FROM stream_head)"  # noqa: S608
@@ -69,17 +84,9 @@ def known_steps(conn: Connection, subjects: Collection[str], whole: Collection[s
     return found
 
 
-def save_steps(conn: Connection, changed: Mapping[tuple[str, UUID], Step]) -> None:
+def save_steps(rows: Inserts, changed: Mapping[tuple[str, UUID], Step]) -> None:
     """Insert or replace these steps, by (person, first event)."""
-    if changed:
-        rows = [(subject, *_values(step)) for (subject, _), step in changed.items()]
-        source, values = given(_STEP_TYPES, rows)
-        execute(
-            conn,
-            f"INSERT INTO steps (subject, {_COLUMNS}) SELECT * FROM {source} AS k"  # noqa: S608 - no value in it
-            f" ON CONFLICT (subject, first) DO UPDATE SET {_CHANGES}",
-            values,
-        )
+    rows.add(STEPS, *((subject, *_values(step)) for (subject, _), step in changed.items()))
 
 
 def take_positions(conn: Connection, number: int) -> int:
@@ -94,17 +101,15 @@ def take_positions(conn: Connection, number: int) -> int:
     return int(last) - number + 1
 
 
-def add_to_timeline(conn: Connection, events: Iterable[tuple[int, Event]]) -> None:
-    """Events with their positions; what is sealed is left out. Many go by COPY; for a few its extra round trips cost
-    more than they save."""
-    rows = [(position, *_envelope(e), _open_part(e)) for position, e in events]
-    if len(rows) > FEW:
-        with _cursor(conn) as cursor, cursor.copy(f"COPY timeline ({_TIMELINE}) FROM STDIN") as copy:
-            for row in rows:
-                copy.write_row(row)
+def add_to_timeline(rows: Inserts, conn: Connection, events: Iterable[tuple[int, Event]]) -> None:
+    """Events with their positions; what is sealed is left out. Many go by COPY, at once; a few with the other rows."""
+    lines = [(position, *_envelope(e), _open_part(e)) for position, e in events]
+    if len(lines) <= FEW:
+        rows.add(TIMELINE, *lines)
         return
-    source, values = given(_TIMELINE_TYPES, rows)
-    execute(conn, f"INSERT INTO timeline ({_TIMELINE}) SELECT * FROM {source} AS k", values)  # noqa: S608
+    with _cursor(conn) as cursor, cursor.copy(f"COPY timeline ({_TIMELINE}) FROM STDIN") as copy:
+        for line in lines:
+            copy.write_row(line)
 
 
 def _envelope(e: Event) -> tuple[Any, ...]:
@@ -118,34 +123,19 @@ def _open_part(e: Event) -> str:
     return e.data.model_dump_json(exclude_none=True, exclude_defaults=True)
 
 
-def add_derivations(conn: Connection, derived: Sequence[tuple[int, Event]]) -> None:
+def add_derivations(rows: Inserts, derived: Iterable[tuple[int, Event]]) -> None:
     """Where our own events stand in the stream."""
-    if derived:
-        source, values = given("bigint bigint text", [(at, event.sequence, event.subject) for at, event in derived])
-        execute(conn, f"INSERT INTO derivations (position, sequence, subject) SELECT * FROM {source} AS k", values)  # noqa: S608
+    rows.add(DERIVATIONS, *((at, event.sequence, event.subject) for at, event in derived))
 
 
-def add_counts(conn: Connection, added: Mapping[Cell, int]) -> None:
+def add_counts(rows: Inserts, added: Mapping[Cell, int]) -> None:
     """Add to the counts, by key in one order; a number below 0 takes off."""
-    if added:
-        source, values = given("text text text text text bigint", [(*cell, added[cell]) for cell in sorted(added)])
-        execute(
-            conn,
-            f"INSERT INTO counts (measure, month, home, partner, moment, n) SELECT * FROM {source} AS k"  # noqa: S608
-            " ON CONFLICT (measure, month, home, partner, moment) DO UPDATE SET n = counts.n + excluded.n",
-            values,
-        )
+    rows.add(COUNTS, *((*cell, added[cell]) for cell in sorted(added)))
 
 
-def add_aliases(conn: Connection, aliases: Mapping[UUID, tuple[str, str]]) -> None:
+def add_aliases(rows: Inserts, aliases: Mapping[UUID, tuple[str, str]]) -> None:
     """alias → (person, partner); one that is known stays."""
-    if aliases:
-        source, values = given("uuid uuid text", [(alias, *whose) for alias, whose in aliases.items()])
-        execute(
-            conn,
-            f"INSERT INTO aliases (alias, subject, partner) SELECT * FROM {source} AS k ON CONFLICT DO NOTHING",  # noqa: S608
-            values,
-        )
+    rows.add(ALIASES, *((alias, *whose) for alias, whose in aliases.items()))
 
 
 def person_of(conn: Connection, named: UUID, reader: str) -> UUID | None:
@@ -205,29 +195,23 @@ def steps_of(conn: Connection, person: UUID, as_of: datetime) -> list[Step]:
     return steps
 
 
-def save_pauses(conn: Connection, paused: Mapping[str, bool]) -> None:
+def save_pauses(rows: Inserts, conn: Connection, paused: Mapping[str, bool]) -> None:
     """Who is paused now, and who is no more."""
-    if paused:
-        source, values = given("uuid boolean", list(paused.items()))
-        _replace(conn, "paused", "subject", source, values)
+    rows.add(PAUSED, *((subject,) for subject, rests in paused.items() if rests))
+    _take_away(conn, PAUSED, [(subject,) for subject, rests in paused.items() if not rests])
 
 
-def save_hidden(conn: Connection, hidden: Mapping[tuple[str, str], bool]) -> None:
+def save_hidden(rows: Inserts, conn: Connection, hidden: Mapping[tuple[str, str], bool]) -> None:
     """From which partners a person's way is hidden now, and from which no more; by (person, partner)."""
-    if hidden:
-        source, values = given("uuid text boolean", [(*whose, hides) for whose, hides in hidden.items()])
-        _replace(conn, "hidden", "subject, partner", source, values)
+    rows.add(HIDDEN, *(whose for whose, hides in hidden.items() if hides))
+    _take_away(conn, HIDDEN, [whose for whose, hides in hidden.items() if not hides])
 
 
-def _replace(conn: Connection, table: str, key: str, source: str, values: list[Any]) -> None:
-    """These keys are in the table where it is said so, and are not in it otherwise."""
-    rows = f"{source} AS k({key}, stays)"
-    execute(conn, f"DELETE FROM {table} WHERE ({key}) IN (SELECT {key} FROM {rows} WHERE NOT stays)", values)  # noqa: S608 - own names
-    execute(
-        conn,
-        f"INSERT INTO {table} ({key}) SELECT {key} FROM {rows} WHERE stays ON CONFLICT DO NOTHING",  # noqa: S608 - own names
-        values,
-    )
+def _take_away(conn: Connection, table: Into, keys: Sequence[Sequence[Any]]) -> None:
+    if keys:
+        names = ", ".join(name for name, _ in table.kinds)
+        source, values = given(" ".join(kind for _, kind in table.kinds), keys)
+        execute(conn, f"DELETE FROM {table.table} WHERE ({names}) IN (SELECT * FROM {source} AS k)", values)  # noqa: S608
 
 
 def forget(conn: Connection, subject: str, aliases: Sequence[UUID]) -> None:

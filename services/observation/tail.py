@@ -15,7 +15,7 @@ import psycopg
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from jalons.database import notified, transaction
+from jalons.database import looking, notified
 from schemas.envelope import Event
 from services.observation import store
 
@@ -93,7 +93,7 @@ class Tail:
         if not listened:
             self._forget()
             return
-        with transaction(self._engine) as conn:
+        with looking(self._engine) as conn:
             if self._start is None:
                 position = store.head(conn)
                 with self._lock:

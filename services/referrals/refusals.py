@@ -13,6 +13,7 @@ from services.referrals.domain.lifecycle import NotAllowed, NotGiven
 from services.referrals.domain.places import NoPlaceLeft
 from services.referrals.domain.rerouting import MOST_LINKS, ChainTooLong, ComesBack, Followed
 from services.referrals.store.acts import AlreadyOpen, Erased
+from services.referrals.store.persons import LocalRefTaken
 from services.referrals.work import InTheFuture, Stale
 
 
@@ -217,6 +218,15 @@ def _chain_too_long(_error: Exception) -> Problem:
     )
 
 
+def _local_ref_taken(_error: Exception) -> Problem:
+    return Problem(
+        409,
+        "local_ref_taken",
+        "You have registered a person under this local_ref.",
+        "Find the person: GET /beneficiaries?local_ref=…",
+    )
+
+
 def _in_the_future(_error: Exception) -> Problem:
     return invalid("happened_on", "an act's own date is today or earlier")
 
@@ -227,6 +237,7 @@ REFUSALS: dict[type[Exception], Callable[[Any], Problem]] = {
     NotAllowed: _not_allowed,
     NotGiven: _not_given,
     AlreadyOpen: _already_open,
+    LocalRefTaken: _local_ref_taken,
     NoPlaceLeft: _no_place_left,
     Left: _left,
     Erased: _erased,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any, TypeVar
@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 
 from jalons.clock import happened, local_date
 from jalons.identity import Principal
+from jalons.inserts import Inserts
 from jalons.messaging.outbox import Cause, Draft, Outbox
 from jalons.privacy import audit
 from jalons.privacy.audit import Audit, Line
@@ -20,6 +21,7 @@ from schemas.envelope import Payload, SealedPart
 from schemas.offer import CapacityChangedV1
 from services.referrals.domain import places
 from services.referrals.domain.acts import Act
+from services.referrals.domain.agreement import Consent
 from services.referrals.keyring import PersonKeys
 from services.referrals.store import directory, persons
 from services.referrals.store.persons import Person
@@ -69,9 +71,11 @@ class Call:
 class Work:
     """A transaction under way for a call. Events said are appended together when it is done, in the order said.
 
-    known: the persons it has met, whose keys need not be asked for again. looked: what it has looked up of the
-    directory, which an import asks again and again. offers: those whose places it
-    moved, and whether it took one.
+    rows: what it adds to tables, written when it is done: what reads them back before writes them first. known: the
+    persons it has met, locked, who need not be asked for again; dossiers: by the caller's own numbers, None for nobody;
+    standing, last: their agreements, those it gives
+    included, and the number of their last event, as far as it has looked. looked: what it has looked up of the
+    directory, which an import asks again and again. offers: those whose places it moved, and whether it took one.
     """
 
     conn: Connection
@@ -80,8 +84,12 @@ class Work:
     keys: PersonKeys
     alias: Alias
     audit: Audit
+    rows: Inserts = field(default_factory=Inserts)
     said: list[Draft] = field(default_factory=list)
     known: dict[str, Person] = field(default_factory=dict)
+    dossiers: dict[str, UUID | None] = field(default_factory=dict)
+    standing: dict[UUID, list[Consent]] = field(default_factory=dict)
+    last: dict[str, int] = field(default_factory=dict)
     looked: dict[Any, Any] = field(default_factory=dict)
     offers: dict[str, bool] = field(default_factory=dict)
 
@@ -124,16 +132,37 @@ class Work:
             offer, takes = move
             self.offers[offer] = takes or self.offers.get(offer, False)
 
+    def consents(self, ref: UUID) -> list[Consent]:
+        """The agreements of a person it has met that were neither withdrawn nor said to have expired."""
+        if ref not in self.standing:
+            self.stand(persons.standing(self.conn, [ref]))
+        return self.standing[ref]
+
+    def stand(self, found: Mapping[UUID, tuple[list[Consent], int]]) -> None:
+        """Remember what decides about persons it has met."""
+        for ref, (agreements, last) in found.items():
+            self.standing[ref], self.last[str(ref)] = agreements, last
+
+    def write(self) -> None:
+        """Write the rows that were added so far. Raises what they are refused for: AlreadyOpen, LocalRefTaken,
+        StillRunning."""
+        self.rows.write(self.conn)
+
     def append(self, seen: Iterable[Line] = ()) -> None:
-        """Write what was said to the log, the offers' places settled, and to the audit: a line for each event of a
-        person, and one for whatever was seen of a person of whom nothing was said. Raises NoPlaceLeft."""
+        """Write all of it: what was said to the log, the offers' places settled, and to the audit a line for each event
+        of a person, and one for whatever was seen of a person of whom nothing was said. Raises NoPlaceLeft, and as
+        `write`."""
+        if self.offers:
+            self.write()  # what is counted must be there
         for offer in sorted(self.offers):
             self._settle(offer)
-        self.outbox.append(self.conn, self.said, self.call.now, self.keys.unwrap(self.known.values()))
+        keys = self.keys.unwrap(self.known.values())
+        self.outbox.gather(self.rows, self.conn, self.said, self.call.now, keys, self.last)
         lines = [line for draft in self.said if (line := audit.line_of(draft.subject, draft.data))]
         written = {line.ref for line in lines}
         lines += [line for line in seen if line.ref not in written]
-        self.audit.write(self.conn, self.call.caller, lines)
+        self.audit.gather(self.rows, self.call.caller, lines)
+        self.write()
 
     def _settle(self, name: str) -> None:
         """Count an offer's places under its row's lock: who comes second for the last one sees that it is gone.
@@ -167,4 +196,4 @@ class Work:
         """These partners will know the person by aliases of their own."""
         for partner in partners:
             if partner != home:
-                persons.keep_alias(self.conn, self.alias(str(ref), partner), ref, partner)
+                persons.keep_alias(self.rows, self.alias(str(ref), partner), ref, partner)

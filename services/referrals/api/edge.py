@@ -142,11 +142,12 @@ class Edge:
         work = Work(conn, call, self.ground.outbox, self.keys, self.ground.alias, self.ground.audit)
         with audit.noting(conn) as seen:
             answer = command(work)
-        work.append(seen)
         stored = Stored(answer.status, call.id, _plain(answer.body))
         if call.key:
             marked = stored.answer | ({"secret_already_shown": True} if answer.secret else {})
-            idempotency.keep(conn, client, call.key, call.request, Stored(stored.status, call.id, marked), call.now)
+            kept = Stored(stored.status, call.id, marked)
+            idempotency.keep(work.rows, client, call.key, call.request, kept, call.now)
+        work.append(seen)
         return stored, answer.secret, answer.version
 
 

@@ -30,7 +30,7 @@ from services.referrals.domain.lifecycle import HUB, Office
 from services.referrals.domain.rerouting import chained, check_nothing_followed, lapsing
 from services.referrals.domain.validity import valid
 from services.referrals.domain.working_days import after_working_days
-from services.referrals.store import directory, disclosures, persons
+from services.referrals.store import directory, disclosures
 from services.referrals.store.acts import PLACEMENTS, REFERRALS, TRAININGS, Acts
 from services.referrals.store.disclosures import Disclosure
 from services.referrals.store.persons import Person
@@ -76,8 +76,7 @@ def draft(work: Work, given: Given, parent: Referral | None = None) -> Referral:
     purpose = "employer" if rows[recipient]["kind"] == "employer" else "referral"
     if given.get("agreement"):
         _agree(work, person, recipient, purpose, given["agreement"], given.get("happened_on"))
-    consents = persons.consents(work.conn, person.ref)
-    attributes = agreement.agreed(consents, conventions, recipient, purpose, work.call.today)
+    attributes = agreement.agreed(work.consents(person.ref), conventions, recipient, purpose, work.call.today)
     shown = agreement.disclosed(
         person.profile, convention.shared_attributes, attributes, rows[recipient]["secrecy_class"]
     )
@@ -108,7 +107,7 @@ def draft(work: Work, given: Given, parent: Referral | None = None) -> Referral:
         | (chained(parent, recipient) if parent else {}),
     )
     sent = Disclosure(referral.id, referral.reference, person.ref, recipient, shown)
-    disclosures.record(work.conn, [sent], "sent", work.call.now)
+    disclosures.gather(work.rows, [sent], "sent", work.call.now)
     return referral
 
 
@@ -159,8 +158,7 @@ def propose(work: Work, given: Given) -> Placement:
     )
     if employer not in (caller, person.home):
         conventions = directory.between(work.conn, caller, employer)
-        consents = persons.consents(work.conn, person.ref)
-        agreement.agreed(consents, conventions, employer, "employer", work.call.today)
+        agreement.agreed(work.consents(person.ref), conventions, employer, "employer", work.call.today)
     if given.get("offer"):
         offered(work, given["offer"])
     referral = _answered(work, given.get("referral_id"), person, employer)
@@ -261,7 +259,7 @@ def _start_referral(work: Work, answer: Training | Placement, said: Given, on: d
 
 
 def _new(work: Work, store: Acts[S], decided: Decided[S], on: date | None) -> S:
-    store.add(work.conn, decided.state, work.call.now)
+    store.add(work.rows, decided.state, work.call.now)
     deadlines.follow(work, decided.state)
     work.say(decided.state.ref, decided.event, decided.sealed, on)
     return decided.state
@@ -289,8 +287,7 @@ def _agree(work: Work, person: Person, recipient: str, purpose: str, given: Give
 def _may_disclose(work: Work, person: Person, partner: str, moment: str) -> None:
     conventions = directory.between(work.conn, work.call.partner, partner)
     agreement.covering(conventions, work.call.partner, partner, moment, work.call.today)
-    consents = persons.consents(work.conn, person.ref)
-    agreement.agreed(consents, conventions, partner, "referral", work.call.today)
+    agreement.agreed(work.consents(person.ref), conventions, partner, "referral", work.call.today)
 
 
 def recipient_of(work: Work, given: Given) -> str:
@@ -300,7 +297,7 @@ def recipient_of(work: Work, given: Given) -> str:
 
 def offered(work: Work, name: str, partner: str | None = None) -> dict[str, Any]:
     """An offer that may be used, of that partner if one is named. Raises Problem 422."""
-    offer = directory.offer(work.conn, name)
+    offer = work.look(directory.offer, name)
     if offer is None or (partner and offer["partner"] != partner):
         raise refusals.invalid("offer", "there is no such offer of this partner")
     if offer["status"] == "closed":

@@ -32,6 +32,7 @@ def give(
     old = _standing(work, person, replaces) if replaces else None
     consent_id = give_consent(work, person, consent, channel, evidence_ref, on)
     if old:
+        work.write()  # the old one names the new one, and holders are told by what stands
         agreements.end(work.conn, old.consent_id, "withdrawn", work.call.now, consent_id)
         deadlines.end(work.conn, old.consent_id)
         _say(work, person, old, events.WithdrawnV1)

@@ -22,8 +22,9 @@ def follow(work: Work, state: Act) -> None:
     the same, nothing changes."""
     waiting = Waiting(type(state).__name__.lower(), state.id, state.ref, rules.wait(state))
     if state.version > 1:
+        work.write()  # none of what is ended may come after
         deadlines.end(work.conn, state.id, but=waiting.wait)
-    deadlines.begin(work.conn, waiting, work.call.id, rules.of(state, work.call.today))
+    deadlines.begin(work.rows, waiting, work.call.id, rules.of(state, work.call.today))
 
 
 def fall_due(work: Work, waiting: Waiting, due: list[Deadline]) -> None:

@@ -102,7 +102,7 @@ def sign_convention(work: Work, record: Mapping[str, Any]) -> dict[str, Any]:
     directory.save(work.conn, "conventions", "convention_id", values)
     if record["valid_to"]:
         due = [Deadline("expire", at_end_of(record["valid_to"]))]
-        deadlines.begin(work.conn, Waiting("convention", values["convention_id"], None, "end"), work.call.id, due)
+        deadlines.begin(work.rows, Waiting("convention", values["convention_id"], None, "end"), work.call.id, due)
     _say_convention(work, conventions.SignedV1, values)
     return {**values, "version": 1}
 

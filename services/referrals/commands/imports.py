@@ -22,9 +22,11 @@ from jalons.privacy.sealing import derive, seal, unseal
 from jalons.problems import Problem
 from jalons.wiring import Ground
 from services.referrals.commands.acts import send_referral
+from services.referrals.commands.persons import of_dossiers
 from services.referrals.keyring import PersonKeys
 from services.referrals.refusals import REFUSALS
 from services.referrals.store import imports as store
+from services.referrals.store import persons
 from services.referrals.store.imports import Import, Outcome, Waiting
 from services.referrals.work import Call, Work
 
@@ -117,7 +119,8 @@ class Importer:
         return True
 
     def _worked_off(self, conn: Connection, found: Import, rows: Sequence[Waiting]) -> list[Outcome]:
-        """Each row's own call, all in this transaction; their events are appended together."""
+        """Each row's own call, all in this transaction: what is known of their persons is asked, and what follows from
+        them is written, once for all."""
         done = store.imported(conn, found.partner, [row.fingerprint for row in rows])
         new: dict[bytes, str] = {}
         outcomes = []
@@ -130,12 +133,18 @@ class Importer:
             self._ground.alias,
             self._ground.audit,
         )
+        said = {
+            row.fingerprint: self._form(unseal(self._key, row.given, f"{found.id} {row.number}"))
+            for row in rows
+            if row.fingerprint not in done
+        }
+        known = of_dossiers(work, [ref for each in said.values() if (ref := each["person"].get("local_ref"))])
+        work.stand(persons.standing(conn, [person.ref for person in known.values()]))
         for row in rows:
             before = done.get(row.fingerprint) or new.get(row.fingerprint)
             if before is None:
                 work.call = replace(work.call, id=clock.new_id())
-                said = unseal(self._key, row.given, f"{found.id} {row.number}")
-                new[row.fingerprint] = send_referral(work, self._form(said)).reference
+                new[row.fingerprint] = send_referral(work, said[row.fingerprint]).reference
             outcomes.append(Outcome(row.number, "already_done" if before else "done", before or new[row.fingerprint]))
         work.append()
         store.keep_imported(conn, found.partner, new)

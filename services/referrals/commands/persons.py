@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import date
 from typing import Any
 from uuid import UUID
 
 from jalons.clock import new_id, new_ref
-from jalons.problems import Problem
 from schemas import beneficiary as events
 from schemas import consent as consents
 from services.referrals import refusals
@@ -24,7 +23,7 @@ from services.referrals.work import Work
 
 
 def register(work: Work, profile: Mapping[str, Any], local_ref: str | None, on: date | None = None) -> Person:
-    """A person is accompanied by the caller from now on. Raises Problem 409 if the dossier number is taken."""
+    """A person is accompanied by the caller from now on. Written, it raises LocalRefTaken."""
     home = active_partners(work, {"partner": work.call.partner})[work.call.partner]
     return add(work, profile, local_ref, on, trial=home["trial"])
 
@@ -33,15 +32,12 @@ def add(work: Work, profile: Mapping[str, Any], local_ref: str | None, on: date 
     """As `register`, for a caller that is known to be active. trial: whether it is a trial partner."""
     home, ref = work.call.partner, new_ref()
     person = Person(ref, home, local_ref, dict(profile), 1, work.call.now, work.keys.make(ref))
-    if not persons.add(work.conn, person):
-        raise Problem(
-            409,
-            "local_ref_taken",
-            "You have registered a person under this local_ref.",
-            "Find the person: GET /beneficiaries?local_ref=…",
-        )
+    persons.add(work.rows, person)
+    work.stand({ref: ([], 0)})
     sealed = events.SealedProfile.model_validate({"profile": profile})
     work.say(person.ref, events.RegisteredV1(home=home, profile_version=1, trial=trial), sealed, on)
+    if local_ref:
+        work.dossiers[local_ref] = ref
     return work.meet(person)
 
 
@@ -49,10 +45,22 @@ def registered_or_known(
     work: Work, profile: Mapping[str, Any], local_ref: str | None, on: date | None, *, trial: bool
 ) -> Person:
     """The caller's person of that dossier number, their bands brought up to date, else a new one."""
-    known = persons.by_local_ref(work.conn, work.call.partner, local_ref) if local_ref else None
+    known = of_dossiers(work, [local_ref]).get(local_ref) if local_ref else None
     if known is None:
         return add(work, profile, local_ref, on, trial=trial)
     return update_profile(work, known.ref, profile, on)
+
+
+def of_dossiers(work: Work, local_refs: Collection[str]) -> dict[str, Person]:
+    """The caller's persons of these dossier numbers, locked, whom it registered in this transaction too."""
+    unknown = set(local_refs) - work.dossiers.keys()
+    if unknown:
+        found = persons.of_local_refs(work.conn, work.call.partner, unknown, lock=True)
+        work.dossiers |= {each: found[each].ref if each in found else None for each in unknown}
+        for person in found.values():
+            work.meet(person)
+    refs = {each: ref for each in local_refs if (ref := work.dossiers[each]) is not None}
+    return {each: work.known[str(ref)] for each, ref in refs.items()}
 
 
 def update_profile(work: Work, named: UUID, profile: Mapping[str, Any], on: date | None = None) -> Person:
@@ -60,15 +68,18 @@ def update_profile(work: Work, named: UUID, profile: Mapping[str, Any], on: date
     person = own(work, named)
     if person.profile == dict(profile):
         return person
+    if work.last.get(str(person.ref)) == 0:
+        work.write()  # the person is one of this transaction's own
     profile_version, version = persons.set_profile(work.conn, person.ref, profile)
     sealed = events.SealedProfile.model_validate({"profile": profile})
     work.say(person.ref, events.ProfileUpdatedV1(home=person.home, profile_version=profile_version), sealed, on)
-    return replace(person, profile=dict(profile), profile_version=profile_version, version=version)
+    return work.meet(replace(person, profile=dict(profile), profile_version=profile_version, version=version))
 
 
 def own(work: Work, named: UUID) -> Person:
     """The caller's own person, locked. Raises Problem 404, also for one known by an alias."""
-    person = persons.find(work.conn, named, work.call.partner, lock=True)
+    met = work.known.get(str(named))
+    person = met or persons.find(work.conn, named, work.call.partner, lock=True)
     if person is None or person.home != work.call.partner:
         raise refusals.not_found("beneficiary")
     return work.meet(person)
@@ -94,10 +105,11 @@ def give_consent(
     if consent.expires_on and consent.expires_on < work.call.today:
         raise refusals.invalid("expires_on", "in the past")
     consent_id = new_id()
-    persons.add_consent(work.conn, consent_id, person.ref, consent, channel, evidence_ref, work.call.now)
+    work.consents(person.ref).append(consent)
+    persons.add_consent(work.rows, consent_id, person.ref, consent, channel, evidence_ref, work.call.now)
     if consent.expires_on:
         waiting = Waiting("consent", consent_id, person.ref, "end")
-        deadlines.begin(work.conn, waiting, work.call.id, [Deadline("expire", at_end_of(consent.expires_on))])
+        deadlines.begin(work.rows, waiting, work.call.id, [Deadline("expire", at_end_of(consent.expires_on))])
     event = consents.GivenV1.model_validate(
         {
             "consent_id": consent_id,

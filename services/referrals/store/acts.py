@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
@@ -14,10 +15,21 @@ from psycopg.types.json import Jsonb
 from sqlalchemy import Connection
 
 from jalons.database import execute
+from jalons.inserts import Inserts, Into
 from jalons.privacy.audit import Line, note
 from services.referrals.domain.acts import Act, Placement, Referral, Training
 
 S = TypeVar("S", bound=Act)
+
+_TYPES = {
+    "id": "uuid",
+    "ref": "uuid",
+    "referral_id": "uuid",
+    "version": "int",
+    "facts": "jsonb",
+    "changed": "timestamptz",
+}
+_ONE_OPEN = "referrals_one_open"
 
 
 class AlreadyOpen(Exception):
@@ -40,15 +52,14 @@ class Acts(Generic[S]):
     def _all(self) -> tuple[str, ...]:
         return ("id", "reference", "ref", "home", "status", "version", "facts", *self.columns)
 
-    def add(self, conn: Connection, state: S, now: datetime) -> None:
-        """Insert a new one. Raises AlreadyOpen."""
-        slots = ", ".join(["%s"] * (len(self._all) + 1))
-        with _one_open():
-            execute(
-                conn,
-                f"INSERT INTO {self.table} ({', '.join(self._all)}, changed) VALUES ({slots})",
-                (*self._values(state), now),
-            )
+    @cached_property
+    def _into(self) -> Into:
+        columns = ", ".join(f"{name} {_TYPES.get(name, 'text')}" for name in (*self._all, "changed"))
+        return Into(self.table, columns, taken={_ONE_OPEN: AlreadyOpen})
+
+    def add(self, rows: Inserts, state: S, now: datetime) -> None:
+        """A new one, found once the rows are written."""
+        rows.add(self._into, (*self._values(state), now))
 
     def save(self, conn: Connection, state: S, now: datetime) -> None:
         """Write a state back. Raises AlreadyOpen."""
@@ -131,7 +142,7 @@ def _one_open() -> Iterator[None]:
     try:
         yield
     except UniqueViolation as error:
-        if error.diag.constraint_name == "referrals_one_open":
+        if error.diag.constraint_name == _ONE_OPEN:
             raise AlreadyOpen from None
         raise
 

@@ -13,8 +13,15 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
-from jalons.database import execute, given, one
+from jalons.database import execute, one
+from jalons.inserts import Inserts, Into
 from services.referrals.domain.deadlines import Deadline
+
+DEADLINES = Into(
+    "deadlines",
+    "noun text, about uuid, ref uuid, wait text, call_id uuid, kind text, number int, due_at timestamptz",
+    "ON CONFLICT DO NOTHING",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,18 +35,10 @@ class Waiting:
     wait: str
 
 
-def begin(conn: Connection, waiting: Waiting, call_id: UUID, deadlines: Sequence[Deadline]) -> None:
-    """Write the deadlines of a wait; those it has stay as they are, done or not. call_id: what made them due."""
-    if not deadlines:
-        return
-    rows = [(each.kind, each.number, each.due_at) for each in deadlines]
-    source, values = given("text int timestamptz", rows)
-    execute(
-        conn,
-        "INSERT INTO deadlines (noun, about, ref, wait, call_id, kind, number, due_at)"
-        f" SELECT %s, %s::uuid, %s::uuid, %s, %s::uuid, k.* FROM {source} AS k ON CONFLICT DO NOTHING",
-        (waiting.noun, waiting.about, waiting.ref, waiting.wait, call_id, *values),
-    )
+def begin(rows: Inserts, waiting: Waiting, call_id: UUID, deadlines: Sequence[Deadline]) -> None:
+    """The deadlines of a wait; those it has stay as they are, done or not. call_id: what made them due."""
+    shared = (waiting.noun, waiting.about, waiting.ref, waiting.wait, call_id)
+    rows.add(DEADLINES, *((*shared, each.kind, each.number, each.due_at) for each in deadlines))
 
 
 def end(conn: Connection, about: UUID, *, but: str | None = None) -> None:

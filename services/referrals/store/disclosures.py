@@ -11,10 +11,17 @@ from uuid import UUID
 from psycopg.types.json import Jsonb
 from sqlalchemy import Connection
 
-from jalons.database import execute, given
+from jalons.database import execute
+from jalons.inserts import Inserts, Into
 from services.referrals.domain.agreement import Disclosed
 
 How = Literal["sent", "read"]
+
+DISCLOSURES = Into(
+    "disclosures",
+    "referral_id uuid, partner text, fields text, reference text, ref uuid, withheld jsonb, how text, at timestamptz",
+    "ON CONFLICT DO NOTHING",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,21 +35,18 @@ class Disclosure:
     disclosed: Disclosed
 
 
-def record(conn: Connection, shown: Sequence[Disclosure], how: How, now: datetime) -> None:
+def gather(rows: Inserts, shown: Sequence[Disclosure], how: How, now: datetime) -> None:
     """Once for each partner, referral and set of fields; the first time counts."""
-    if not shown:
-        return
-    rows = [
-        (d.referral_id, d.partner, " ".join(sorted(d.disclosed.shown)), d.reference, d.ref, Jsonb(d.disclosed.withheld))
-        for d in shown
-    ]
-    source, values = given("uuid text text text uuid jsonb", rows)
-    execute(
-        conn,
-        "INSERT INTO disclosures (referral_id, partner, fields, reference, ref, withheld, how, at)"
-        f" SELECT k.*, %s, %s FROM {source} AS k ON CONFLICT DO NOTHING",
-        (how, now, *values),
-    )
+    for d in shown:
+        fields, withheld = " ".join(sorted(d.disclosed.shown)), Jsonb(d.disclosed.withheld)
+        rows.add(DISCLOSURES, (d.referral_id, d.partner, fields, d.reference, d.ref, withheld, how, now))
+
+
+def record(conn: Connection, shown: Sequence[Disclosure], how: How, now: datetime) -> None:
+    """As `gather`, and written."""
+    rows = Inserts()
+    gather(rows, shown, how, now)
+    rows.write(conn)
 
 
 def of_person(conn: Connection, ref: UUID) -> list[dict[str, Any]]:

@@ -7,11 +7,11 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from psycopg.errors import UniqueViolation
 from psycopg.types.json import Jsonb
 from sqlalchemy import Connection
 
-from jalons.database import execute, one
+from jalons.database import one
+from jalons.inserts import Inserts, Into
 
 
 class StillRunning(Exception):
@@ -20,6 +20,14 @@ class StillRunning(Exception):
 
 class OtherRequest(Exception):
     """The key was used for another request."""
+
+
+KEPT = Into(
+    "idempotency",
+    "client_id text, key text, request bytea, status int, call_id uuid, answer jsonb, at timestamptz",
+    taken={"idempotency_pkey": StillRunning},
+)
+"""Taken: committed between our look and our lock; the repeat will see it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +60,6 @@ def begin(conn: Connection, client_id: str, key: str, request: bytes) -> Stored 
     return Stored(found.status, found.call_id, found.answer)
 
 
-def keep(conn: Connection, client_id: str, key: str, request: bytes, stored: Stored, now: datetime) -> None:
-    """Keep a 2xx answer; it holds no secret. Raises StillRunning where another call kept one meanwhile."""
-    try:
-        execute(
-            conn,
-            "INSERT INTO idempotency (client_id, key, request, status, call_id, answer, at)"
-            " VALUES (%s, %s, %s, %s, %s, %s, %s)",
-            (client_id, key, request, stored.status, stored.call_id, Jsonb(stored.answer), now),
-        )
-    except UniqueViolation:
-        raise StillRunning from None  # committed between our look and our lock; the repeat will see it
+def keep(rows: Inserts, client_id: str, key: str, request: bytes, stored: Stored, now: datetime) -> None:
+    """Keep a 2xx answer; it holds no secret. Written, it raises StillRunning where another call kept one meanwhile."""
+    rows.add(KEPT, (client_id, key, request, stored.status, stored.call_id, Jsonb(stored.answer), now))

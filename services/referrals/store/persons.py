@@ -12,6 +12,7 @@ from psycopg.types.json import Jsonb
 from sqlalchemy import Connection
 
 from jalons.database import execute, one
+from jalons.inserts import Inserts, Into
 from jalons.privacy.audit import Line, note
 from services.referrals.domain.agreement import Consent
 
@@ -31,6 +32,23 @@ class Person:
     version: int = 1
     left_on: date | None = None
 
+
+class LocalRefTaken(Exception):
+    """The home partner has a person of that dossier number already."""
+
+
+BENEFICIARIES = Into(
+    "beneficiaries",
+    "ref uuid, home text, local_ref text, profile jsonb, profile_version int, registered timestamptz",
+    taken={"beneficiaries_local_ref": LocalRefTaken},
+)
+PERSON_KEYS = Into("person_keys", "ref uuid, wrapped text")
+ALIASES = Into("aliases", "alias uuid, ref uuid, partner text", "ON CONFLICT DO NOTHING")
+CONSENTS = Into(
+    "consents",
+    "consent_id uuid, ref uuid, partners text[], convention_id uuid, purposes text[], attributes text[], channel text,"
+    " evidence_ref text, given timestamptz, expires_on date",
+)
 
 _COLUMNS = (
     "b.ref, b.home, b.local_ref, b.profile, b.profile_version, b.registered, k.wrapped, b.status, b.version, b.left_on"
@@ -61,14 +79,20 @@ def home_ref(conn: Connection, named: UUID, partner: str) -> UUID | None:
     return person.ref if person and person.home == partner and person.wrapped_key else None
 
 
-def by_local_ref(conn: Connection, home: str, local_ref: str) -> Person | None:
+def by_local_ref(conn: Connection, home: str, local_ref: str, *, lock: bool = False) -> Person | None:
     """The person a home partner knows by its own dossier number."""
-    row = execute(
+    return of_local_refs(conn, home, [local_ref], lock=lock).get(local_ref)
+
+
+def of_local_refs(conn: Connection, home: str, local_refs: Collection[str], *, lock: bool = False) -> dict[str, Person]:
+    """The persons a home partner knows by these dossier numbers; locked in one order, as everywhere."""
+    rows = execute(
         conn,
-        f"SELECT {_COLUMNS} {_FROM} WHERE b.home = %s AND b.local_ref = %s",
-        (home, local_ref),
-    ).fetchone()
-    return _person(conn, row) if row else None
+        f"SELECT {_COLUMNS} {_FROM} WHERE b.home = %s AND b.local_ref = ANY(%s)"
+        + (" ORDER BY b.ref FOR UPDATE OF b" if lock else ""),
+        (home, list(local_refs)),
+    )
+    return {row.local_ref: _person(conn, row) for row in rows}
 
 
 def local_refs(conn: Connection, home: str, refs: Collection[UUID]) -> dict[UUID, str]:
@@ -91,25 +115,11 @@ def page(conn: Connection, home: str, after: UUID, limit: int) -> list[Person]:
     return [_person(conn, row) for row in rows]
 
 
-def add(conn: Connection, person: Person) -> bool:
-    """Insert a person with their key; False if the home partner has that dossier number already."""
-    added = execute(
-        conn,
-        "INSERT INTO beneficiaries (ref, home, local_ref, profile, profile_version, registered)"
-        " VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT (home, local_ref) DO NOTHING",
-        (
-            person.ref,
-            person.home,
-            person.local_ref,
-            Jsonb(person.profile),
-            person.profile_version,
-            person.registered,
-        ),
-    )
-    if added.rowcount == 0:
-        return False
-    execute(conn, "INSERT INTO person_keys (ref, wrapped) VALUES (%s, %s)", (person.ref, person.wrapped_key))
-    return True
+def add(rows: Inserts, person: Person) -> None:
+    """A person with their key. Written, it raises LocalRefTaken."""
+    own = (person.ref, person.home, person.local_ref, Jsonb(person.profile), person.profile_version, person.registered)
+    rows.add(BENEFICIARIES, own)
+    rows.add(PERSON_KEYS, (person.ref, person.wrapped_key))
 
 
 def set_profile(conn: Connection, ref: UUID, profile: Mapping[str, Any]) -> tuple[int, int]:
@@ -141,13 +151,27 @@ def wrapped_keys(conn: Connection, refs: Collection[UUID]) -> dict[UUID, str | N
     return {row.ref: row.wrapped for row in rows}
 
 
-def keep_alias(conn: Connection, alias: UUID, ref: UUID, partner: str) -> None:
+def keep_alias(rows: Inserts, alias: UUID, ref: UUID, partner: str) -> None:
     """Remember how a partner will name a person."""
-    execute(
+    rows.add(ALIASES, (alias, ref, partner))
+
+
+def standing(conn: Connection, refs: Collection[UUID]) -> dict[UUID, tuple[list[Consent], int]]:
+    """What decides about persons who are held: their agreements as `consents` has them, and the number of the last
+    event of each."""
+    found: dict[UUID, tuple[list[Consent], int]] = {}
+    rows = execute(
         conn,
-        "INSERT INTO aliases (alias, ref, partner) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING",
-        (alias, ref, partner),
+        "SELECT k.ref AS of, (SELECT max(e.sequence) FROM events e WHERE e.subject = k.ref::text) AS last, c.*"
+        " FROM unnest(%s::uuid[]) AS k(ref) LEFT JOIN consents c"
+        " ON c.ref = k.ref AND c.withdrawn IS NULL AND c.expired IS NULL",
+        (list(refs),),
     )
+    for row in rows:
+        agreements, _ = found.setdefault(row.of, ([], row.last or 0))
+        if row.consent_id is not None:
+            agreements.append(as_consent(row))
+    return found
 
 
 def consents(conn: Connection, ref: UUID) -> list[Consent]:
@@ -174,7 +198,7 @@ def consent_rows(conn: Connection, ref: UUID) -> list[dict[str, Any]]:
 
 
 def add_consent(
-    conn: Connection,
+    rows: Inserts,
     consent_id: UUID,
     ref: UUID,
     consent: Consent,
@@ -183,23 +207,8 @@ def add_consent(
     given: datetime,
 ) -> None:
     """Record an agreement."""
-    execute(
-        conn,
-        "INSERT INTO consents (consent_id, ref, partners, convention_id, purposes, attributes, channel, evidence_ref,"
-        " given, expires_on) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
-        (
-            consent_id,
-            ref,
-            sorted(consent.partners),
-            consent.convention_id,
-            sorted(consent.purposes),
-            sorted(consent.attributes),
-            channel,
-            evidence_ref,
-            given,
-            consent.expires_on,
-        ),
-    )
+    covered = (sorted(consent.partners), consent.convention_id, sorted(consent.purposes), sorted(consent.attributes))
+    rows.add(CONSENTS, (consent_id, ref, *covered, channel, evidence_ref, given, consent.expires_on))
 
 
 def by_ref(conn: Connection, ref: UUID, *, lock: bool = False) -> Person | None:
