@@ -18,10 +18,6 @@ from services.observation.tail import Tail
 
 PROMISE = "What the network sees: each person's way, the counts, and events as they come, cut to their reader."
 
-NICE = 5
-"""Callers go first when the machine is full: what they are told has to be true, what is seen of it may come a moment
-later. A third of their share is still enough for some hundred events a second."""
-
 
 def build(settings: Settings) -> Service:
     """The service, not yet started."""
@@ -39,5 +35,4 @@ def build(settings: Settings) -> Service:
     app.include_router(count_routes(base.engine))
     app.include_router(stream_routes(Streams(base.engine, tail, base.alias)))
     service.parts = [*service.parts, tail, Stalls(base.engine, base.outbox, "/services/referrals")]
-    service.nice = NICE
     return service
