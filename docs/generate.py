@@ -117,8 +117,10 @@ def _event(payload: type[Payload]) -> Iterator[str]:
             yield f"- The {party} sees: {_names(sorted(name.removeprefix('sealed.') for name in fields))}"
         if not payload.SEEN_BY:
             yield "- Seen by the home partner alone"
-        if not payload.TO_COORDINATOR:
-            yield "- Not on the coordinator's stream"
+    if payload.READ_BY:
+        yield f"- Seen by the `{payload.READ_BY}` alone"
+    if not payload.TO_COORDINATOR:
+        yield "- Not on the coordinator's stream"
     yield ""
 
 

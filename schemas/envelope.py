@@ -34,7 +34,8 @@ class Payload(BaseModel):
     TYPE: the event's type, its version included. TOPIC: where it goes. SEALED: the model of its sealed part, if any.
     SEEN_BY: for each field that names a party, the fields that party may see (`sealed.x` for a sealed one); the home
     partner sees all, a party that is not listed nothing. TO_COORDINATOR: whether her stream shows that it happened at
-    all; what would tell her why something else did is not shown.
+    all; what would tell her why something else did is not shown. READ_BY: of what is about nobody, the field that names
+    the one partner who reads it; None: all do.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -44,6 +45,7 @@ class Payload(BaseModel):
     SEALED: ClassVar[type[SealedPart] | None] = None
     SEEN_BY: ClassVar[dict[str, frozenset[str]]] = {}
     TO_COORDINATOR: ClassVar[bool] = True
+    READ_BY: ClassVar[str | None] = None
 
     def upcast(self) -> Payload:
         """This payload as the newest version of its type; an old version overrides it."""

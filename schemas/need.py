@@ -64,10 +64,13 @@ class UnmetV1(NeedOfAPerson):
 
 
 class ReportedV1(Payload):
-    """A partner says what is needed in a commune, of nobody in particular; its subject is the need itself."""
+    """A partner says what is needed in a commune, of nobody in particular; its subject is the need itself. Who said it
+    reads it back; to all others it is a count, since one need of a small commune may tell of one person."""
 
     TYPE: ClassVar[str] = "jalons.need.reported.v1"
     TOPIC: ClassVar[Topic] = DIRECTORY
+    TO_COORDINATOR: ClassVar[bool] = False
+    READ_BY: ClassVar[str | None] = "said_by"
 
     need_id: UUID
     said_by: Slug

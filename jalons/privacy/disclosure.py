@@ -54,15 +54,18 @@ def cut(event: Event, reader: str, alias: Alias) -> dict[str, Any] | None:
     if topic == PATHWAYS:
         return _of_a_person(event, reader, alias)
     if topic == DIRECTORY:
-        return _whole(event)
+        own = event.data.READ_BY
+        return _whole(event) if own is None or getattr(event.data, own) == reader else None
     return _told(event) if topic == DELIVERIES and getattr(event.data, "recipient", None) == reader else None
 
 
 def for_coordinator(event: Event) -> dict[str, Any] | None:
     """The event as the stream shows it: type, time, who acted, and what COORDINATOR_SEES; None if it shows nothing."""
+    if not event.data.TO_COORDINATOR:
+        return None
     if event.data.TOPIC == DIRECTORY:
         return _whole(event)
-    if event.data.TOPIC != PATHWAYS or not event.data.TO_COORDINATOR:
+    if event.data.TOPIC != PATHWAYS:
         return None
     data = {k: v for k, v in _fields(event).items() if k in COORDINATOR_SEES}
     return {

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
+from itertools import groupby
+from operator import itemgetter
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -158,10 +160,11 @@ class Work:
             self._settle(offer)
         keys = self.keys.unwrap(self.known.values())
         self.outbox.gather(self.rows, self.conn, self.said, self.call.now, keys, self.last)
-        lines = [line for draft in self.said if (line := audit.line_of(draft.subject, draft.data))]
-        written = {line.ref for line in lines}
-        lines += [line for line in seen if line.ref not in written]
-        self.audit.gather(self.rows, self.call.caller, lines)
+        lines = [(d.cause.correlation, line) for d in self.said if (line := audit.line_of(d.subject, d.data))]
+        written = {line.ref for _, line in lines}
+        lines += [(self.call.id, line) for line in seen if line.ref not in written]
+        for call, its in groupby(lines, key=itemgetter(0)):
+            self.audit.gather(self.rows, replace(self.call.caller, call=call), [line for _, line in its])
         self.write()
 
     def _settle(self, name: str) -> None:

@@ -128,7 +128,7 @@ def test_an_employer_never_learns_who_stands_behind_nor_why(type_: str, data: di
     assert seen["data"]["reference"]
 
 
-@pytest.mark.parametrize("type_", sorted(TYPES))
+@pytest.mark.parametrize("type_", [type_ for type_ in sorted(TYPES) if not TYPES[type_].READ_BY])
 def test_the_coordinator_gets_spoken_references_and_nothing_bound_to_a_person(type_: str) -> None:
     event = event_of(type_)
     seen = for_coordinator(event)
@@ -176,7 +176,19 @@ def test_a_finer_reason_is_seen_by_who_sees_the_reason_and_by_nobody_else(type_:
             assert seen is None or ("finer" in seen["data"]) == ("reason" in seen["data"])
 
 
-@pytest.mark.parametrize("type_", sorted(type_ for type_, payload in TYPES.items() if payload.TOPIC == DIRECTORY))
+OF_NOBODY = sorted(type_ for type_, payload in TYPES.items() if payload.TOPIC == DIRECTORY)
+
+
+@pytest.mark.parametrize("type_", [type_ for type_ in OF_NOBODY if TYPES[type_].READ_BY])
+def test_what_is_of_nobody_and_yet_not_everybodys_is_who_said_its(type_: str) -> None:
+    event = event_of(type_)
+    said_by = str(getattr(event.data, TYPES[type_].READ_BY or ""))
+    assert cut(event, said_by, named)
+    assert cut(event, "whoever", named) is None
+    assert for_coordinator(event) is None
+
+
+@pytest.mark.parametrize("type_", [type_ for type_ in OF_NOBODY if not TYPES[type_].READ_BY])
 def test_the_directory_is_everybodys(type_: str) -> None:
     event = event_of(type_)
     assert cut(event, "whoever", named) == cut(event, "le-trusquin", named) == for_coordinator(event)

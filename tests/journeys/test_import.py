@@ -64,6 +64,11 @@ def test_a_table_as_a_spreadsheet_saves_it_becomes_referrals_once(network: Netwo
     assert (again["done"], again["already_done"]) == (0, 3)
     assert [row["ref"] for row in again["items"]] == [row["ref"] for row in first["items"]]
 
+    named = [row["ref"] for row in first["items"]]
+    kept = [network["integra-plus"].done("GET", f"/audit?reference={ref}")["items"] for ref in named]
+    sent = [{line["call"] for line in lines if line["action"] == "sent"} for lines in kept]
+    assert [len(calls) for calls in sent] == [1, 1, 1] and len(set.union(*sent)) == 3, "each row is a call of its own"
+
 
 def test_what_a_row_is_refused_for_is_said_and_holds_up_no_other(network: Network) -> None:
     wrong = f"D{uuid.uuid4().hex[:6]};{ROW}"

@@ -10,7 +10,8 @@ import psutil
 from kafka import KafkaConsumer, TopicPartition
 
 from jalons.embedded.stack import Stack
-from schemas.topics import TOPICS
+from schemas.catalogue import TYPES
+from schemas.topics import DIRECTORY, TOPICS
 from tests.support.network import PROFILE, Network, eventually
 
 LOCAL_REF = "DOSSIER-"
@@ -133,8 +134,7 @@ def _logs(folder: Path) -> list[Path]:
 
 def _about_persons(network: Network, who: str) -> list[dict[str, Any]]:
     """What a partner may see of events that are not the directory's."""
-    directory = {"partner", "convention", "offer"}
-    return [event for event in _log(network, who) if event["type"].split(".")[1] not in directory]
+    return [event for event in _log(network, who) if TYPES[event["type"]].TOPIC != DIRECTORY]
 
 
 def _log(network: Network, who: str) -> list[dict[str, Any]]:

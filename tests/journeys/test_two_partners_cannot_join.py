@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from typing import Any, get_args
 
 from schemas import codes
+from schemas.catalogue import TYPES
+from schemas.topics import DIRECTORY
 from tests.support.network import Network, Partner, eventually, partner
 
 MINE = {"le-trusquin": "accueil@le-trusquin.example", "lire-et-ecrire": "accueil@lire-et-ecrire.example"}
@@ -62,7 +64,7 @@ def _given(network: Network, slug: str) -> dict[str, str]:
     found: dict[str, str] = {}
     for path in ("/referrals?box=received", "/trainings", "/placements", "/events?limit=1000"):
         for item in reader.done("GET", path)["items"]:
-            if item.get("type", "").split(".")[1:2] not in (["partner"], ["convention"], ["offer"]):
+            if "type" not in item or TYPES[item["type"]].TOPIC != DIRECTORY:
                 found |= dict(_values(item, path))
     for referral in reader.done("GET", "/referrals?box=received")["items"]:
         one = reader.call("GET", f"/referrals/{referral['ref']}")

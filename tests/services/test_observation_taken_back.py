@@ -151,7 +151,7 @@ def test_a_need_of_nobody_is_counted_and_is_on_nobodys_way(engine: Engine, api: 
     said = replace(Person().event("need.reported"), subject=str(uuid4()))
     apply(engine, [said])
     apply(engine, [said])
-    table = api.get("coordinator", "/counts", measure="needs_reported", by="partner,home")
+    table = api.get("le-trusquin", "/counts", measure="needs_reported", by="partner,home")
     assert [(cell["partner"], cell["home"], cell["n"]) for cell in table["cells"]] == [
         ("le-trusquin", "le-trusquin", 1)
     ]
