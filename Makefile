@@ -27,7 +27,7 @@ up: setup  ## run the hub in the foreground, its data in ./data
 	@$(BIN)/jalons up --data data $(ARGS)
 
 test: setup  ## every test, on real Kafka, PostgreSQL and SMTP
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup $(ARGS)
 
 check: setup  ## what CI checks before it tests: format, lint, types, borders, generated files
 	@$(BIN)/ruff format --check .

@@ -55,12 +55,12 @@ class Peers:
         except (httpx.HTTPError, ValueError, KeyError) as error:
             raise PeerAway(f"{service} did not answer: {type(error).__name__}") from error
 
-    def tell_what_waits(self, asked: UUID, partner: str, acts: list[dict[str, Any]]) -> None:
-        """Have notifications write to a partner what waits for it. Raises PeerAway."""
+    def tell_what_waits(self, asked: UUID, partner: str, acts: list[dict[str, Any]], more: bool) -> None:
+        """Have notifications write to a partner what waits for it. more: than is listed. Raises PeerAway."""
         try:
             self._http.post(
                 f"{self._settings.url('notifications')}/waiting",
-                json={"asked": str(asked), "partner": partner, "acts": acts},
+                json={"asked": str(asked), "partner": partner, "acts": acts, "more": more},
                 headers={"Authorization": f"Bearer {self._tokens.token()}"},
             ).raise_for_status()
         except httpx.HTTPError as error:

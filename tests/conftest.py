@@ -16,10 +16,23 @@ from jalons.embedded.stack import Servers, Stack
 from jalons.messaging import tables
 from tests.support.network import Network
 
+PORTS = 10_000 + os.getpid() % 800 * 10
+"""Ten ports of this process: two can test at once."""
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """How long the storm lasts; `make chaos` gives it minutes."""
     parser.addoption("--storm-seconds", type=int, default=15)
+
+
+_WITH_A_HUB = {"faults", "journeys"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Two groups, a worker each: what plays on whole hubs, and the rest. In each the order stays what it is."""
+    for item in items:
+        part = item.path.relative_to(Path(__file__).parent).parts[0]
+        item.add_marker(pytest.mark.xdist_group("hubs" if part in _WITH_A_HUB else "rest"))
 
 
 @pytest.fixture(scope="session")
@@ -60,8 +73,7 @@ def database(servers: Servers, schema: str) -> Iterator[Engine]:
 @pytest.fixture(scope="session")
 def stack(folder: Path) -> Iterator[Stack]:
     """A whole hub, shared by the tests that leave it standing."""
-    ports = 10_000 + os.getpid() % 800 * 10  # so that two checkouts can be tested at once
-    with Stack(folder / "hub", port_base=ports, allow_loopback_webhooks=True) as running:
+    with Stack(folder / "hub", port_base=PORTS, allow_loopback_webhooks=True) as running:
         yield running
 
 

@@ -83,6 +83,7 @@ class Letters:
         """All that waits for a partner, with the link by which each is answered. Raises NoAddress."""
         catalogue, acts = self._catalogues[language], (delivery.facts or {})["acts"]
         about: dict[str, Any] = {"network": self._network, "recipient": _one_line(recipient.name), "count": len(acts)}
+        about["more"] = (delivery.facts or {})["more"]
         frame = self._texts(catalogue, "frame", about | dict(_NOBODY))
         waiting = []
         for act in acts:

@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 
 from jalons.embedded.stack import Stack
+from tests.conftest import PORTS
 
 
 @pytest.fixture(scope="session")
 def moved(folder: Path) -> Iterator[Stack]:
     """A hub whose time may be moved. It goes forward only: journeys begin in the order of their names, each later than
     the one before ends."""
-    with Stack(folder / "moved", port_base=19501, test_clock=True) as running:
+    with Stack(folder / "moved", port_base=PORTS + 6, test_clock=True) as running:
         yield running

@@ -10,7 +10,7 @@ import httpx
 
 from jalons.clock import local_date, now
 from tests.support.calls import newest
-from tests.support.network import Network, eventually
+from tests.support.network import Network, eventually, partner
 from tests.support.pages import link_of, well_made
 
 TODAY = local_date(now()).isoformat()
@@ -117,24 +117,28 @@ def test_what_a_person_says_by_their_slip_is_told_to_the_referrer_and_changes_no
 
 
 def test_all_that_waits_is_mailed_again_to_the_mailbox_on_file_and_shown_nowhere(network: Network) -> None:
-    sent = [network["cpas-hotton"].refer("le-trusquin") for _ in range(2)]
-    network["le-trusquin"].done(
-        "POST", f"/referrals/{sent[1]['ref']}/decline", {"reason": "no_place", "declined_by": "provider"}
-    )
+    mailbox = "seul@en-chemin.example"
+    record = partner("training_operator", ["formation"], name="En chemin", mailbox=mailbox)
+    asked_of = network.join("en-chemin", record, ["partner"])
+    scope = [{"from": "cpas-hotton", "to": "en-chemin", "moments": ["formation"]}]
+    signed = network.convention() | {"parties": ["cpas-hotton", "en-chemin"], "scope": scope}
+    network.operator.done("POST", "/conventions", signed)
+    sent = [network["cpas-hotton"].refer("en-chemin") for _ in range(2)]
+    asked_of.done("POST", f"/referrals/{sent[1]['ref']}/decline", {"reason": "no_place", "declined_by": "provider"})
     address = f"{network.info['referrals']}/answer"
     form = well_made(network.http.get(address)).forms()
     assert form == {}, "it has no hidden input"
     before = len(network.mails())
-    asked = network.http.post(address, data={"mailbox": TRUSQUIN.upper()})
+    asked = network.http.post(address, data={"mailbox": mailbox.upper()})
     assert asked.status_code == 200
     shown = well_made(asked).text
-    assert sent[0]["ref"] not in shown and "Trusquin" not in shown
+    assert sent[0]["ref"] not in shown and "En chemin" not in shown
 
     def list_of() -> list[dict[str, Any]]:
         return [
             each
             for each in network.mails()
-            if each["to"] == TRUSQUIN and "attendue" in each["subject"] and "Voici tout" in each["text"]
+            if each["to"] == mailbox and "attendue" in each["subject"] and "Voici tout" in each["text"]
         ]
 
     mail = eventually(list_of)[0]
@@ -146,7 +150,7 @@ def test_all_that_waits_is_mailed_again_to_the_mailbox_on_file_and_shown_nowhere
     assert any(sent[0]["ref"] in each.text for each in pages)
     assert all(each in mail["html"] for each in links)
 
-    again = network.http.post(address, data={"mailbox": TRUSQUIN})
+    again = network.http.post(address, data={"mailbox": mailbox})
     nobody = network.http.post(address, data={"mailbox": "nobody@nowhere.example"})
     assert {again.text, nobody.text} == {asked.text}, "nothing tells who is in the network"
     assert len(list_of()) == 1, "once in ten minutes"

@@ -33,7 +33,9 @@ def _mails(network: Network, mailbox: str, reference: str) -> list[dict[str, Any
 
 def _events(who: Partner, *types: str) -> list[dict[str, Any]]:
     """What a partner may read of referrals' log, of these types, each of which must be there."""
-    items = who.done("GET", "/events?limit=1000")["items"]
+    items, after = [], 0
+    while (page := who.done("GET", f"/events?limit=1000&after={after}"))["next"] != after:
+        items, after = [*items, *page["items"]], page["next"]
     found = [[each for each in items if fnmatchcase(each["type"], type_)] for type_ in types]
     return [event for events in found for event in events] if all(found) else []
 

@@ -103,7 +103,7 @@ def test_each_reader_of_a_log_sees_only_its_own_cut(network: Network) -> None:
     assert operators in trusquin
     pathways = _about_persons(network, "home-hotton")
     employer = str(pathways)
-    assert {event["type"].split(".")[1] for event in pathways} <= {"placement", "consent", "beneficiary"}
+    assert {event["type"].split(".")[1] for event in pathways} <= {"placement", "referral", "consent", "beneficiary"}
     _absent(employer, ref, operators, employers, LOCAL_REF, *BANDS, *WHY, "causationid")
     assert all("partner" not in event and "subject" not in event for event in pathways)
     assert _about_persons(network, "forem-marche") == [], "a stranger"

@@ -272,3 +272,25 @@ def test_dates_are_said_as_in_french():
     assert spoken(date(2027, 2, 28), words) == "dimanche 28 février 2027"
     days = {spoken(date(2027, month, day), words) for month, day in product(range(1, 13), (1, 2, 28))}
     assert len(days) == 36
+
+
+@pytest.mark.parametrize(
+    ("count", "more", "subject", "what"),
+    [
+        (0, False, "Rien ne vous attend", "Rien n'attend de réponse de"),
+        (1, False, "Une réponse est attendue de vous", "Voici tout ce qui attend"),
+        (2, True, "2 réponses sont attendues de vous", "il y en a davantage"),
+    ],
+)
+def test_the_list_of_what_waits_says_whether_it_is_all(count, more, subject, what):
+    acts = [{"noun": "referral", "id": str(new_id()), "reference": f"R-7K4M-2Q{n}"} for n in range(count)]
+    given = {"role": "partner", "acts": acts, "more": more}
+    asked = new_id()
+    letter = Delivery(asked, asked, WAITING, "email", "le-trusquin", trial=False, correlation=asked, facts=given)
+    writer = Letters("Intégra Plus", "jalons@integra.example", "https://hub.example", AnswerLinks(SECRET))
+    message = _write(letter, writer, _partner("le-trusquin"))
+    said = everything(message)
+    assert message["Subject"] == subject
+    assert what in said and "None" not in said
+    assert all(act["reference"] in said for act in acts)
+    assert message.get_body(("plain",)).get_content().count("https://hub.example/answer/") == count

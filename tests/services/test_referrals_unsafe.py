@@ -34,7 +34,7 @@ FREE_TEXTS: list[tuple[str, str, Any]] = [
     ("POST", "/beneficiaries", {"profile": PROFILE | {"obstacles": [NATIONAL_NUMBER]}}),
     (
         "POST",
-        f"/beneficiaries/{uuid.uuid4()}/consents",
+        f"/beneficiaries/{uuid.UUID(int=0)}/consents",
         {"partners": ["le-trusquin"], "purposes": ["referral"], "channel": "oral", "evidence_ref": NATIONAL_NUMBER},
     ),
     ("POST", "/referrals", sheet(agreement={"channel": "oral", "evidence_ref": NATIONAL_NUMBER})),

@@ -33,13 +33,14 @@ class Act(BaseModel):
 
 
 class Asked(BaseModel):
-    """What waits for a partner. asked: of the asking, told again it is written once."""
+    """What waits for a partner. asked: of the asking, told again it is written once. more: than is listed."""
 
     model_config = ConfigDict(extra="forbid")
 
     asked: UUID
     partner: Slug
     acts: Annotated[list[Act], Field(max_length=200)]
+    more: bool = False
 
 
 def waiting_routes(engine: Engine, now: Callable[[], datetime]) -> APIRouter:
@@ -57,7 +58,7 @@ def waiting_routes(engine: Engine, now: Callable[[], datetime]) -> APIRouter:
             contact=body.partner,
             trial=False,
             correlation=body.asked,
-            facts={"role": "partner", "acts": [each.model_dump(mode="json") for each in body.acts]},
+            facts={"role": "partner", "acts": [each.model_dump(mode="json") for each in body.acts], "more": body.more},
         )
         transact(engine, lambda conn: store.add(conn, [letter], now()))
 

@@ -24,8 +24,10 @@ from services.referrals.pages.render import Pages
 from services.referrals.pages.words import Words, chosen
 from services.referrals.store import waiting
 
-Tell = Callable[[UUID, str, list[dict[str, Any]]], None]
-"""Has a partner told what waits for it: the asking's id, the partner, `noun`, `id` and `reference` of each.
+Acts = list[dict[str, Any]]
+Tell = Callable[[UUID, str, Acts, bool], None]
+"""Has a partner told what waits for it: the asking's id, the partner, `noun`, `id` and `reference` of each, and
+whether there is more.
 
 Raises PeerAway."""
 
@@ -53,9 +55,9 @@ class Waiting:
             return self.ask(words, 429, "waiting.too_many")
         self._asked.count(whose)
         try:
-            for partner, acts in transact(self._edge.ground.engine, lambda conn: _found(conn, mailbox)):
+            for partner, acts, more in transact(self._edge.ground.engine, lambda conn: _found(conn, mailbox)):
                 if not self._told.spent(partner):
-                    self._tell(new_id(), partner, acts)
+                    self._tell(new_id(), partner, acts, more)
                     self._told.count(partner)
         except (PeerAway, Busy):
             return self.ask(words, 503, "errors.unavailable")
@@ -63,8 +65,8 @@ class Waiting:
         return self._pages.page("closed", words, heading=heading, sentences=sentences, again=False)
 
 
-def _found(conn: Connection, mailbox: str) -> list[tuple[str, list[dict[str, Any]]]]:
-    return [(partner, waiting.waiting_for(conn, partner)) for partner in waiting.partners_at(conn, mailbox)]
+def _found(conn: Connection, mailbox: str) -> list[tuple[str, Acts, bool]]:
+    return [(partner, *waiting.waiting_for(conn, partner)) for partner in waiting.partners_at(conn, mailbox)]
 
 
 def routes(edge: Edge, pages: Pages, tell: Tell) -> APIRouter:

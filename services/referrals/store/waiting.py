@@ -41,11 +41,11 @@ def partners_at(conn: Connection, mailbox: str) -> list[str]:
     return [row.slug for row in rows]
 
 
-def waiting_for(conn: Connection, partner: str) -> list[dict[str, Any]]:
-    """`noun`, `id` and `reference` of what is open to a partner by its role, oldest first, MOST of them."""
+def waiting_for(conn: Connection, partner: str) -> tuple[list[dict[str, Any]], bool]:
+    """`noun`, `id` and `reference` of what is open to a partner by its role, oldest first; whether there is more."""
     found = [each for role in ROLES for each in _of(conn, partner, *role)]
     once = {each["id"]: each for each in sorted(found, key=lambda each: str(each["id"]))}
-    return list(once.values())[:MOST]
+    return list(once.values())[:MOST], len(once) > MOST
 
 
 def _of(conn: Connection, partner: str, noun: str, role: str, statuses: Sequence[str]) -> Iterator[dict[str, Any]]:
@@ -53,7 +53,7 @@ def _of(conn: Connection, partner: str, noun: str, role: str, statuses: Sequence
         conn,
         f"SELECT id, reference FROM {noun}s WHERE {role} = %s AND status = ANY(%s)"
         " AND facts->>'erased' IS NULL ORDER BY id LIMIT %s",
-        (partner, list(statuses), MOST),
+        (partner, list(statuses), MOST + 1),
     )
     for row in rows:
         yield {"noun": noun, "id": str(row.id), "reference": row.reference}
