@@ -66,13 +66,15 @@ def test_what_the_home_partner_says_of_its_person_is_not_the_receivers(apps: App
     assert operator.done("GET", f"/needs?beneficiary={alias}") == {"items": []}
 
 
-def test_a_need_of_nobody_is_everybodys_and_names_nobody(apps: Apps) -> None:
+def test_a_need_of_nobody_is_who_said_its_and_names_nobody(apps: Apps) -> None:
     operator, other = apps.network["le-trusquin"], apps.network["cpas-erezee"]
     need = operator.done("POST", "/needs", NEED | {"domain": "logement", "source": "partner"})
     assert "beneficiary" not in need
     assert (need["met_by_offer"], "offer" in need) == (False, False), "the directory says nothing of housing"
-    assert other.done("GET", f"/needs/{need['need_id']}") == need
-    assert need in other.done("GET", "/needs")["items"]
+    assert operator.done("GET", f"/needs/{need['need_id']}") == need
+    assert need in operator.done("GET", "/needs")["items"]
+    refused(other.call("GET", f"/needs/{need['need_id']}"), 404, "not_found")
+    assert need not in other.done("GET", "/needs")["items"], "one need of a small commune may tell of one person"
     [event] = said(apps, need["need_id"])
     assert isinstance(event.data, ReportedV1)
     assert (event.data.domain, event.sealed) == ("logement", None)

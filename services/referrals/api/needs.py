@@ -5,22 +5,19 @@ from __future__ import annotations
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Depends
 from fastapi.responses import JSONResponse
 from pydantic import Field, StrictBool
-from sqlalchemy import Connection
 
 from schemas import codes
-from services.referrals import refusals
 from services.referrals.api.bodies import Commune, Dated
-from services.referrals.api.edge import Answer, Edge, call, partner_of
-from services.referrals.api.paging import NEWEST, Limit, paged
+from services.referrals.api.edge import Answer, Edge, call
+from services.referrals.api.statements import reading_routes
 from services.referrals.commands import needs as commands
 from services.referrals.domain.needs import Need
-from services.referrals.store import needs, persons
+from services.referrals.store.statements import NEEDS
 from services.referrals.work import Call
 
-Partner = Annotated[Call, Depends(call("partner"))]
 PartnerCreates = Annotated[Call, Depends(call("partner", keyed=True))]
 
 
@@ -64,34 +61,5 @@ def routes(edge: Edge) -> APIRouter:
             caller, lambda work: Answer(shown(commands.express(work, body.model_dump()), work.call.partner), 201)
         )
 
-    @router.get("/needs", summary="What you said, what was said of your persons, and what is needed in communes")
-    def listed(
-        caller: Partner,
-        beneficiary: Annotated[UUID | None, Query(description="of this person only")] = None,
-        cursor: UUID | None = None,
-        limit: Limit = 50,
-    ) -> JSONResponse:
-        partner = partner_of(caller.principal)
-
-        def page(conn: Connection) -> Answer:
-            ref = persons.ref_of(conn, beneficiary, partner) if beneficiary else None
-            if beneficiary and ref is None:
-                raise refusals.not_found("beneficiary")
-            found = needs.page(conn, partner, ref, cursor or NEWEST, limit)
-            return paged([shown(each, partner) for each in found], limit, lambda row: str(row["need_id"]))
-
-        return edge.read(page, caller)
-
-    @router.get("/needs/{need_id}", summary="One of them")
-    def one(need_id: UUID, caller: Partner) -> JSONResponse:
-        partner = partner_of(caller.principal)
-
-        def found(conn: Connection) -> Answer:
-            need = needs.find(conn, need_id, partner)
-            if need is None:
-                raise refusals.not_found("need")
-            return Answer(shown(need, partner))
-
-        return edge.read(found, caller)
-
+    reading_routes(router, edge, NEEDS, shown)
     return router

@@ -11,9 +11,9 @@ from services.referrals import refusals
 from services.referrals.commands.persons import active_partners, known
 from services.referrals.domain.activities import Activity, accompaniment, created, goes_on
 from services.referrals.domain.acts import Training
-from services.referrals.store import activities
 from services.referrals.store.acts import TRAININGS
 from services.referrals.store.persons import Person
+from services.referrals.store.statements import ACTIVITIES
 from services.referrals.work import Work
 
 
@@ -37,7 +37,7 @@ def create(work: Work, given: Mapping[str, Any]) -> Activity:
     )
     event, sealed = created(activity, came_from)
     work.say(person.ref, event, sealed, given.get("happened_on") or given["on"])
-    activities.add(work.conn, activity, work.call.now)
+    ACTIVITIES.add(work.conn, activity, work.call.now)
     return activity
 
 

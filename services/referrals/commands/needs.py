@@ -14,8 +14,9 @@ from services.referrals.commands.persons import active_partners, known
 from services.referrals.domain.acts import Act, Decided
 from services.referrals.domain.communes import distances
 from services.referrals.domain.needs import Need, expressed, is_unmet, meeting, unmet
-from services.referrals.store import directory, needs, persons
+from services.referrals.store import directory, persons
 from services.referrals.store.directory import Wanted
+from services.referrals.store.statements import NEEDS
 from services.referrals.work import Work
 
 
@@ -40,7 +41,7 @@ def express(work: Work, given: Mapping[str, Any]) -> Need:
     )
     event, sealed = expressed(need)
     work.say(need.ref or need.need_id, event, sealed, given.get("happened_on"))
-    needs.add(work.conn, need, work.call.now)
+    NEEDS.add(work.conn, need, work.call.now)
     return need
 
 

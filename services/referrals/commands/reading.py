@@ -50,11 +50,7 @@ def as_would_be_seen(conn: Connection, state: S, partner: str, now: datetime) ->
 
 
 def _decided(conn: Connection, states: Sequence[S], partner: str, now: datetime) -> tuple[list[S], list[Disclosure]]:
-    received = [
-        s
-        for s in states
-        if isinstance(s, Referral) and s.status not in LEFT and _receives(s, partner) and s.facts.get("disclosed")
-    ]
+    received = [s for s in states if isinstance(s, Referral) and _shows_a_profile(s, partner)]
     if not received:
         return list(states), []
     grounds = _grounds(conn, partner, {each.ref for each in received}, local_date(now))
