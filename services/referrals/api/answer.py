@@ -23,7 +23,6 @@ from jalons.database import Busy
 from jalons.privacy.links import AnswerLinks, Named
 from jalons.problems import Problem
 from schemas.codes import Language
-from services.referrals import refusals
 from services.referrals.api.acts import ACTIONS, seen
 from services.referrals.api.edge import Answer, Edge
 from services.referrals.api.formdata import BODY, Form, by_page, new_key, sent_form
@@ -116,36 +115,30 @@ class Answers:
     def _visit(self, token: str) -> Visit | None:
         """The act and partner of a link; None whatever is wrong with it."""
         named = self._links.read(token)
-        found: list[tuple[Act, dict[str, Any], dict[str, str]]] = []
         if named is None:
             return None
         caller = by_page(CLIENT, named.partner)
 
-        def look(conn: Connection) -> Answer:
+        def look(conn: Connection) -> Visit | None:
             state = STORES[named.noun].find(conn, named.id)
             if state is None or not state.party(named.partner):
-                raise refusals.not_found(named.noun)
-            answer = seen(conn, state, caller, self._edge)
-            slugs = {str(answer.body[name]) for name in sheet.PARTNERS & answer.body.keys()}
+                return None
+            body = seen(conn, state, caller, self._edge).body
+            slugs = {str(body[name]) for name in sheet.PARTNERS & body.keys()}
             rows = directory.partners_of(conn, {*slugs, *state.parties().values()})
-            offer = directory.offer(conn, answer.body["offer"]) if answer.body.get("offer") else None
-            found.append((state, rows, {offer["offer"]: offer["title"]} if offer else {}))
-            return answer
+            offer = directory.offer(conn, body["offer"]) if body.get("offer") else None
+            if rows[named.partner]["status"] == "left":
+                return None
+            other = next((p for p in state.parties().values() if p != named.partner), named.partner)
+            told = other in {body.get(name) for name in sheet.PARTNERS}
+            contact = {"name": rows[other]["name"] if told else None} | {
+                name: rows[other][name] for name in ("phone", "phone_hours")
+            }
+            names = {slug: row["name"] for slug, row in rows.items()}
+            offers = {offer["offer"]: offer["title"]} if offer else {}
+            return Visit(named, caller, state, body, rows[named.partner], contact, sheet.Directory(names, offers))
 
-        try:
-            body = json.loads(bytes(self._edge.read(look, caller).body))
-        except Problem:
-            return None
-        state, rows, offers = found[-1]
-        if rows[named.partner]["status"] == "left":
-            return None
-        other = next((p for p in state.parties().values() if p != named.partner), named.partner)
-        told = other in {body.get(name) for name in sheet.PARTNERS}
-        contact = {"name": rows[other]["name"] if told else None} | {
-            name: rows[other][name] for name in ("phone", "phone_hours")
-        }
-        names = {slug: row["name"] for slug, row in rows.items()}
-        return Visit(named, caller, state, body, rows[named.partner], contact, sheet.Directory(names, offers))
+        return self._edge.look(look, caller)
 
     @staticmethod
     def _open(visit: Visit) -> list[str]:

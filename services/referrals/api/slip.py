@@ -6,7 +6,6 @@ holds the code may read and say, so no session and no cookie exist that another 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Annotated, Any, get_args
 from uuid import UUID
@@ -60,9 +59,8 @@ class Slips:
     def printed(self, caller: Call, named: UUID | str, asked: str | None, accepted: str | None) -> HTMLResponse:
         """The slip of a referral, for its referrer or the person's home partner. Raises Problem 404."""
         partner = partner_of(caller.principal)
-        found: list[tuple[Referral, dict[str, Any], dict[str, Any] | None]] = []
 
-        def look(conn: Connection) -> Answer:
+        def look(conn: Connection) -> tuple[Referral, dict[str, Any], dict[str, Any] | None, dict[str, Any]]:
             referral = REFERRALS.find(conn, named)
             mine = referral is not None and partner in (referral.referrer, referral.home)
             if referral is None or not mine or referral.facts.get("erased"):
@@ -71,12 +69,10 @@ class Slips:
             slips.keep(conn, code_hash(code) or b"", referral.id, caller.now)
             rows = directory.partners_of(conn, {partner, referral.referrer, referral.recipient})
             offer = directory.offer(conn, referral.offer) if referral.offer else None
-            found.append((referral, rows, offer))
             there = as_would_be_seen(conn, referral, referral.recipient, caller.now)
-            return Answer(sheet(there, referral.recipient, referral.ref, caller.today))
+            return referral, rows, offer, sheet(there, referral.recipient, referral.ref, caller.today)
 
-        shared = json.loads(bytes(self._edge.read(look, caller).body))
-        referral, rows, offer = found[-1]
+        referral, rows, offer, shared = self._edge.look(look, caller)
         words = chosen(asked, rows[partner]["language"], accepted)
         recipient, referrer = rows[referral.recipient], rows[referral.referrer]
         return self._pages.page(
@@ -144,19 +140,16 @@ class Slips:
             return self._refused(words, _NO_MORE)
         hashed = code_hash(code)
 
-        found: list[Referral] = []
-
-        def look(conn: Connection) -> Answer:
+        def look(conn: Connection) -> Referral | None:
             referral_id = slips.referral_of(conn, hashed) if hashed else None
             referral = REFERRALS.find(conn, referral_id) if referral_id else None
-            found[:] = [referral] if referral and not referral.facts.get("erased") else []
-            return Answer({})
+            return referral if referral and not referral.facts.get("erased") else None
 
-        self._edge.read(look, by_page(CLIENT, None))
-        if not found:
+        found = self._edge.look(look, by_page(CLIENT, None))
+        if found is None:
             self._wrong_codes.count(whose)
             return self._refused(words, 404)
-        return found[0]
+        return found
 
     def _refused(self, words: Words, status: int) -> HTMLResponse:
         sentence = words.text("code.too_many" if status == _NO_MORE else "code.wrong")

@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from services.referrals import refusals
 from services.referrals.api.answer import Asked
-from services.referrals.api.edge import Answer, Edge, call, partner_of
+from services.referrals.api.edge import Edge, call, partner_of
 from services.referrals.domain.acts import Act
 from services.referrals.pages.render import Pages
 from services.referrals.pages.sheet import PARTNERS, Directory
@@ -33,9 +33,8 @@ def routes(edge: Edge, pages: Pages) -> APIRouter:
     )
     def way(beneficiary: UUID, caller: Home, request: Request, language: Asked = None) -> HTMLResponse:
         home = partner_of(caller.principal)
-        found: list[tuple[list[Act], dict[str, Any]]] = []
 
-        def look(conn: Connection) -> Answer:
+        def look(conn: Connection) -> tuple[list[Act], dict[str, Any]]:
             person = persons.find(conn, beneficiary, home)
             if person is None or person.home != home:
                 raise refusals.not_found("beneficiary")
@@ -45,11 +44,9 @@ def routes(edge: Edge, pages: Pages) -> APIRouter:
                 for act in store.of_person(conn, person.ref, lock=False)
             ]
             named = {slug for act in acts for role, slug in act.parties().items() if role in PARTNERS}
-            found.append((acts, directory.partners_of(conn, {home, *named})))
-            return Answer({})
+            return acts, directory.partners_of(conn, {home, *named})
 
-        edge.read(look, caller)
-        acts, rows = found[-1]
+        acts, rows = edge.look(look, caller)
         words = chosen(language, rows[home]["language"], request.headers.get("accept-language"))
         names = Directory({slug: row["name"] for slug, row in rows.items()}, {})
         return pages.page(
