@@ -11,7 +11,7 @@ import pytest
 from schemas import codes
 from services.referrals.api import acts, bodies
 from services.referrals.domain import lifecycle
-from services.referrals.pages import forms, sheet
+from services.referrals.pages import forms, in_words
 from services.referrals.pages.words import LANGUAGES, words
 
 TABLES = {"referral": lifecycle.REFERRAL, "training": lifecycle.TRAINING, "placement": lifecycle.PLACEMENT}
@@ -43,7 +43,7 @@ def test_every_text_is_there_in_each_language_with_the_same_places(language: str
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_every_code_of_a_list_that_is_shown_has_a_word(language: str) -> None:
     said = words(language).texts["codes"]
-    for name in {*sheet.LISTS.values(), *sheet.PROFILE.values(), "Said"} - {"Status", "Nis"}:
+    for name in {*in_words.LISTS.values(), *in_words.PROFILE.values(), "Said"} - {"Status", "Nis"}:
         known = set(said[name]) | (set(said["Obstacle"]) if name == "ReferralReason" else set())
         assert known == {str(code) for code in get_args(getattr(codes, name))}, name
 
@@ -60,8 +60,8 @@ def test_every_field_that_get_may_show_is_said_or_is_for_systems() -> None:
     made = (bodies.ReferralBody, bodies.TrainingBody, bodies.PlacementBody)
     given = [form for nouns in acts.ACTIONS.values() for form in nouns.values()]
     shown = {name for form in (*made, *given) for name in form.model_fields} - {"person", "agreement", "happened_on"}
-    shown |= sheet.DATES | sheet.PARTNERS
-    assert shown <= set(words("fr").texts["fields"]) | sheet.UNSAID
+    shown |= in_words.DATES | in_words.PARTNERS
+    assert shown <= set(words("fr").texts["fields"]) | in_words.UNSAID
 
 
 @pytest.mark.parametrize("noun", TABLES)

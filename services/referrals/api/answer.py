@@ -28,7 +28,7 @@ from services.referrals.api.edge import Answer, Edge
 from services.referrals.api.formdata import BODY, Form, by_page, new_key, sent_form
 from services.referrals.commands import acts as commands
 from services.referrals.domain.acts import Act, is_over, must_give, open_to
-from services.referrals.pages import forms, sheet
+from services.referrals.pages import forms, in_words
 from services.referrals.pages.render import Pages
 from services.referrals.pages.words import Words, chosen
 from services.referrals.store import directory
@@ -66,7 +66,7 @@ class Visit:
     body: Mapping[str, Any]
     partner: Mapping[str, Any]
     contact: Mapping[str, Any]
-    directory: sheet.Directory
+    directory: in_words.Directory
 
     @property
     def over(self) -> bool:
@@ -124,19 +124,19 @@ class Answers:
             if state is None or not state.party(named.partner):
                 return None
             body = seen(conn, state, caller, self._edge).body
-            slugs = {str(body[name]) for name in sheet.PARTNERS & body.keys()}
+            slugs = {str(body[name]) for name in in_words.PARTNERS & body.keys()}
             rows = directory.partners_of(conn, {*slugs, *state.parties().values()})
             offer = directory.offer(conn, body["offer"]) if body.get("offer") else None
             if rows[named.partner]["status"] == "left":
                 return None
             other = next((p for p in state.parties().values() if p != named.partner), named.partner)
-            told = other in {body.get(name) for name in sheet.PARTNERS}
+            told = other in {body.get(name) for name in in_words.PARTNERS}
             contact = {"name": rows[other]["name"] if told else None} | {
                 name: rows[other][name] for name in ("phone", "phone_hours")
             }
             names = {slug: row["name"] for slug, row in rows.items()}
             offers = {offer["offer"]: offer["title"]} if offer else {}
-            return Visit(named, caller, state, body, rows[named.partner], contact, sheet.Directory(names, offers))
+            return Visit(named, caller, state, body, rows[named.partner], contact, in_words.Directory(names, offers))
 
         return self._edge.look(look, caller)
 
@@ -209,8 +209,8 @@ class Answers:
             tried=tried,
             version=visit.state.version,
             key=form.key if form and form.key and problem != "other" else new_key(),
-            facts=sheet.facts(noun, visit.body, words, visit.directory),
-            profile=sheet.profile(visit.body.get("disclosed") or {}, words),
+            facts=in_words.facts(noun, visit.body, words, visit.directory),
+            profile=in_words.profile(visit.body.get("disclosed") or {}, words),
         )
 
     def _done(
@@ -220,7 +220,7 @@ class Answers:
         for name in forms.KINDS:
             if given.get(name) is not None:
                 kept = f"{action}_reason" if name == "reason" else name
-                said = sheet.said(visit.named.noun, kept, recorded.get(kept, given[name]), words, visit.directory)
+                said = in_words.said(visit.named.noun, kept, recorded.get(kept, given[name]), words, visit.directory)
                 rows.append((words.field(name), said))
         over = not set(recorded["actions"]) - {"reopen", "void"}
         context = self._common(visit, words) | {"now": words.code("Status", recorded["status"])}

@@ -29,7 +29,7 @@ from services.referrals.api.tries import Tries, caller_address
 from services.referrals.commands import slips as commands
 from services.referrals.commands.reading import as_would_be_seen
 from services.referrals.domain.acts import Referral
-from services.referrals.pages import sheet as words_of
+from services.referrals.pages import in_words
 from services.referrals.pages.render import HEADERS, Pages
 from services.referrals.pages.words import Words, chosen
 from services.referrals.store import directory, slips
@@ -220,5 +220,5 @@ def _shared(body: Mapping[str, Any], words: Words) -> list[str]:
         for name, codes in lists.items()
         if body.get(name)
     ]
-    bands = words_of.profile(body.get("disclosed") or {}, words)
+    bands = in_words.profile(body.get("disclosed") or {}, words)
     return lines + [words.text("slip.shared_band", label=label, said=said) for label, said in bands]

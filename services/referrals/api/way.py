@@ -13,8 +13,8 @@ from services.referrals import refusals
 from services.referrals.api.answer import Asked
 from services.referrals.api.edge import Edge, call, partner_of
 from services.referrals.domain.acts import Act
+from services.referrals.pages.in_words import PARTNERS, Directory
 from services.referrals.pages.render import Pages
-from services.referrals.pages.sheet import PARTNERS, Directory
 from services.referrals.pages.way import steps
 from services.referrals.pages.words import chosen
 from services.referrals.store import directory, persons

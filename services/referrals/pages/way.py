@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from services.referrals.domain.acts import Act, Placement, Referral, Training
-from services.referrals.pages import sheet
-from services.referrals.pages.sheet import Directory, Row
+from services.referrals.pages import in_words
+from services.referrals.pages.in_words import Directory, Row
 from services.referrals.pages.words import Words
 
 _TOLD = ("first_contact_on", "place", "planned_start", "planned_end", "started_on", "ended_on", "hours_done", "outcome")
@@ -50,7 +50,7 @@ def _step(act: Act, words: Words, directory: Directory) -> Step:
         heading=words.text("way.heading", what=f"{what[:1].upper()}{what[1:]}", partner=directory.partners.get(at, at)),
         sense=words.text("way.sense", **_sense(act.facts, words)),
         now=words.text("way.since", status=status, date=words.day(since)) if since else status,
-        facts=[(words.field(name), sheet.said(noun, name, act.facts[name], words, directory)) for name in facts],
+        facts=[(words.field(name), in_words.said(noun, name, act.facts[name], words, directory)) for name in facts],
     )
 
 
