@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from itertools import groupby
 from operator import itemgetter
@@ -89,11 +89,12 @@ class Work:
     rows: Inserts = field(default_factory=Inserts)
     said: list[Draft] = field(default_factory=list)
     known: dict[str, Person] = field(default_factory=dict)
-    dossiers: dict[str, UUID | None] = field(default_factory=dict)
+    dossiers: dict[tuple[str, str], UUID | None] = field(default_factory=dict)
     standing: dict[UUID, list[Consent]] = field(default_factory=dict)
     last: dict[str, int] = field(default_factory=dict)
     looked: dict[Any, Any] = field(default_factory=dict)
     offers: dict[str, bool] = field(default_factory=dict)
+    calls: dict[UUID, Call] = field(default_factory=dict)
 
     def say(
         self,
@@ -113,6 +114,7 @@ class Work:
         time = happened(happened_on, self.call.now)
         draft = Draft(str(subject), data, time, by or self.call.partner, follows, sealed)
         self.said.append(draft)
+        self.calls[self.call.id] = self.call
         return draft.id
 
     def look(self, find: Callable[..., T], *asked: Hashable) -> T:
@@ -164,7 +166,8 @@ class Work:
         written = {line.ref for _, line in lines}
         lines += [(self.call.id, line) for line in seen if line.ref not in written]
         for call, its in groupby(lines, key=itemgetter(0)):
-            self.audit.gather(self.rows, replace(self.call.caller, call=call), [line for _, line in its])
+            caller = self.calls.get(call, self.call).caller
+            self.audit.gather(self.rows, caller, [line for _, line in its])
         self.write()
 
     def _settle(self, name: str) -> None:

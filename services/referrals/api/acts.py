@@ -17,7 +17,8 @@ from services.referrals.api.bodies import Dated
 from services.referrals.api.edge import Answer, Edge, call, partner_of
 from services.referrals.api.late import late_ones
 from services.referrals.api.paging import NEWEST, Limit, paged
-from services.referrals.api.sheets import ID, is_employer, sheet
+from services.referrals.api.sheets import ID, is_employer, made, sheet
+from services.referrals.api.together import Together
 from services.referrals.commands import acts as commands
 from services.referrals.commands import rerouting
 from services.referrals.commands.reading import as_seen
@@ -76,10 +77,11 @@ _COORDINATORS = frozenset(row.action for row in REFERRAL if "coordinator" in row
 def routes(edge: Edge) -> APIRouter:
     """The three life cycles' routes."""
     router = APIRouter()
+    together = Together(edge)
 
     @router.post("/referrals", summary="Refer a person", status_code=201, tags=["referrals"])
-    def send(body: bodies.ReferralBody, caller: PartnerCreates) -> JSONResponse:
-        return edge(caller, lambda work: _made(work, commands.send_referral(work, body.model_dump())))
+    async def send(body: bodies.ReferralBody, caller: PartnerCreates) -> JSONResponse:
+        return await together(caller, body.model_dump())
 
     @router.get("/referrals", summary="Your referrals, newest first; late ones (coordinator)", tags=["referrals"])
     def list_referrals(
@@ -99,7 +101,7 @@ def routes(edge: Edge) -> APIRouter:
 
     @router.post("/trainings", summary="Plan a training", status_code=201, tags=["trainings"])
     def enrol(body: bodies.TrainingBody, caller: PartnerCreates) -> JSONResponse:
-        return edge(caller, lambda work: _made(work, commands.enrol(work, body.model_dump())))
+        return edge(caller, lambda work: made(work, commands.enrol(work, body.model_dump())))
 
     @router.get("/trainings", summary="Your trainings, newest first", tags=["trainings"])
     def list_trainings(
@@ -113,7 +115,7 @@ def routes(edge: Edge) -> APIRouter:
 
     @router.post("/placements", summary="Propose a placement", status_code=201, tags=["placements"])
     def propose(body: bodies.PlacementBody, caller: PartnerCreates) -> JSONResponse:
-        return edge(caller, lambda work: _made(work, commands.propose(work, body.model_dump())))
+        return edge(caller, lambda work: made(work, commands.propose(work, body.model_dump())))
 
     @router.get("/placements", summary="Your placements, newest first", tags=["placements"])
     def list_placements(
@@ -160,7 +162,7 @@ def _action_route(router: APIRouter, edge: Edge, noun: str, store: Acts[Any], ac
                 state: Act = _OWN_COMMAND[action](work, act_named(id, noun), given)
             else:
                 state = commands.step(work, store, act_named(id, noun), action, given)
-            answer = _made(work, state) if creates else seen(work.conn, state, caller, edge)
+            answer = made(work, state) if creates else seen(work.conn, state, caller, edge)
             answer.body.update(_instead(work.conn, state, caller))
             return answer
 
@@ -209,11 +211,6 @@ def act_named(text: str, noun: str) -> UUID | str:
         if reference is None:
             raise refusals.not_found(noun.removesuffix("s")) from None
         return reference
-
-
-def _made(work: Work, state: Act) -> Answer:
-    named = work.named_for(work.call.partner, state.ref, state.home)
-    return Answer(sheet(state, work.call.partner, named, work.call.today), 201, version=state.version)
 
 
 def seen(conn: Connection, state: Act, caller: Call, edge: Edge) -> Answer:

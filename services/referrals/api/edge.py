@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, TypeVar
@@ -25,7 +25,7 @@ from jalons.wiring import Ground
 from services.referrals.keyring import PersonKeys
 from services.referrals.refusals import REFUSALS
 from services.referrals.store import idempotency
-from services.referrals.store.idempotency import OtherRequest, StillRunning, Stored
+from services.referrals.store.idempotency import Once, OtherRequest, StillRunning, Stored
 from services.referrals.work import Call, Work
 
 T = TypeVar("T")
@@ -79,6 +79,24 @@ def call(*scopes: str, keyed: bool = False) -> Callable[[Request], Awaitable[Cal
     return demanding(known, Demand(scopes, keyed))
 
 
+Command = Callable[[Work], Answer]
+Prepare = Callable[[Work], None]
+"""Asks at once for what several commands will need."""
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What is answered for a call: as it is kept, with what is shown once only."""
+
+    stored: Stored
+    secret: dict[str, Any] = field(default_factory=dict)
+    version: int | None = None
+
+
+class Apart(Exception):
+    """One of several calls is a repeat: each is to be taken on by itself."""
+
+
 @dataclass(frozen=True)
 class Edge:
     """Runs commands. A repeat of a key gets the stored answer; another request under it is refused."""
@@ -86,10 +104,17 @@ class Edge:
     ground: Ground
     keys: PersonKeys
 
-    def __call__(self, call: Call, command: Callable[[Work], Answer]) -> JSONResponse:
+    def __call__(self, call: Call, command: Command) -> JSONResponse:
         """One transaction. Raises Problem, with nothing written."""
+        return self.together([(call, command)])[0]
+
+    def together(self, asked: Sequence[tuple[Call, Command]], prepare: Prepare | None = None) -> list[JSONResponse]:
+        """Several calls in one transaction, answered in their order. prepare: told the calls that are to be done.
+
+        asked: each key once. Raises Problem if one of them is refused, with nothing written of any.
+        """
         try:
-            stored, secret, version = transact(self.ground.engine, lambda conn: self._run(conn, call, command))
+            done = transact(self.ground.engine, lambda conn: self._run(conn, asked, prepare))
         except tuple(REFUSALS) as error:
             raise REFUSALS[type(error)](error) from None
         except StillRunning:
@@ -103,10 +128,7 @@ class Edge:
                 "This Idempotency-Key was used for another request.",
                 "Use a new key for a new thing; repeat a call with exactly the same body.",
             ) from None
-        headers = {"Jalons-Call": str(stored.call_id)}
-        if version is not None:
-            headers["ETag"] = f'"{version}"'
-        return JSONResponse({**stored.answer, **secret}, stored.status, headers)
+        return [_answered(each) for each in done]
 
     def read(self, read: Callable[[Connection], Answer], by: Call | None = None) -> JSONResponse:
         """A read of one moment as an answer; see `look`."""
@@ -131,24 +153,41 @@ class Edge:
 
         return transact(self.ground.engine, read_and_noted)
 
-    def _run(
-        self, conn: Connection, call: Call, command: Callable[[Work], Answer]
-    ) -> tuple[Stored, dict[str, Any], int | None]:
-        client = call.principal.client_id
-        if call.key:
-            stored = idempotency.begin(conn, client, call.key, call.request)
-            if stored is not None:
-                return stored, {}, stored.answer.get("version")
-        work = Work(conn, call, self.ground.outbox, self.keys, self.ground.alias, self.ground.audit)
+    def _run(self, conn: Connection, asked: Sequence[tuple[Call, Command]], prepare: Prepare | None) -> list[Done]:
+        keyed = {call.id: Once(call.principal.client_id, call.key, call.request) for call, _ in asked if call.key}
+        kept = dict(zip(keyed, idempotency.begin(conn, list(keyed.values())), strict=True)) if keyed else {}
+        if prepare and any(kept.values()):
+            raise Apart
+        work = Work(conn, asked[0][0], self.ground.outbox, self.keys, self.ground.alias, self.ground.audit)
+        done = []
         with audit.noting(conn) as seen:
-            answer = command(work)
-        stored = Stored(answer.status, call.id, _plain(answer.body))
-        if call.key:
-            marked = stored.answer | ({"secret_already_shown": True} if answer.secret else {})
-            kept = Stored(stored.status, call.id, marked)
-            idempotency.keep(work.rows, client, call.key, call.request, kept, call.now)
+            if prepare:
+                prepare(work)
+            for call, command in asked:
+                stored = kept.get(call.id)
+                if stored is None:
+                    work.call = call
+                    done.append(_done(work, command(work), keyed.get(call.id)))
+                else:
+                    done.append(Done(stored, version=stored.answer.get("version")))
         work.append(seen)
-        return stored, answer.secret, answer.version
+        return done
+
+
+def _done(work: Work, answer: Answer, once: Once | None) -> Done:
+    """What a command came to, kept with its key if it has one."""
+    stored = Stored(answer.status, work.call.id, _plain(answer.body))
+    if once:
+        marked = stored.answer | ({"secret_already_shown": True} if answer.secret else {})
+        idempotency.keep(work.rows, once, Stored(stored.status, work.call.id, marked), work.call.now)
+    return Done(stored, answer.secret, answer.version)
+
+
+def _answered(done: Done) -> JSONResponse:
+    headers = {"Jalons-Call": str(done.stored.call_id)}
+    if done.version is not None:
+        headers["ETag"] = f'"{done.version}"'
+    return JSONResponse({**done.stored.answer, **done.secret}, done.stored.status, headers)
 
 
 def partner_of(principal: Principal) -> str:

@@ -6,8 +6,10 @@ from datetime import date
 from typing import Any
 from uuid import UUID
 
+from services.referrals.api.edge import Answer
 from services.referrals.domain.acts import LEFT, Act, Placement, Referral, Training, open_to
 from services.referrals.domain.lifecycle import Office
+from services.referrals.work import Work
 
 ID: dict[type[Act], str] = {Referral: "referral_id", Training: "training_id", Placement: "placement_id"}
 
@@ -25,6 +27,12 @@ _HIDDEN_FROM_EMPLOYER = {
 _STATUS_ONLY = ("referral_id", "ref", "status", "version", "actions")
 _COORDINATOR_SEES = ("ref", "status", "version", "referrer", "recipient", "moment", "offer", "reply_by", "actions")
 """As the stream: spoken reference, from, to, moment; no person-bound id, no reason, no profile."""
+
+
+def made(work: Work, state: Act) -> Answer:
+    """The answer to who made it."""
+    named = work.named_for(work.call.partner, state.ref, state.home)
+    return Answer(sheet(state, work.call.partner, named, work.call.today), 201, version=state.version)
 
 
 def sheet(state: Act, reader: str, beneficiary: UUID, today: date) -> dict[str, Any]:

@@ -37,7 +37,7 @@ def add(work: Work, profile: Mapping[str, Any], local_ref: str | None, on: date 
     sealed = events.SealedProfile.model_validate({"profile": profile})
     work.say(person.ref, events.RegisteredV1(home=home, profile_version=1, trial=trial), sealed, on)
     if local_ref:
-        work.dossiers[local_ref] = ref
+        work.dossiers[home, local_ref] = ref
     return work.meet(person)
 
 
@@ -53,14 +53,30 @@ def registered_or_known(
 
 def of_dossiers(work: Work, local_refs: Collection[str]) -> dict[str, Person]:
     """The caller's persons of these dossier numbers, locked, whom it registered in this transaction too."""
-    unknown = set(local_refs) - work.dossiers.keys()
+    home = work.call.partner
+    unknown = {each for each in local_refs if (home, each) not in work.dossiers}
     if unknown:
-        found = persons.of_local_refs(work.conn, work.call.partner, unknown, lock=True)
-        work.dossiers |= {each: found[each].ref if each in found else None for each in unknown}
+        found = persons.of_local_refs(work.conn, home, unknown, lock=True)
+        work.dossiers |= {(home, each): found[each].ref if each in found else None for each in unknown}
         for person in found.values():
             work.meet(person)
-    refs = {each: ref for each in local_refs if (ref := work.dossiers[each]) is not None}
+    refs = {each: ref for each in local_refs if (ref := work.dossiers[home, each]) is not None}
     return {each: work.known[str(ref)] for each, ref in refs.items()}
+
+
+def ask_for(work: Work, named: Collection[tuple[str, Mapping[str, Any]]]) -> None:
+    """Lock at once the home partners' own persons whom these referrals name, and ask what decides about them.
+
+    named: (home partner, what the call gives). Who is not found is left for its own call to refuse, or to register.
+    """
+    wanted = {(home, each.get("beneficiary"), (each.get("person") or {}).get("local_ref")) for home, each in named}
+    work.dossiers |= {(home, local_ref): None for home, _, local_ref in wanted if local_ref}
+    found = persons.of_homes(work.conn, sorted(wanted, key=str))
+    for person in found:
+        work.meet(person)
+        if person.local_ref:
+            work.dossiers[person.home, person.local_ref] = person.ref
+    work.stand(persons.standing(work.conn, [person.ref for person in found]))
 
 
 def update_profile(work: Work, named: UUID, profile: Mapping[str, Any], on: date | None = None) -> Person:

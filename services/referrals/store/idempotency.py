@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -10,7 +11,7 @@ from uuid import UUID
 from psycopg.types.json import Jsonb
 from sqlalchemy import Connection
 
-from jalons.database import one
+from jalons.database import execute, given
 from jalons.inserts import Inserts, Into
 
 
@@ -39,18 +40,35 @@ class Stored:
     answer: dict[str, Any]
 
 
-def begin(conn: Connection, client_id: str, key: str, request: bytes) -> Stored | None:
-    """The stored answer of a repeat; None for a new key, which is then held until the transaction ends.
+@dataclass(frozen=True, slots=True)
+class Once:
+    """A request that is to be done once. client_id: whose key it is; request: its fingerprint."""
 
-    Raises StillRunning and OtherRequest. Lock and look are one statement, whose look may be older than its lock: `keep`
-    catches that.
+    client_id: str
+    key: str
+    request: bytes
+
+
+def begin(conn: Connection, asked: Sequence[Once]) -> list[Stored | None]:
+    """For each, the stored answer of a repeat; None for a new key, which is then held until the transaction ends.
+
+    asked: each key once. Raises StillRunning and OtherRequest. Lock and look are one statement, whose look may be older
+    than its lock: `keep` catches that.
     """
-    found = one(
+    rows, values = given("text text", [(each.client_id, each.key) for each in asked])
+    found = execute(
         conn,
-        "SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 1)) AS mine, i.* FROM (SELECT 1) AS always"
-        " LEFT JOIN idempotency i ON i.client_id = %s AND i.key = %s",
-        (f"{client_id} {key}", client_id, key),
+        "SELECT k.client_id, k.key, i.request, i.status, i.call_id, i.answer,"
+        " pg_try_advisory_xact_lock(hashtextextended(k.client_id || ' ' || k.key, 1)) AS mine"
+        f" FROM {rows} AS k(client_id, key)"
+        " LEFT JOIN idempotency i ON i.client_id = k.client_id AND i.key = k.key",
+        values,
     )
+    by_key = {(row.client_id, row.key): row for row in found}
+    return [_stored(by_key[each.client_id, each.key], each.request) for each in asked]
+
+
+def _stored(found: Any, request: bytes) -> Stored | None:
     if not found.mine:
         raise StillRunning
     if found.request is None:
@@ -60,6 +78,7 @@ def begin(conn: Connection, client_id: str, key: str, request: bytes) -> Stored 
     return Stored(found.status, found.call_id, found.answer)
 
 
-def keep(rows: Inserts, client_id: str, key: str, request: bytes, stored: Stored, now: datetime) -> None:
+def keep(rows: Inserts, asked: Once, stored: Stored, now: datetime) -> None:
     """Keep a 2xx answer; it holds no secret. Written, it raises StillRunning where another call kept one meanwhile."""
-    rows.add(KEPT, (client_id, key, request, stored.status, stored.call_id, Jsonb(stored.answer), now))
+    kept = (stored.status, stored.call_id, Jsonb(stored.answer), now)
+    rows.add(KEPT, (asked.client_id, asked.key, asked.request, *kept))

@@ -11,7 +11,7 @@ from uuid import UUID
 from psycopg.types.json import Jsonb
 from sqlalchemy import Connection
 
-from jalons.database import execute, one
+from jalons.database import execute, given, one
 from jalons.inserts import Inserts, Into
 from jalons.privacy.audit import Line, note
 from services.referrals.domain.agreement import Consent
@@ -65,6 +65,20 @@ def find(conn: Connection, named: UUID, partner: str, *, lock: bool = False) -> 
         (named, partner, named, partner),
     ).fetchone()
     return _person(conn, row) if row else None
+
+
+def of_homes(conn: Connection, named: Collection[tuple[str, UUID | None, str | None]]) -> list[Person]:
+    """Home partners' own persons, each by ref or by dossier number; locked in one order, as everywhere."""
+    rows, values = given("text uuid text", list(named))
+    found = execute(
+        conn,
+        f"SELECT {_COLUMNS} {_FROM} WHERE b.ref IN ("
+        f"SELECT o.ref FROM {rows} AS n(home, ref, local_ref) JOIN beneficiaries o"
+        " ON o.home = n.home AND (o.ref = n.ref OR o.local_ref = n.local_ref))"
+        " ORDER BY b.ref FOR UPDATE OF b",
+        values,
+    )
+    return [_person(conn, row) for row in found]
 
 
 def ref_of(conn: Connection, named: UUID, partner: str) -> UUID | None:
@@ -160,12 +174,13 @@ def standing(conn: Connection, refs: Collection[UUID]) -> dict[UUID, tuple[list[
     """What decides about persons who are held: their agreements as `consents` has them, and the number of the last
     event of each."""
     found: dict[UUID, tuple[list[Consent], int]] = {}
+    asked, values = given("uuid", [(ref,) for ref in refs])
     rows = execute(
         conn,
         "SELECT k.ref AS of, (SELECT max(e.sequence) FROM events e WHERE e.subject = k.ref::text) AS last, c.*"
-        " FROM unnest(%s::uuid[]) AS k(ref) LEFT JOIN consents c"
+        f" FROM {asked} AS k(ref) LEFT JOIN consents c"
         " ON c.ref = k.ref AND c.withdrawn IS NULL AND c.expired IS NULL",
-        (list(refs),),
+        values,
     )
     for row in rows:
         agreements, _ = found.setdefault(row.of, ([], row.last or 0))

@@ -1,0 +1,118 @@
+"""Referrals that wait at the same moment are sent in one commit: what one costs falls as their number rises."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from anyio.to_thread import run_sync
+from fastapi.responses import JSONResponse
+
+from jalons.problems import Problem
+from services.referrals.api.edge import Answer, Apart, Edge
+from services.referrals.api.sheets import made
+from services.referrals.commands.acts import send_referral
+from services.referrals.commands.persons import ask_for
+from services.referrals.work import Call, Work
+
+MOST = 20
+"""Sent in one commit; the caller waits for no more than these."""
+PATIENCE_SECONDS = 0.015
+"""While a commit is under way calls gather; after so long the next begins beside it, whatever holds the first."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Waiting:
+    """A call to send a referral. answer: of an asyncio loop."""
+
+    call: Call
+    given: Mapping[str, Any]
+    answer: asyncio.Future[JSONResponse]
+
+    @property
+    def key(self) -> tuple[str, str | None]:
+        """Whose key; two of one are never in one commit."""
+        return self.call.principal.client_id, self.call.key
+
+    def __call__(self, work: Work) -> Answer:
+        """The command."""
+        return made(work, send_referral(work, self.given))
+
+
+class Together:
+    """The referrals that wait. A lone one is sent as any call is done. Of several, one that is refused spoils the
+    commit, so then each is sent for itself."""
+
+    def __init__(self, edge: Edge) -> None:
+        self._edge = edge
+        self._waiting: list[Waiting] = []
+        self._since = float("-inf")
+        self._under_way = 0
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def __call__(self, call: Call, given: Mapping[str, Any]) -> JSONResponse:
+        """Send one; its answer. Raises Problem."""
+        one = Waiting(call, given, asyncio.get_running_loop().create_future())
+        self._waiting.append(one)
+        self._begin()
+        return await one.answer
+
+    def _begin(self) -> None:
+        loop = asyncio.get_running_loop()
+        while self._waiting:
+            free_in = self._since + PATIENCE_SECONDS - loop.time() if self._under_way else 0.0
+            if free_in > 0:
+                loop.call_later(free_in, self._begin)
+                return
+            chosen = {one.key: one for one in reversed(self._waiting[:MOST])}
+            batch = [one for one in self._waiting if chosen.get(one.key) is one]
+            self._waiting = [one for one in self._waiting if chosen.get(one.key) is not one]
+            self._since = loop.time()
+            self._under_way += 1
+            task = loop.create_task(self._send(batch))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _send(self, batch: list[Waiting]) -> None:
+        try:
+            if len(batch) == 1:
+                await self._alone(batch[0])
+                return
+            try:
+                answers = await run_sync(self._all, batch)
+            except (Problem, Apart):
+                await asyncio.gather(*map(self._alone, batch))
+                return
+            except Exception as error:  # noqa: BLE001 - each of them is told
+                for one in batch:
+                    _settle(one, error)
+                return
+            for one, answer in zip(batch, answers, strict=True):
+                _settle(one, answer)
+        finally:
+            self._under_way -= 1
+            self._begin()
+
+    def _all(self, batch: list[Waiting]) -> list[JSONResponse]:
+        def prepare(work: Work) -> None:
+            ask_for(work, [(one.call.partner, one.given) for one in batch])
+
+        return self._edge.together([(one.call, one) for one in batch], prepare)
+
+    async def _alone(self, one: Waiting) -> None:
+        try:
+            _settle(one, await run_sync(self._edge, one.call, one))
+        except Exception as error:  # noqa: BLE001 - raised in the call that waits
+            _settle(one, error)
+
+
+def _settle(one: Waiting, answer: JSONResponse | Exception) -> None:
+    """A caller who left meanwhile is told nothing; what was sent is sent."""
+    if one.answer.done():
+        return
+    if isinstance(answer, Exception):
+        one.answer.set_exception(answer)
+    else:
+        one.answer.set_result(answer)
