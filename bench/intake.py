@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import http.client
 import itertools
 import json
+import re
+import socket
 import threading
 import time
 import uuid
@@ -29,6 +30,7 @@ REFERRAL = {
 
 
 PERSONS = 200
+_LENGTH = re.compile(rb"(?i)\r\ncontent-length: *(\d+)")
 
 
 def known(story: Story) -> list[bytes]:
@@ -49,30 +51,44 @@ def percentile(sorted_values: list[float], share: float) -> float:
 
 @dataclass
 class Connection:
-    """One partner system's kept-open connection."""
+    """One partner system's kept-open connection. Below any HTTP library: callers have machines of their own, and what
+    this one spends is taken from the hub that is measured (http.client took a sixteenth of it)."""
 
     url: str
     token: str
-    _http: http.client.HTTPConnection = field(init=False)
+    _socket: socket.socket = field(init=False)
 
     def __post_init__(self) -> None:
         parts = urlsplit(self.url)
-        self._http = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=30)
+        self._socket = socket.create_connection((parts.hostname or "", parts.port or 80), timeout=30)
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def post(self, path: str, body: bytes) -> dict[str, Any]:
         """A creating call; its answer."""
-        headers = {
-            "Authorization": f"Bearer {self.token}",
-            "Content-Type": "application/json",
-            "Idempotency-Key": str(uuid.uuid4()),
-        }
-        self._http.request("POST", path, body, headers)
-        answer = self._http.getresponse()
-        text = answer.read()
-        if answer.status != 201:
-            raise RuntimeError(f"{path} answered {answer.status}")
+        self._socket.sendall(
+            f"POST {path} HTTP/1.1\r\nHost: hub\r\nAuthorization: Bearer {self.token}\r\n"
+            f"Content-Type: application/json\r\nIdempotency-Key: {uuid.uuid4()}\r\n"
+            f"Content-Length: {len(body)}\r\n\r\n".encode()
+            + body
+        )
+        head, _, text = self._received().partition(b"\r\n\r\n")
+        if not head.startswith(b"HTTP/1.1 201 "):
+            raise RuntimeError(f"{path} answered {head[9:12].decode()}")
         found: dict[str, Any] = json.loads(text)
         return found
+
+    def _received(self) -> bytes:
+        """A whole answer: head and as many bytes as it says."""
+        got = b""
+        while True:
+            more = self._socket.recv(65536)
+            if not more:
+                raise RuntimeError("the hub closed the connection")
+            got += more
+            head, end, text = got.partition(b"\r\n\r\n")
+            length = _LENGTH.search(head)
+            if end and length and len(text) >= int(length[1]):
+                return got
 
 
 def rate(story: Story, bodies: list[bytes], seconds: float, connections: int = 4) -> dict[str, float]:

@@ -22,11 +22,10 @@ from jalons.privacy.sealing import derive, seal, unseal
 from jalons.problems import Problem
 from jalons.wiring import Ground
 from services.referrals.commands.acts import send_referral
-from services.referrals.commands.persons import of_dossiers
+from services.referrals.commands.persons import ask_for
 from services.referrals.keyring import PersonKeys
 from services.referrals.refusals import REFUSALS
 from services.referrals.store import imports as store
-from services.referrals.store import persons
 from services.referrals.store.imports import Import, Outcome, Waiting
 from services.referrals.work import Call, Work
 
@@ -138,8 +137,7 @@ class Importer:
             for row in rows
             if row.fingerprint not in done
         }
-        known = of_dossiers(work, [ref for each in said.values() if (ref := each["person"].get("local_ref"))])
-        work.stand(persons.standing(conn, [person.ref for person in known.values()]))
+        ask_for(work, [(found.partner, each) for each in said.values()])
         for row in rows:
             before = done.get(row.fingerprint) or new.get(row.fingerprint)
             if before is None:
