@@ -1,4 +1,5 @@
-"""A stream on a real PostgreSQL and a real socket: it misses nothing, and ends when it should."""
+"""A stream on a real PostgreSQL and a real socket: it misses nothing, keeps who was shown what, and ends when it
+should."""
 
 from __future__ import annotations
 
@@ -7,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from itertools import islice
 from typing import Any
 
 import httpx
@@ -14,6 +16,7 @@ import pytest
 import uvicorn
 from sqlalchemy import Engine
 
+from jalons.database import execute, transaction
 from schemas.envelope import Event
 from services.observation import store
 from services.observation.api import stream as streaming
@@ -161,6 +164,103 @@ def test_a_partner_streams_its_own_cut_and_only_the_types_asked_for(engine: Engi
     assert not any("sequence" in e["data"] or "causationid" in e["data"] for e in seen)
     assert [e["event"].split(".")[1] for e in home] == ["pathway", "referral", "pathway", "pathway", "pathway"]
     assert {e["data"]["subject"] for e in home} == {person.ref}
+
+
+def audit(url: str, who: str, **asked: str) -> list[dict[str, Any]]:
+    """What `GET /audit` answers of the reads, oldest first, without the looks at the audit itself."""
+    answer = httpx.get(f"{url}/audit", params=asked, headers={"Authorization": f"Bearer {who}"})
+    assert answer.status_code == 200, answer.text
+    assert {each["action"] for each in answer.json()["items"]} <= {"read"}
+    return [each for each in reversed(answer.json()["items"]) if each["noun"] != "audit"]
+
+
+def kept(engine: Engine) -> int:
+    """How many lines there are."""
+    with transaction(engine) as conn:
+        return int(execute(conn, "SELECT count(*) FROM audit").fetchone()[0])  # type: ignore[index]
+
+
+def test_the_home_partner_learns_who_streamed_what_of_its_person(engine: Engine, postgres: str) -> None:
+    person, other = Person(), Person(home="cpas-erezee")
+    apply(engine, [*other.bilan(), *person.bilan()])
+    with running(postgres) as url:
+        assert audit(url, "cpas-hotton", beneficiary=person.ref) == []
+        with reading(url, "le-trusquin", after=0, headers={"Jalons-Actor": "t-17"}) as events:
+            assert len([next(events) for _ in range(8)]) == 8
+        with reading(url, "coordinator", after=0, types="referral.sent") as events:
+            assert [next(events)["id"] for _ in range(2)] == [3, 12]
+        found = audit(url, "cpas-hotton", beneficiary=person.ref)
+        assert [(each["partner"], each["actor"], each["noun"]) for each in found] == [
+            *(("le-trusquin", "t-17", noun) for noun in ("referral", "referral", "training", "training")),
+            ("integra-plus", None, "referral"),
+        ]
+        assert len({each["call"] for each in found}) == 2, "a stream is one call"
+        long = httpx.get(f"{url}/stream", headers={"Authorization": "Bearer coordinator", "Jalons-Actor": "x" * 33})
+        assert (long.status_code, long.json()["code"]) == (422, "invalid")
+
+
+def test_what_a_stream_passes_over_leaves_no_line(engine: Engine, postgres: str) -> None:
+    stranger, known = Person(home="cpas-erezee"), Person()
+    apply(engine, [*stranger.bilan()[:1], *known.bilan()])
+    with running(postgres) as url, reading(url, "cpas-hotton", after=0, types="training.*") as events:
+        told = [next(events) for _ in range(2)]
+        apply(engine, [*Person().bilan()[:3], *Person(home="cpas-erezee").bilan()])
+        apply(engine, Person().bilan())
+        told += [next(events) for _ in range(2)]
+    assert [each["event"].split(".")[2] for each in told] == ["started", "completed"] * 2
+    assert kept(engine) == 4
+
+
+def test_nothing_is_shown_while_its_line_is_being_kept(
+    engine: Engine, postgres: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(streaming, "HEARTBEAT_SECONDS", 0.1)
+    headers = {"Authorization": "Bearer coordinator"}
+    with running(postgres) as url, httpx.stream("GET", f"{url}/stream?types=referral.*", headers=headers) as answer:
+        lines = answer.iter_lines()
+        assert [next(lines) for _ in range(2)] == ["retry: 2000", ""]
+        with transaction(engine) as conn:
+            execute(conn, "LOCK TABLE audit")
+            apply(engine, Person().bilan())
+            assert [next(lines) for _ in range(10)] == [":", ""] * 5, "it is alive, and tells nothing"
+        assert [each["id"] for each in islice(_events(lines), 2)] == [3, 4]
+    assert kept(engine) == 2
+
+
+def test_what_could_not_be_kept_is_shown_once_it_is_and_once(
+    engine: Engine, postgres: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(streaming, "HEARTBEAT_SECONDS", 0.1)
+    headers = {"Authorization": "Bearer coordinator"}
+    with running(postgres) as url, httpx.stream("GET", f"{url}/stream?types=referral.*", headers=headers) as answer:
+        lines = answer.iter_lines()
+        assert [next(lines) for _ in range(2)] == ["retry: 2000", ""]
+        _run(engine, "ALTER TABLE audit RENAME TO away")
+        apply(engine, Person().bilan())
+        assert [next(lines) for _ in range(10)] == [":", ""] * 5, "it is alive, and tells nothing"
+        _run(engine, "ALTER TABLE away RENAME TO audit")
+        apply(engine, Person().bilan())
+        assert [each["id"] for each in islice(_events(lines), 4)] == [3, 4, 12, 13]
+    assert kept(engine) == 4
+
+
+def test_a_stream_outlives_its_connections_and_tells_and_keeps_each_once(engine: Engine, postgres: str) -> None:
+    with running(postgres) as url, reading(url, "coordinator", types="referral.*") as events:
+        apply(engine, Person().bilan())
+        assert [next(events)["id"] for _ in range(2)] == [3, 4]
+        _run(
+            engine,
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE application_name LIKE 'jalons-observation%' AND pid <> pg_backend_pid()",
+        )
+        apply(engine, Person().bilan())
+        assert [next(events)["id"] for _ in range(2)] == [12, 13]
+    assert kept(engine) == 4
+
+
+def _run(engine: Engine, statement: str) -> None:
+    with transaction(engine) as conn:
+        execute(conn, statement)
 
 
 def test_a_stream_too_many_is_told_when_to_come_back_and_a_gone_reader_gives_its_place_back(
