@@ -12,9 +12,10 @@ from itertools import islice
 from typing import Any
 
 import httpx
+import psycopg
 import pytest
 import uvicorn
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from jalons.database import execute, transaction
 from schemas.envelope import Event
@@ -244,18 +245,39 @@ def test_what_could_not_be_kept_is_shown_once_it_is_and_once(
     assert kept(engine) == 4
 
 
-def test_a_stream_outlives_its_connections_and_tells_and_keeps_each_once(engine: Engine, postgres: str) -> None:
-    with running(postgres) as url, reading(url, "coordinator", types="referral.*") as events:
+def test_while_the_database_is_away_nothing_is_told_and_afterwards_each_once_with_its_line(
+    engine: Engine, postgres: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(streaming, "HEARTBEAT_SECONDS", 0.1)
+    headers = {"Authorization": "Bearer coordinator"}
+    with running(postgres) as url, httpx.stream("GET", f"{url}/stream?types=referral.*", headers=headers) as answer:
+        lines = answer.iter_lines()
         apply(engine, Person().bilan())
-        assert [next(events)["id"] for _ in range(2)] == [3, 4]
-        _run(
-            engine,
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-            " WHERE application_name LIKE 'jalons-observation%' AND pid <> pg_backend_pid()",
-        )
-        apply(engine, Person().bilan())
-        assert [next(events)["id"] for _ in range(2)] == [12, 13]
+        assert [each["id"] for each in islice(_events(lines), 2)] == [3, 4]
+        with engine.begin() as ours, away_but_for(ours):
+            claim_and_apply(ours, Person().bilan())
+            ours.commit()
+            assert [next(lines) for _ in range(10)] == [":", ""] * 5, "it is alive, and tells nothing"
+        assert [each["id"] for each in islice(_events(lines), 2)] == [12, 13]
     assert kept(engine) == 4
+
+
+@contextmanager
+def away_but_for(ours: Connection) -> Iterator[None]:
+    """The database has let go of everybody but us, and takes nobody on."""
+    name = ours.engine.url.database
+    elsewhere = ours.engine.url.set(drivername="postgresql", database="postgres")
+    with psycopg.connect(elsewhere.render_as_string(hide_password=False), autocommit=True) as admin:
+        admin.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
+        try:
+            admin.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE application_name LIKE 'jalons-observation%%' AND pid <> %s",
+                (execute(ours, "SELECT pg_backend_pid()").fetchone()[0],),  # type: ignore[index]
+            )
+            yield
+        finally:
+            admin.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
 
 
 def _run(engine: Engine, statement: str) -> None:
