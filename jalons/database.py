@@ -165,7 +165,8 @@ def transaction(pool: Engine) -> Iterator[Connection]:
 
 @contextmanager
 def looking(pool: Engine) -> Iterator[Connection]:
-    """A connection whose statements are transactions of their own: one look in one round trip instead of three."""
+    """A connection whose statements are transactions of their own: one look, or one statement that writes, in one round
+    trip instead of three."""
     with pool.connect() as conn:
         try:
             yield conn.execution_options(isolation_level="AUTOCOMMIT")

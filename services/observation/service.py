@@ -33,6 +33,6 @@ def build(settings: Settings) -> Service:
     app.include_router(pathway_routes(base.engine, base.alias, base.audit))
     app.include_router(audit_routes(base.engine, base.audit, store.home_ref))
     app.include_router(count_routes(base.engine))
-    app.include_router(stream_routes(Streams(base.engine, tail, base.alias)))
+    app.include_router(stream_routes(Streams(base.engine, tail, base.alias, base.audit)))
     service.parts = [*service.parts, tail, Stalls(base.engine, base.outbox, "/services/referrals")]
     return service

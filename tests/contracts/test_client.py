@@ -2,171 +2,31 @@
 
 from __future__ import annotations
 
-import asyncio
 import inspect
-import itertools
-import json
-import logging
 import pickle
 import time
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, get_type_hints
 
 import httpx
-import psycopg
 import pytest
 
 from jalons import client as sdk
 from jalons.client import acts, bodies, nouns
-from jalons.client.exchange import Addresses, Call, Exchange
-from jalons.database import engine
-from jalons.embedded.stack import Stack
+from jalons.client.exchange import Addresses, Call
 from services.referrals.api import bodies as forms
 from services.referrals.api.activities import ActivityBody
 from services.referrals.api.acts import ACTIONS
 from services.referrals.api.code_lists import FinerBody
 from services.referrals.api.needs import NeedBody
 from services.referrals.api.offers import Asked
-from services.referrals.keyring import SigningKeys
-from tests.support.between import Between, between, break_off, drop_the_answer, drop_the_call, refuse
-from tests.support.calls import course, sheet, work
+from tests.contracts.test_client_stage import Partner, at
+from tests.support.between import Between, break_off, drop_the_answer, refuse
+from tests.support.calls import course, work
 from tests.support.network import PROFILE, Network
 
-Hub = nouns.Hub[Any, Any]
-SHORT = 3.0
-"""A patience that a test can wait for."""
-
-
-class Blocking:
-    """Calls made at once."""
-
-    def client(self, hub: str | Mapping[str, Any], client_id: str, secret: str, patience: float) -> sdk.Client:
-        return sdk.Client(hub, client_id, secret, patience=patience)
-
-    def one(self, answer: sdk.Answer) -> sdk.Answer:
-        return answer
-
-    def some(self, answers: Iterator[sdk.Answer], most: int | None) -> list[sdk.Answer]:
-        return list(itertools.islice(answers, most))
-
-    def close(self, client: sdk.Client) -> None:
-        client.close()
-
-
-class Awaited:
-    """The same calls, awaited in a loop of the test's."""
-
-    def __init__(self) -> None:
-        self.loop = asyncio.new_event_loop()
-
-    def client(self, hub: str | Mapping[str, Any], client_id: str, secret: str, patience: float) -> sdk.AsyncClient:
-        return sdk.AsyncClient(hub, client_id, secret, patience=patience)
-
-    def one(self, answer: Awaitable[sdk.Answer]) -> sdk.Answer:
-        async def awaited() -> sdk.Answer:
-            return await answer
-
-        return self.loop.run_until_complete(awaited())
-
-    def some(self, answers: AsyncIterator[sdk.Answer], most: int | None) -> list[sdk.Answer]:
-        async def collected() -> list[sdk.Answer]:
-            found: list[sdk.Answer] = []
-            while most is None or len(found) < most:
-                try:
-                    found.append(await anext(answers))
-                except StopAsyncIteration:
-                    break
-            return found
-
-        return self.loop.run_until_complete(collected())
-
-    def close(self, client: sdk.AsyncClient) -> None:
-        self.loop.run_until_complete(client.aclose())
-
-
-@pytest.fixture(params=["blocking", "awaited"])
-def way(request: pytest.FixtureRequest) -> Iterator[Any]:
-    """Both ways to make the same calls."""
-    if request.param == "blocking":
-        yield Blocking()
-        return
-    awaited = Awaited()
-    yield awaited
-    awaited.loop.run_until_complete(awaited.loop.shutdown_asyncgens())
-    awaited.loop.close()
-
-
-class Partner:
-    """A partner's system built on the client."""
-
-    def __init__(self, way: Any, hub: str | Mapping[str, Any], client_id: str, secret: str, patience: float) -> None:
-        self.way = way
-        self.hub: Hub = way.client(hub, client_id, secret, patience)
-
-    def one(self, answer: Any) -> sdk.Answer:
-        found: sdk.Answer = self.way.one(answer)
-        return found
-
-    def some(self, answers: Any, most: int | None = None) -> list[sdk.Answer]:
-        found: list[sdk.Answer] = self.way.some(answers, most)
-        return found
-
-    def refer(self, **more: Any) -> sdk.Answer:
-        return self.one(self.hub.referrals.send(**sheet(**more)))
-
-    @property
-    def exchange(self) -> Exchange:
-        driver: Any = self.hub._do
-        found: Exchange = driver._exchange
-        return found
-
-
-@pytest.fixture
-def partner(way: Any, network: Network) -> Iterator[Any]:
-    """A partner by its slug, at the hub or at another address."""
-    made: list[Partner] = []
-
-    def of(slug: str, hub: str | Mapping[str, Any] | None = None, patience: float = SHORT) -> Partner:
-        known = network[slug]
-        made.append(Partner(way, hub or network.info, known.client_id, known.client_secret, patience))
-        return made[-1]
-
-    yield of
-    for each in made:
-        way.close(each.hub)
-
-
-@pytest.fixture
-def hotton(partner: Any) -> Partner:
-    found: Partner = partner("cpas-hotton")
-    return found
-
-
-@pytest.fixture
-def trusquin(partner: Any) -> Partner:
-    found: Partner = partner("le-trusquin")
-    return found
-
-
-@pytest.fixture
-def before(network: Network) -> Iterator[Between]:
-    """Something that stands before referrals."""
-    with between(network.info["referrals"]) as standing:
-        yield standing
-
-
-def at(standing: Between, network: Network) -> dict[str, Any]:
-    """The hub, with that before referrals."""
-    return {**network.info, "referrals": standing.url}
-
-
-def sent_to(network: Network, home: str) -> int:
-    """How many referrals a partner has sent."""
-    with psycopg.connect(network.info["database"]) as conn:
-        row = conn.execute("SELECT count(*) FROM referrals.referrals WHERE referrer = %s", (home,)).fetchone()
-    return int(row[0]) if row else 0
+pytest_plugins = ["tests.contracts.test_client_stage"]
 
 
 def test_a_referral_goes_its_way_by_named_acts_and_by_the_generic_one(hotton: Partner, trusquin: Partner) -> None:
@@ -374,127 +234,6 @@ def test_what_was_read_is_changed_only_if_it_stayed(hotton: Partner, trusquin: P
     trusquin.one(trusquin.hub.referrals.receive(ref, if_match=read.etag))
     with pytest.raises(sdk.Stale):
         trusquin.one(trusquin.hub.referrals.accept(ref, first_contact_on="2026-12-01", if_match=read.etag))
-
-
-def test_a_token_that_is_over_is_renewed_and_the_call_made_again(
-    hotton: Partner, network: Network, stack: Stack
-) -> None:
-    pool = engine(stack.settings.database_url, "referrals", pool=1)
-    signing = SigningKeys(pool, stack.settings.secret_key.get_secret_value())
-    known = network["cpas-hotton"]
-    long_ago = datetime.now(UTC) - timedelta(hours=1)
-    expired = signing.token(network.info["referrals"], known.client_id, known.slug, ["partner"], long_ago)
-    pool.dispose()
-    hotton.exchange._token = (expired, time.monotonic() + 500)
-    assert hotton.refer()["status"] == "sent"
-    assert hotton.exchange._token[0] != expired
-
-
-def test_one_token_serves_many_calls_and_is_renewed_before_its_end(
-    partner: Any, network: Network, before: Between
-) -> None:
-    hotton = partner("cpas-hotton", at(before, network))
-    for _ in range(3):
-        hotton.some(hotton.hub.offers.list())
-    assert before.count("/oauth/token") == 1
-    token, renewed_at = hotton.exchange._token
-    assert 500 < renewed_at - time.monotonic() < 600
-    hotton.exchange._token = (token, time.monotonic())
-    hotton.some(hotton.hub.offers.list())
-    assert before.count("/oauth/token") == 2
-
-
-def test_a_call_that_stays_unauthorised_is_not_made_for_ever(partner: Any, network: Network, before: Between) -> None:
-    hotton = partner("cpas-hotton", at(before, network))
-    before.mishaps += [refuse(401), refuse(401)]
-    with pytest.raises(sdk.Unauthorised):
-        hotton.some(hotton.hub.offers.list())
-    assert before.count("/offers") == 2
-
-
-def test_a_call_whose_answer_was_lost_is_repeated_with_its_key_and_done_once(
-    partner: Any, network: Network, before: Between
-) -> None:
-    hotton = partner("cpas-hotton", at(before, network))
-    already = sent_to(network, "cpas-hotton")
-    before.mishaps += [drop_the_answer, drop_the_call]
-    sent = hotton.refer()
-    assert sent["status"] == "sent"
-    assert sent_to(network, "cpas-hotton") == already + 1
-    keys = before.keys("/referrals")
-    assert len(keys) == 3
-    assert len(set(keys)) == 1
-
-
-def test_a_key_of_the_callers_own_repeats_a_call_after_a_restart(partner: Any) -> None:
-    key = f"H-2026-114/{uuid.uuid4()}"
-    first = partner("cpas-hotton").refer(idempotency_key=key)
-    again = partner("cpas-hotton").refer(idempotency_key=key)
-    assert again == first
-    assert again.call == first.call
-    with pytest.raises(sdk.Invalid, match="idempotency_key_reused"):
-        partner("cpas-hotton").refer(idempotency_key=key, goal="discover")
-
-
-BUSY = json.dumps({"status": 409, "code": "still_running", "detail": "At work.", "cure": "Repeat."}).encode()
-
-
-def test_what_cannot_be_taken_on_now_is_repeated_when_the_hub_says(
-    partner: Any, network: Network, before: Between
-) -> None:
-    hotton = partner("cpas-hotton", at(before, network), patience=10)
-    for mishap, least in (
-        (refuse(503, Retry_After="1"), 1.0),
-        (refuse(429, Retry_After=_http_date(4)), 0.9),
-        (refuse(409, BUSY, Content_Type="application/problem+json"), 0.1),
-        (refuse(502, b"<html>"), 0.1),
-    ):
-        before.mishaps.append(mishap)
-        began = time.monotonic()
-        assert hotton.refer()["status"] == "sent"
-        assert least <= time.monotonic() - began
-    keys = before.keys("/referrals")
-    assert len(keys) == 8
-    assert len(set(keys)) == 4
-
-
-def _http_date(seconds: float) -> str:
-    return (datetime.now(UTC) + timedelta(seconds=seconds)).strftime("%a, %d %b %Y %H:%M:%S GMT")
-
-
-def test_patience_has_an_end(partner: Any, network: Network, before: Between) -> None:
-    hotton = partner("cpas-hotton", at(before, network), patience=1.5)
-    before.mishaps.append(refuse(503, Retry_After="60"))
-    began = time.monotonic()
-    with pytest.raises(sdk.Unavailable, match="503"):
-        hotton.some(hotton.hub.offers.list())
-    assert time.monotonic() - began < 1, "a wait that is longer than patience is not begun"
-    away = partner("cpas-hotton", "http://127.0.0.1:9", patience=1.0)
-    began = time.monotonic()
-    with pytest.raises(sdk.Unreachable, match=r"referrals does not answer \(ConnectError\)"):
-        away.refer()
-    assert 0.25 < time.monotonic() - began < 5, "it was repeated, not for ever"
-
-
-def test_a_refusal_is_not_repeated(partner: Any, network: Network, before: Between) -> None:
-    hotton = partner("cpas-hotton", at(before, network))
-    with pytest.raises(sdk.NoConvention):
-        hotton.refer(recipient="forem-marche")
-    assert before.count("/referrals") == 1
-
-
-def test_neither_logs_nor_errors_hold_what_was_asked(
-    hotton: Partner, partner: Any, caplog: pytest.LogCaptureFixture
-) -> None:
-    caplog.set_level(logging.DEBUG)
-    secret = f"H-{uuid.uuid4().hex}"
-    hotton.some(hotton.hub.beneficiaries.list(local_ref=secret))
-    with pytest.raises(sdk.Unreachable) as failed:
-        away = partner("cpas-hotton", "http://127.0.0.1:9", patience=0)
-        away.some(away.hub.beneficiaries.list(local_ref=secret))
-    assert secret not in str(failed.value)
-    assert "HTTP Request: GET" in caplog.text
-    assert secret not in caplog.text
 
 
 @pytest.mark.parametrize("noun", ACTIONS)

@@ -17,7 +17,7 @@ from services.referrals.domain import deadlines
 from services.referrals.domain.acts import Act, Placement, Referral, Training
 from services.referrals.domain.agreement import Convention
 from services.referrals.domain.deadlines import Deadline, Kind, at_end_of, expires, newest, of, says, terms, wait
-from services.referrals.domain.working_days import is_working_day
+from services.referrals.domain.working_days import after_working_days, is_working_day
 from tests.domain.test_lifecycle import new
 
 MONDAY = date(2026, 11, 23)
@@ -29,6 +29,34 @@ def due(state: Act, today: date = MONDAY) -> list[tuple[str, int, str]]:
         (each.kind, each.number, each.due_at.astimezone(BRUSSELS).isoformat(timespec="minutes"))
         for each in of(state, today)
     ]
+
+
+@pytest.mark.parametrize(
+    ("start", "days", "end"),
+    [
+        (date(2026, 11, 24), 0, date(2026, 11, 24)),
+        (date(2026, 11, 24), 5, date(2026, 12, 1)),
+        (date(2026, 4, 3), 1, date(2026, 4, 7)),  # over Easter Monday, 6 April
+        (date(2026, 4, 4), 1, date(2026, 4, 7)),  # from a Saturday
+        (date(2026, 4, 30), 1, date(2026, 5, 4)),  # 1 May is a Friday
+        (date(2026, 5, 13), 1, date(2026, 5, 15)),  # Ascension Day
+        (date(2026, 5, 22), 1, date(2026, 5, 26)),  # Whit Monday
+        (date(2026, 7, 20), 1, date(2026, 7, 22)),  # 21 July is a Tuesday
+        (date(2026, 12, 24), 1, date(2026, 12, 28)),  # Christmas is a Friday
+        (date(2026, 12, 31), 1, date(2027, 1, 4)),  # into the next year
+        (date(2026, 11, 10), 1, date(2026, 11, 12)),  # 11 November
+    ],
+)
+def test_deadlines_pass_over_weekends_and_belgian_holidays(start: date, days: int, end: date) -> None:
+    assert after_working_days(start, days) == end
+
+
+@given(st.dates(date(2020, 1, 1), date(2035, 1, 1)), st.integers(1, 40))
+def test_a_deadline_is_a_working_day_with_as_many_between(start: date, days: int) -> None:
+    end = after_working_days(start, days)
+    assert is_working_day(end)
+    passed = [start + timedelta(days=n) for n in range(1, (end - start).days + 1)]
+    assert sum(map(is_working_day, passed)) == days
 
 
 def test_nobody_answers_three_five_seven_and_thirty() -> None:

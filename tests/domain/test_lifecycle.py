@@ -1,9 +1,8 @@
-"""The life cycles' tables enumerated, and the rules beside them: agreement, working days, communes."""
+"""The life cycles' tables enumerated, and what each act asks, says and is refused for."""
 
 from __future__ import annotations
 
 import uuid
-from dataclasses import replace
 from datetime import date, timedelta
 from itertools import pairwise
 from typing import Any, get_args
@@ -28,19 +27,11 @@ from services.referrals.domain.acts import (
     open_to,
 )
 from services.referrals.domain.agreement import (
-    PROFILE,
-    Consent,
-    Convention,
     NoConsent,
     NoConvention,
-    agreed,
-    covering,
-    disclosed,
 )
-from services.referrals.domain.communes import nis
 from services.referrals.domain.lifecycle import BEFORE, STAYS, NotAllowed, NotGiven, Office, Table, Transition
 from services.referrals.domain.rerouting import ChainTooLong, ComesBack, Followed
-from services.referrals.domain.working_days import after_working_days, is_working_day
 from services.referrals.refusals import REFUSALS
 
 TABLES: dict[type[Act], Table] = {
@@ -384,151 +375,3 @@ def test_every_kind_of_training_has_its_moment() -> None:
     assert set(MOMENT_OF_KIND) == set(get_args(codes.TrainingKind))
     assert set(MOMENT_OF_KIND.values()) <= set(get_args(codes.Moment))
     assert not {"accueil", "experience"} & set(MOMENT_OF_KIND.values())
-
-
-CONVENTION = Convention(
-    convention_id=uuid.uuid4(),
-    parties=("cpas-hotton", "le-trusquin", "home-hotton"),
-    status="signed",
-    valid_from=date(2026, 1, 1),
-    valid_to=date(2026, 12, 31),
-    scope=(("cpas-hotton", "le-trusquin", ("projet", "formation")),),
-    shared_attributes=frozenset({"age_band", "obstacles"}),
-    reply_within_working_days=5,
-)
-
-
-@pytest.mark.parametrize(
-    ("convention", "covered"),
-    [
-        (CONVENTION, True),
-        (replace(CONVENTION, valid_from=TODAY, valid_to=TODAY), True),
-        (replace(CONVENTION, valid_to=None), True),
-        (replace(CONVENTION, valid_from=TODAY + timedelta(days=1)), False),
-        (replace(CONVENTION, valid_to=TODAY - timedelta(days=1)), False),
-        *((replace(CONVENTION, status=status), False) for status in ("draft", "suspended", "expired", "terminated")),
-        (replace(CONVENTION, scope=()), False),
-        (replace(CONVENTION, scope=(("cpas-hotton", "le-trusquin", ("projet",)),)), False),
-        (replace(CONVENTION, scope=(("le-trusquin", "cpas-hotton", ("formation",)),)), False),
-    ],
-)
-def test_a_convention_covers_its_scope_in_its_time(convention: Convention, covered: bool) -> None:
-    assert convention.covers("cpas-hotton", "le-trusquin", "formation", TODAY) is covered
-    if covered:
-        assert covering([convention], "cpas-hotton", "le-trusquin", "formation", TODAY) is convention
-    else:
-        with pytest.raises(NoConvention):
-            covering([convention], "cpas-hotton", "le-trusquin", "formation", TODAY)
-
-
-def test_the_first_convention_that_covers_is_taken() -> None:
-    over = replace(CONVENTION, valid_to=date(2026, 6, 30))
-    assert covering([over, CONVENTION], "cpas-hotton", "le-trusquin", "projet", TODAY) is CONVENTION
-    with pytest.raises(NoConvention):
-        covering([], "cpas-hotton", "le-trusquin", "projet", TODAY)
-
-
-def consent(*partners: str, **more: Any) -> Consent:
-    """An agreement to be referred to these partners."""
-    said = {"convention_id": None, "purposes": frozenset({"referral"}), "attributes": frozenset({"age_band"})}
-    return Consent(frozenset(partners), **({"expires_on": None} | said | more))
-
-
-@pytest.mark.parametrize(
-    "given_consent",
-    [
-        consent(),
-        consent("forem-marche"),
-        consent("le-trusquin", purposes=frozenset({"employer", "observation"})),
-        consent("le-trusquin", expires_on=TODAY - timedelta(days=1)),
-        consent(convention_id=uuid.uuid4()),
-    ],
-)
-def test_an_agreement_is_for_a_partner_a_purpose_and_a_time(given_consent: Consent) -> None:
-    with pytest.raises(NoConsent):
-        agreed([given_consent], [CONVENTION], "le-trusquin", "referral", TODAY)
-
-
-def test_an_agreement_holds_on_its_last_day_and_through_a_convention_in_force() -> None:
-    last = consent("le-trusquin", expires_on=TODAY)
-    assert agreed([last], [], "le-trusquin", "referral", TODAY) == {"age_band"}
-    through = consent(convention_id=CONVENTION.convention_id)
-    assert agreed([through], [CONVENTION], "le-trusquin", "referral", TODAY) == {"age_band"}
-    with pytest.raises(NoConsent):
-        agreed([through], [replace(CONVENTION, status="terminated")], "le-trusquin", "referral", TODAY)
-    with pytest.raises(NoConsent):
-        agreed([through], [CONVENTION], "forem-marche", "referral", TODAY)
-    with pytest.raises(NoConsent):
-        agreed([], [CONVENTION], "le-trusquin", "referral", TODAY)
-
-
-def test_agreements_add_up_and_only_those_that_hold() -> None:
-    both = [
-        consent("le-trusquin"),
-        consent("le-trusquin", attributes=frozenset({"obstacles"})),
-        consent("le-trusquin", attributes=frozenset({"status"}), expires_on=TODAY - timedelta(days=1)),
-        consent("forem-marche", attributes=frozenset({"household"})),
-    ]
-    assert agreed(both, [], "le-trusquin", "referral", TODAY) == {"age_band", "obstacles"}
-
-
-attributes = st.frozensets(st.sampled_from(get_args(codes.Attribute)))
-PERSON = {name: f"a {name}" for name in PROFILE}
-
-
-@given(attributes, attributes, st.sampled_from(get_args(codes.SecrecyClass)))
-def test_what_is_disclosed_is_in_the_convention_and_in_the_agreement(
-    shared: frozenset[str], agreed_to: frozenset[str], secrecy: str
-) -> None:
-    found = disclosed(PERSON, shared, agreed_to, secrecy)
-    shown = found.shown
-    assert shown.keys() | found.withheld.keys() == set(PROFILE), "each band is shown, or it is said why not"
-    assert not shown.keys() & found.withheld.keys()
-    assert set(shown) == (set() if secrecy == "none" else shared & agreed_to & set(PROFILE))
-    assert all(PERSON[name] == value for name, value in shown.items())
-
-
-@pytest.mark.parametrize(
-    ("start", "days", "end"),
-    [
-        (date(2026, 11, 24), 0, date(2026, 11, 24)),
-        (date(2026, 11, 24), 5, date(2026, 12, 1)),
-        (date(2026, 4, 3), 1, date(2026, 4, 7)),  # over Easter Monday, 6 April
-        (date(2026, 4, 4), 1, date(2026, 4, 7)),  # from a Saturday
-        (date(2026, 4, 30), 1, date(2026, 5, 4)),  # 1 May is a Friday
-        (date(2026, 5, 13), 1, date(2026, 5, 15)),  # Ascension Day
-        (date(2026, 5, 22), 1, date(2026, 5, 26)),  # Whit Monday
-        (date(2026, 7, 20), 1, date(2026, 7, 22)),  # 21 July is a Tuesday
-        (date(2026, 12, 24), 1, date(2026, 12, 28)),  # Christmas is a Friday
-        (date(2026, 12, 31), 1, date(2027, 1, 4)),  # into the next year
-        (date(2026, 11, 10), 1, date(2026, 11, 12)),  # 11 November
-    ],
-)
-def test_deadlines_pass_over_weekends_and_belgian_holidays(start: date, days: int, end: date) -> None:
-    assert after_working_days(start, days) == end
-
-
-@given(st.dates(date(2020, 1, 1), date(2035, 1, 1)), st.integers(1, 40))
-def test_a_deadline_is_a_working_day_with_as_many_between(start: date, days: int) -> None:
-    end = after_working_days(start, days)
-    assert is_working_day(end)
-    passed = [start + timedelta(days=n) for n in range(1, (end - start).days + 1)]
-    assert sum(map(is_working_day, passed)) == days
-
-
-@pytest.mark.parametrize(
-    ("code", "commune"),
-    [
-        *((code, "83031") for code in ("6980", "6982", "6983", "6984", "6986")),
-        *(("6940", "83012"), ("6941", "83012"), ("6997", "83013"), ("6990", "83028"), ("6987", "83044")),
-        *(("6900", "83034"), ("5377", "91120"), ("83028", "83028"), ("21004", "21004")),
-    ],
-)
-def test_a_postal_code_is_taken_for_its_commune(code: str, commune: str) -> None:
-    assert nis(code) == commune
-
-
-@pytest.mark.parametrize("code", ["5370", "1000", "6981", "6985"])
-def test_a_postal_code_elsewhere_is_refused_not_guessed(code: str) -> None:
-    with pytest.raises(ValueError, match="NIS"):
-        nis(code)

@@ -37,6 +37,17 @@ from services.notifications.ports import Caller, Mailer, MemoryCaller, MemoryMai
 SECRET = "0123456789abcdef0123456789abcdef"
 REF = "3f8a1c52-6d0e-4b7a-9c21-5e4d7f60a913"
 NOW = datetime(2026, 11, 24, 9, 30, tzinfo=UTC)
+TELLING = {
+    "reason": "sante",
+    "goal": "create_activity",
+    "chosen_by": "required",
+    "disclosed": {
+        "age_band": "55+",
+        "household": "couple_children",
+        "obstacles": ["isolement"],
+        "commune_nis": "83034",
+    },
+}
 
 PARTNERS = {
     "cpas-hotton": {"name": "CPAS de Hotton", "kind": "cpas", "mailbox": "insertion@cpas-hotton.example"},

@@ -1,4 +1,5 @@
-"""A stream on a real PostgreSQL and a real socket: it misses nothing, and ends when it should."""
+"""A stream on a real PostgreSQL and a real socket: it misses nothing, keeps who was shown what, and ends when it
+should."""
 
 from __future__ import annotations
 
@@ -7,13 +8,16 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from itertools import islice
 from typing import Any
 
 import httpx
+import psycopg
 import pytest
 import uvicorn
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
+from jalons.database import execute, transaction
 from schemas.envelope import Event
 from services.observation import store
 from services.observation.api import stream as streaming
@@ -161,6 +165,124 @@ def test_a_partner_streams_its_own_cut_and_only_the_types_asked_for(engine: Engi
     assert not any("sequence" in e["data"] or "causationid" in e["data"] for e in seen)
     assert [e["event"].split(".")[1] for e in home] == ["pathway", "referral", "pathway", "pathway", "pathway"]
     assert {e["data"]["subject"] for e in home} == {person.ref}
+
+
+def audit(url: str, who: str, **asked: str) -> list[dict[str, Any]]:
+    """What `GET /audit` answers of the reads, oldest first, without the looks at the audit itself."""
+    answer = httpx.get(f"{url}/audit", params=asked, headers={"Authorization": f"Bearer {who}"})
+    assert answer.status_code == 200, answer.text
+    assert {each["action"] for each in answer.json()["items"]} <= {"read"}
+    return [each for each in reversed(answer.json()["items"]) if each["noun"] != "audit"]
+
+
+def kept(engine: Engine) -> int:
+    """How many lines there are."""
+    with transaction(engine) as conn:
+        return int(execute(conn, "SELECT count(*) FROM audit").fetchone()[0])  # type: ignore[index]
+
+
+def test_the_home_partner_learns_who_streamed_what_of_its_person(engine: Engine, postgres: str) -> None:
+    person, other = Person(), Person(home="cpas-erezee")
+    apply(engine, [*other.bilan(), *person.bilan()])
+    with running(postgres) as url:
+        assert audit(url, "cpas-hotton", beneficiary=person.ref) == []
+        with reading(url, "le-trusquin", after=0, headers={"Jalons-Actor": "t-17"}) as events:
+            assert len([next(events) for _ in range(8)]) == 8
+        with reading(url, "coordinator", after=0, types="referral.sent") as events:
+            assert [next(events)["id"] for _ in range(2)] == [3, 12]
+        found = audit(url, "cpas-hotton", beneficiary=person.ref)
+        assert [(each["partner"], each["actor"], each["noun"]) for each in found] == [
+            *(("le-trusquin", "t-17", noun) for noun in ("referral", "referral", "training", "training")),
+            ("integra-plus", None, "referral"),
+        ]
+        assert len({each["call"] for each in found}) == 2, "a stream is one call"
+        long = httpx.get(f"{url}/stream", headers={"Authorization": "Bearer coordinator", "Jalons-Actor": "x" * 33})
+        assert (long.status_code, long.json()["code"]) == (422, "invalid")
+
+
+def test_what_a_stream_passes_over_leaves_no_line(engine: Engine, postgres: str) -> None:
+    stranger, known = Person(home="cpas-erezee"), Person()
+    apply(engine, [*stranger.bilan()[:1], *known.bilan()])
+    with running(postgres) as url, reading(url, "cpas-hotton", after=0, types="training.*") as events:
+        told = [next(events) for _ in range(2)]
+        apply(engine, [*Person().bilan()[:3], *Person(home="cpas-erezee").bilan()])
+        apply(engine, Person().bilan())
+        told += [next(events) for _ in range(2)]
+    assert [each["event"].split(".")[2] for each in told] == ["started", "completed"] * 2
+    assert kept(engine) == 4
+
+
+def test_nothing_is_shown_while_its_line_is_being_kept(
+    engine: Engine, postgres: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(streaming, "HEARTBEAT_SECONDS", 0.1)
+    headers = {"Authorization": "Bearer coordinator"}
+    with running(postgres) as url, httpx.stream("GET", f"{url}/stream?types=referral.*", headers=headers) as answer:
+        lines = answer.iter_lines()
+        assert [next(lines) for _ in range(2)] == ["retry: 2000", ""]
+        with transaction(engine) as conn:
+            execute(conn, "LOCK TABLE audit")
+            apply(engine, Person().bilan())
+            assert [next(lines) for _ in range(10)] == [":", ""] * 5, "it is alive, and tells nothing"
+        assert [each["id"] for each in islice(_events(lines), 2)] == [3, 4]
+    assert kept(engine) == 2
+
+
+def test_what_could_not_be_kept_is_shown_once_it_is_and_once(
+    engine: Engine, postgres: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(streaming, "HEARTBEAT_SECONDS", 0.1)
+    headers = {"Authorization": "Bearer coordinator"}
+    with running(postgres) as url, httpx.stream("GET", f"{url}/stream?types=referral.*", headers=headers) as answer:
+        lines = answer.iter_lines()
+        assert [next(lines) for _ in range(2)] == ["retry: 2000", ""]
+        _run(engine, "ALTER TABLE audit RENAME TO away")
+        apply(engine, Person().bilan())
+        assert [next(lines) for _ in range(10)] == [":", ""] * 5, "it is alive, and tells nothing"
+        _run(engine, "ALTER TABLE away RENAME TO audit")
+        apply(engine, Person().bilan())
+        assert [each["id"] for each in islice(_events(lines), 4)] == [3, 4, 12, 13]
+    assert kept(engine) == 4
+
+
+def test_while_the_database_is_away_nothing_is_told_and_afterwards_each_once_with_its_line(
+    engine: Engine, postgres: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(streaming, "HEARTBEAT_SECONDS", 0.1)
+    headers = {"Authorization": "Bearer coordinator"}
+    with running(postgres) as url, httpx.stream("GET", f"{url}/stream?types=referral.*", headers=headers) as answer:
+        lines = answer.iter_lines()
+        apply(engine, Person().bilan())
+        assert [each["id"] for each in islice(_events(lines), 2)] == [3, 4]
+        with engine.begin() as ours, away_but_for(ours):
+            claim_and_apply(ours, Person().bilan())
+            ours.commit()
+            assert [next(lines) for _ in range(10)] == [":", ""] * 5, "it is alive, and tells nothing"
+        assert [each["id"] for each in islice(_events(lines), 2)] == [12, 13]
+    assert kept(engine) == 4
+
+
+@contextmanager
+def away_but_for(ours: Connection) -> Iterator[None]:
+    """The database has let go of everybody but us, and takes nobody on."""
+    name = ours.engine.url.database
+    elsewhere = ours.engine.url.set(drivername="postgresql", database="postgres")
+    with psycopg.connect(elsewhere.render_as_string(hide_password=False), autocommit=True) as admin:
+        admin.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
+        try:
+            admin.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE application_name LIKE 'jalons-observation%%' AND pid <> %s",
+                (execute(ours, "SELECT pg_backend_pid()").fetchone()[0],),  # type: ignore[index]
+            )
+            yield
+        finally:
+            admin.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
+
+
+def _run(engine: Engine, statement: str) -> None:
+    with transaction(engine) as conn:
+        execute(conn, statement)
 
 
 def test_a_stream_too_many_is_told_when_to_come_back_and_a_gone_reader_gives_its_place_back(

@@ -1,4 +1,5 @@
-"""`GET /stream`: server-sent events, each cut to its reader; a slow or gone reader costs a bounded amount."""
+"""`GET /stream`: server-sent events, each cut to its reader, none without its line in the audit; a slow or gone reader
+costs a bounded amount."""
 
 from __future__ import annotations
 
@@ -6,6 +7,8 @@ import asyncio
 import json
 import logging
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Annotated, Any
 
@@ -17,8 +20,12 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.types import Message, Receive, Scope, Send
 
-from jalons.database import transaction
+from jalons.clock import new_id, now
+from jalons.database import looking, transaction
+from jalons.http import actor
 from jalons.identity import Principal, require
+from jalons.privacy import audit as audits
+from jalons.privacy.audit import Audit, Line
 from jalons.privacy.disclosure import Alias, cut, for_coordinator
 from jalons.problems import Problem
 from schemas.catalogue import TYPES
@@ -31,28 +38,52 @@ log = logging.getLogger(__name__)
 
 MOST = 100
 HEARTBEAT_SECONDS = 15.0
+"""A stream that has nothing to tell for so long says that it is alive; and looks again."""
 STUCK_SECONDS = 60.0
 """A reader that takes nothing for so long is let go."""
 LONGEST_SECONDS = 3600.0
 """Then a stream ends, so that its reader comes back with a token that is still good; `Last-Event-ID` loses nothing."""
 READING_AT_ONCE = 2
 """Streams that read pages from the database at the same time; the delivery needs its connections."""
+KEEPING_AT_ONCE = 2
+"""Streams that write their lines at the same time; what is new does not wait for those that read pages."""
 
 Caller = Annotated[Principal, Depends(require("partner", "coordinator"))]
+Actor = Annotated[str | None, Depends(actor)]
 See = Callable[[Event], dict[str, Any] | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Who reads a stream, in one call as long as it is open; which types; and what of each event."""
+
+    caller: audits.Caller
+    types: frozenset[str]
+    see: See
+
+    def shown(self, entries: Entries) -> tuple[bytes, list[Line]]:
+        """The frames of these events, and the line that each leaves."""
+        frames, lines = [], []
+        for position, event in entries:
+            if event.type in self.types and (seen := self.see(event)) is not None:
+                frames.append(_frame(position, event.type, seen))
+                lines.append(audits.line_of(event.subject, event.data, audits.READ))
+        return b"".join(frames), [line for line in lines if line is not None]
 
 
 class Streams:
     """The open streams of this process."""
 
-    def __init__(self, engine: Engine, tail: Tail, alias: Alias) -> None:
+    def __init__(self, engine: Engine, tail: Tail, alias: Alias, audit: Audit) -> None:
         self._engine = engine
         self._tail = tail
         self._alias = alias
+        self._audit = audit
         self._open = 0
         self._reading = anyio.CapacityLimiter(READING_AT_ONCE)
+        self._keeping = anyio.CapacityLimiter(KEEPING_AT_ONCE)
 
-    async def open(self, caller: Principal, types: frozenset[str], after: int | None) -> Sse:
+    async def open(self, caller: Principal, by: str | None, types: frozenset[str], after: int | None) -> Sse:
         """A new stream. Raises Problem 503 if there are too many."""
         if self._open >= MOST:
             raise Problem(
@@ -69,7 +100,8 @@ class Streams:
             self._close()
             raise
         start = newest if after is None else min(after, newest)
-        return Sse(self._frames(self._eyes(caller), types, start), self._close)
+        reader = Reader(audits.Caller(caller, new_id(), now(), by), types, self._eyes(caller))
+        return Sse(_alive(self._frames(reader, start)), self._close)
 
     def _close(self) -> None:
         self._open -= 1
@@ -80,36 +112,44 @@ class Streams:
             return for_coordinator
         return lambda event: cut(event, partner, self._alias) if partner else None
 
-    async def _frames(self, see: See, types: frozenset[str], position: int) -> AsyncIterator[bytes]:
+    async def _frames(self, reader: Reader, position: int) -> AsyncIterator[bytes]:
+        """What comes while a batch's lines are being kept goes together in the next."""
         clock = asyncio.get_running_loop().time
-        sent = opened = clock()
+        ends = clock() + LONGEST_SECONDS
         yield b"retry: 2000\n\n"
         with self._tail.listening() as woken:
-            while not self._tail.stopped and clock() < opened + LONGEST_SECONDS:
+            while not self._tail.stopped and clock() < ends:
                 woken.clear()
-                entries, upto = await self._next(position)
-                if frames := b"".join(_frame(*entry, see) for entry in entries if entry[1].type in types):
-                    sent = clock()
+                frames, upto = await self._next(reader, position)
+                if frames:
                     yield frames
                 if upto == position:
-                    try:
-                        async with asyncio.timeout_at(sent + HEARTBEAT_SECONDS):
+                    with suppress(TimeoutError):
+                        async with asyncio.timeout(HEARTBEAT_SECONDS):
                             await woken.wait()
-                    except TimeoutError:
-                        sent = clock()
-                        yield b":\n\n"
                 position = upto
 
-    async def _next(self, position: int) -> tuple[Entries, int]:
-        """From memory, else a page from the database; nothing while that is away."""
-        found = self._tail.after(position)
-        if found is not None:
-            return found
+    async def _next(self, reader: Reader, position: int) -> tuple[bytes, int]:
+        """What the reader is shown next, and up to where that is all; nothing while the database is away. From memory,
+        else a page from the database; given once its lines are committed. Where nobody knows whether they are, or the
+        reader has left, there is a line too many, never one too few."""
+        in_thread = anyio.to_thread.run_sync
         try:
-            return await anyio.to_thread.run_sync(self._page, position, limiter=self._reading)
+            if (found := self._tail.after(position)) is None:
+                found = await in_thread(self._page, position, limiter=self._reading)
+            entries, upto = found
+            frames, lines = reader.shown(entries)
+            if lines:
+                await in_thread(self._keep, reader, lines, limiter=self._keeping)
         except (SQLAlchemyError, psycopg.Error) as error:
             log.warning("a stream waits: %s", type(error).__name__)
-            return [], position
+            return b"", position
+        return frames, upto
+
+    def _keep(self, reader: Reader, lines: list[Line]) -> None:
+        """In one statement that is a transaction of its own: one round trip."""
+        with looking(self._engine) as conn:
+            self._audit.write(conn, replace(reader.caller, now=now()), lines)
 
     def _page(self, position: int) -> tuple[Entries, int]:
         with transaction(self._engine) as conn:
@@ -118,6 +158,23 @@ class Streams:
     def _head(self) -> int:
         with transaction(self._engine) as conn:
             return store.head(conn)
+
+
+async def _alive(frames: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """These, and a sign of life whenever none came for so long, whatever they wait for."""
+    coming = asyncio.ensure_future(anext(frames, None))
+    try:
+        while True:
+            await asyncio.wait({coming}, timeout=HEARTBEAT_SECONDS)
+            if not coming.done():
+                yield b":\n\n"
+            elif (come := coming.result()) is None:
+                return
+            else:
+                yield come
+                coming = asyncio.ensure_future(anext(frames, None))
+    finally:
+        coming.cancel()
 
 
 class Sse(StreamingResponse):
@@ -155,13 +212,15 @@ def stream_routes(streams: Streams) -> APIRouter:
     )
     async def stream(
         caller: Caller,
+        by: Actor,
         types: Annotated[str | None, Query(max_length=2000, description="types, by comma, `*` for any part")] = None,
         after: Annotated[int | None, Query(ge=0, description="a position; without it only what comes from now")] = None,
         last_event_id: Annotated[int | None, Header(ge=0, description="where a broken stream ended")] = None,
     ) -> StreamingResponse:
-        """Each event has observation's own position as `id`; sealed fields are left out (`GET /events` has them)."""
+        """Each event has observation's own position as `id`; sealed fields are left out (`GET /events` has them). Each
+        leaves a line in the audit before it is given."""
         wanted = _wanted(types)
-        return await streams.open(caller, wanted, after if last_event_id is None else last_event_id)
+        return await streams.open(caller, by, wanted, after if last_event_id is None else last_event_id)
 
     return routes
 
@@ -195,9 +254,6 @@ def _matches(name: str, pattern: str) -> bool:
     return fnmatchcase(name, pattern) or fnmatchcase(said, pattern)
 
 
-def _frame(position: int, event: Event, see: See) -> bytes:
-    seen = see(event)
-    if seen is None:
-        return b""
+def _frame(position: int, type_: str, seen: dict[str, Any]) -> bytes:
     data = json.dumps(seen, ensure_ascii=False, separators=(",", ":"))
-    return f"id: {position}\nevent: {event.type}\ndata: {data}\n\n".encode()
+    return f"id: {position}\nevent: {type_}\ndata: {data}\n\n".encode()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
@@ -42,17 +42,6 @@ def end(conn: Connection, consent_id: UUID, how: Ending, now: datetime, replaced
         f"UPDATE consents SET {how} = %s, replaced_by = %s WHERE consent_id = %s",
         (now, replaced_by, consent_id),
     )
-
-
-def expired_consents(conn: Connection, today: date, most: int) -> list[UUID]:
-    """Agreements whose last day is over and of which that was not said yet, the oldest first, at most so many."""
-    rows = execute(
-        conn,
-        "SELECT consent_id FROM consents WHERE expires_on < %s AND withdrawn IS NULL AND expired IS NULL"
-        " ORDER BY expires_on, consent_id LIMIT %s",
-        (today, most),
-    )
-    return [row.consent_id for row in rows]
 
 
 _HOLD = """
