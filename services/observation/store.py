@@ -37,10 +37,6 @@ _values = attrgetter(*_FIELDS)  # `astuple` copies every value deeply: a third o
 _COLUMNS = ", ".join(f'"{name}"' for name in _FIELDS)
 _STEP_KINDS = ", ".join(f'"{field.name}" {_TYPES.get(str(field.type), "text")}' for field in fields(Step))
 _CHANGES = ", ".join(f'"{name}" = excluded."{name}"' for name in _FIELDS if name != "first")
-_KNOWN = (
-    f"SELECT subject, {_COLUMNS} FROM steps WHERE subject = ANY(%s::uuid[]) AND undone IS NULL"  # noqa: S608
-    " AND (left_at IS NULL OR subject = ANY(%s::uuid[])) ORDER BY first"
-)
 _OF_PERSON = (
     f"SELECT {_COLUMNS} FROM steps WHERE subject = %(person)s AND entered_recorded <= %(as_of)s"  # noqa: S608
     " AND (undone IS NULL OR undone > %(as_of)s) ORDER BY entered_at, entered_recorded, first"
@@ -79,7 +75,14 @@ _PAGE = (
 def known_steps(conn: Connection, subjects: Collection[str], whole: Collection[str]) -> dict[str, list[Step]]:
     """The announced and open steps of these persons; of those in `whole` also the steps that are over."""
     found: dict[str, list[Step]] = defaultdict(list)
-    for subject, *step in execute(conn, _KNOWN, (sorted(subjects), sorted(whole))):
+    asked, values = given("uuid bool", [(subject, subject in whole) for subject in sorted(subjects)])
+    rows = execute(
+        conn,
+        f"SELECT subject, {_COLUMNS} FROM {asked} AS k(subject, whole) JOIN steps USING (subject)"  # noqa: S608
+        " WHERE undone IS NULL AND (left_at IS NULL OR whole) ORDER BY first",
+        values,
+    )
+    for subject, *step in rows:
         found[str(subject)].append(Step(*step))
     return found
 
