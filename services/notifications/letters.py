@@ -41,13 +41,15 @@ class _Headers(HeaderRegistry):
         return super().__getitem__(name)
 
 
-_POLICY = policy.default.clone(header_factory=_Headers())
+_HEADERS = _Headers()
+_POLICY = policy.default.clone(header_factory=_HEADERS)
 
 
 @lru_cache(maxsize=512)
 def _same(name: str, value: str) -> BaseHeader:
     """A header that many letters have, read once: that takes longer than writing the text."""
-    return _POLICY.header_factory(name, value)
+    header: BaseHeader = _HEADERS(name, value)
+    return header
 
 
 class NoAddress(Exception):

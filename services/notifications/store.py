@@ -220,7 +220,8 @@ def next_due(conn: Connection, channel: str, now: datetime, leased_until: dateti
         " ORDER BY l.free_at LIMIT 1 FOR UPDATE SKIP LOCKED),"
         " taken AS (UPDATE lanes SET free_at = %(until)s FROM lane"
         " WHERE lanes.channel = %(channel)s AND lanes.recipient = lane.recipient),"
-        " message AS (SELECT d.* FROM deliveries d JOIN lane USING (recipient) WHERE d.channel = %(channel)s"
+        " message AS (SELECT d.* FROM deliveries d WHERE d.channel = %(channel)s"
+        " AND d.recipient = (SELECT recipient FROM lane)"  # not joined: else all that is due is looked through
         " AND d.status IN ('pending', 'waiting') AND d.due_at <= %(now)s"
         " ORDER BY d.due_at, d.event_id, d.delivery_id LIMIT 1)"
         " SELECT m.*, to_jsonb(r) AS to_whom, to_jsonb(c) AS about_whom FROM message m"
