@@ -46,13 +46,16 @@ class Ground:
     audit: Audit
 
 
-def ground(settings: Settings, name: ServiceName, pool: Engine, outbox: Outbox) -> Ground:
+def ground(
+    settings: Settings, name: ServiceName, pool: Engine, outbox: Outbox, relay_pace_seconds: float = 0.0
+) -> Ground:
     """What stands on a service's engine. Opens nothing."""
     secret = derive(settings.secret_key.get_secret_value(), "aliases")
     relay = Relay(
         name,
         connect=lambda: direct(settings.direct_url, name, "relay"),
         producer=lambda: producer(settings, f"jalons-{name}"),
+        pace_seconds=relay_pace_seconds,
     )
     return Ground(
         name,
@@ -87,14 +90,14 @@ def follower(
     audited: bool = True,
 ) -> tuple[Service, Ground, FastAPI, Keys]:
     """A service that follows others' logs: delivery, reconciler, watchdog and the routes every service has. Its first
-    tables hold `privacy.forgotten`'s.
+    tables hold `privacy.forgotten`'s. pace_seconds: how long its batches are apart at least, heard or said.
 
     The caller adds its own routes to the application and its own parts to the service. audited: it has events of
     persons, and an audit of who reads them.
     """
     peers = Peers(settings)
     pool = engine(settings.database_url, name, pool=settings.database_pool)
-    base = ground(settings, name, pool, Outbox(name))
+    base = ground(settings, name, pool, Outbox(name), pace_seconds)
     keys = peers.keys()
     logs: Mapping[str, SourceLog] = {f"/services/{each}": peers.log(each) for each in follows}
     deliver = Deliver(

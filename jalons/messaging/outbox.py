@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from jalons import metrics
 from jalons.clock import new_id
-from jalons.database import execute
+from jalons.database import execute, given
 from jalons.inserts import Inserts, Into
 from jalons.messaging.codec import encode
 from schemas.envelope import Event, Payload, SealedPart
@@ -113,10 +113,13 @@ class Outbox:
 
     def last(self, conn: Connection, subjects: Sequence[str]) -> dict[str, int]:
         """The last number of these subjects; of one that has none, no line."""
+        source, values = given("text", [(subject,) for subject in subjects])
         rows = execute(
             conn,
-            "SELECT subject, max(sequence) AS last FROM events WHERE subject = ANY(%s) GROUP BY subject",
-            (list(subjects),),
+            f"SELECT k.subject, e.last FROM {source} AS k(subject)"  # noqa: S608 - own names
+            " JOIN LATERAL (SELECT sequence AS last FROM events WHERE events.subject = k.subject"
+            " ORDER BY sequence DESC LIMIT 1) AS e ON true",  # one row of an index, however many events there are
+            values,
         )
         return {row.subject: row.last for row in rows}
 

@@ -52,17 +52,25 @@ class Relay:
     """The thread that empties the outbox. connect: a direct connection for lock, LISTEN and marking; its loss stops
     sending at once, since another relay may then hold the lock. producer: builds one, and may block doing so.
 
-    Killed between sending and marking it sends twice; readers drop what they have seen.
+    pace_seconds: how long after the last a batch begins at least, for events that nobody waits for. Killed between
+    sending and marking it sends twice; readers drop what they have seen.
     """
 
     def __init__(
-        self, service: str, connect: Callable[[], Connection], producer: Callable[[], Producer], *, batch: int = BATCH
+        self,
+        service: str,
+        connect: Callable[[], Connection],
+        producer: Callable[[], Producer],
+        *,
+        batch: int = BATCH,
+        pace_seconds: float = 0.0,
     ) -> None:
         self._service = service
         self._source = f"/services/{service}".encode()
         self._connect = connect
         self._make_producer = producer
         self._batch = batch
+        self._pace = pace_seconds
         self._producer: Producer | None = None
         self._measured = float("-inf")
         self._backoff = _BACKOFF_LEAST
@@ -114,7 +122,8 @@ class Relay:
                     self._sleep(conn)
                 self._stopping.wait(max(0.0, began + pace - time.monotonic()))
                 rows = self._unsent(conn)
-                began, pace = time.monotonic(), min(PACE_SECONDS * len(rows), PACE_MOST_SECONDS)
+                shared = max(self._pace, min(PACE_SECONDS * len(rows), PACE_MOST_SECONDS))
+                began, pace = time.monotonic(), shared if rows else 0.0
             woken = len(rows) == self._batch  # else that was all: what is committed from now on will wake us
             if not rows:
                 continue

@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from standardwebhooks import Webhook
 
 from jalons.privacy.sealing import Unsealable, derive, unseal
-from services.notifications import store, subscriptions
+from services.notifications import subscriptions
 from services.notifications.domain.gate import Goes, Never, PartnerRecord, Waits, email_gate, webhook_gate
 from services.notifications.domain.outcome import Outcome
 from services.notifications.domain.told import COORDINATOR
@@ -42,10 +42,10 @@ class Emails:
         self._mailer = mailer
         self._coordinator = coordinator_record(coordinator) if coordinator else None
 
-    def prepare(self, conn: Connection, due: Due, now: datetime) -> Send | Waits | Never:
+    def prepare(self, conn: Connection, due: Due, now: datetime) -> Send | Waits | Never:  # noqa: ARG002 - the role's signature
         """Recipient and other party, named as they are now."""
         delivery = due.delivery
-        recipient, contact = store.partners(conn, delivery.recipient, delivery.contact)
+        recipient, contact = due.recipient, due.contact
         if (delivery.facts or {}).get("role") == COORDINATOR:
             recipient = self._coordinator
         gate = email_gate(recipient, contact, trial=delivery.trial, waited=now - due.since)
@@ -73,9 +73,8 @@ class Webhooks:
         delivery = due.delivery
         name = delivery.subscription or ""
         asked = subscriptions.found(conn, delivery.recipient, name, "FOR SHARE")
-        (recipient,) = store.partners(conn, delivery.recipient)
         status = asked.status if asked else None
-        gate = webhook_gate(recipient, status, trial=delivery.trial, waited=now - due.since)
+        gate = webhook_gate(due.recipient, status, trial=delivery.trial, waited=now - due.since)
         if not isinstance(gate, Goes) or asked is None:
             return gate if not isinstance(gate, Goes) else Never("unexpected")
         try:

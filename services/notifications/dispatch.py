@@ -7,7 +7,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import psycopg
@@ -39,6 +39,15 @@ POLL_SECONDS = 5.0
 """A fallback, and how soon a retry that has become due is seen."""
 _NEVER_LOOKED_AT = timedelta(days=3650)
 """A message of a paused subscription is woken by its resumption only."""
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A message in hand. send: what to do, None if it was dealt with already; until: when somebody else may take it."""
+
+    due: Due
+    send: Send | None
+    until: datetime
 
 
 class Dispatcher:
@@ -86,19 +95,33 @@ class Dispatcher:
         for thread in self._threads:
             thread.join(seconds / len(self._threads))
 
-    def step(self, channel: Channel) -> bool:
-        """Take one message that is due and deal with it; False if there is none. Raises what the database raises."""
-        taken = transact(self._engine, lambda conn: self._take(conn, channel))
-        if taken is None:
-            return False
-        due, send, began = taken
-        if send is None:
-            return True
-        outcome = _attempt(send)
-        self._settle(due, outcome, began)
-        return True
+    def take(self, channel: Channel) -> Taken | None:
+        """Take a message that is due, its attempt written down; None if there is none. Raises what the database
+        raises."""
+        return transact(self._engine, lambda conn: self._turn(conn, [], channel))
 
-    def _take(self, conn: Connection, channel: Channel) -> tuple[Due, Send | None, datetime] | None:
+    def deal(self, channel: Channel, taken: Taken) -> Taken | None:
+        """Deal with what was taken, and take the next; None if there is none, or we are stopping. Where the message
+        went, its end and the next one's beginning are one commit."""
+        if taken.send is not None:
+            began = self._now()
+            outcome = _attempt(taken.send)
+            if isinstance(outcome, Delivered) and not self._stopping.is_set():
+                try:
+                    return transact(self._engine, lambda conn: self._record(conn, taken, outcome, began, channel))
+                except Exception as error:  # noqa: BLE001 - whatever is wrong with the next one, this one went
+                    log.warning("the next message is taken apart: %s", where(error))
+            self._settle(taken, outcome, began)
+        return None if self._stopping.is_set() else self.take(channel)
+
+    def _turn(self, conn: Connection, ends: list[End], channel: Channel | None) -> Taken | None:
+        """Take what is next, if there is a channel to take from, and say what ended. Numbers are given last: after
+        their lock nothing is waited for."""
+        taken = self._taken(conn, channel, ends) if channel else None
+        ending.say(conn, self._outbox, ends, self._now())
+        return taken
+
+    def _taken(self, conn: Connection, channel: Channel, ends: list[End]) -> Taken | None:
         """A message and what to do, its attempt written down; nothing to do if it has to wait or never goes."""
         now = self._now()
         due = store.next_due(conn, channel.name, now, now + LEASE)
@@ -109,69 +132,69 @@ class Dispatcher:
         if not isinstance(send, Waits | Never):
             since = now if due.waited or due.number == 1 else due.since
             if store.begin(conn, due, since, now, cut_short(due.number, since, now, LEASE)):
-                return replace(due, since=since), send, now
+                return Taken(replace(due, since=since), send, now + LEASE)
         store.free(conn, channel.name, due.delivery.recipient, now)
         if isinstance(send, Waits):
             pause = _NEVER_LOOKED_AT if send.cause == "subscription_paused" else LOOKED_AT_AGAIN
-            store.postpone(conn, due.delivery.delivery_id, "waiting", send.cause, now + pause)
+            store.wait(conn, due, send.cause, now + pause)
         elif isinstance(send, Never):
-            self._close(conn, due, "suppressed" if send.suppressed else "failed", send.cause, now, due.number - 1)
-        return due, None, now
+            status = "suppressed" if send.suppressed else "failed"
+            if store.give_up(conn, due, status, send.cause):
+                ends.append(End.of(due.delivery, status, send.cause, due.number - 1))
+        return Taken(due, None, now)
 
-    def _settle(self, due: Due, outcome: Outcome, began: datetime) -> None:
+    def _settle(self, taken: Taken, outcome: Outcome, began: datetime) -> None:
         """Write the outcome down, again and again while the database is away: it is known here only. Past the lease
         somebody else may have the message, and the receiver tells the repetition by its id."""
         while True:
             try:
-                transact(self._engine, lambda conn: self._record(conn, due, outcome, began))
+                transact(self._engine, lambda conn: self._record(conn, taken, outcome, began))
             except (Busy, SQLAlchemyError, psycopg.Error) as error:
                 log.warning("an outcome could not be written yet: %s", type(error).__name__)
-                if self._now() > began + LEASE or self._stopping.wait(1.0):
+                if self._now() > taken.until or self._stopping.wait(1.0):
                     return
             else:
                 return
 
-    def _record(self, conn: Connection, due: Due, outcome: Outcome, began: datetime) -> None:
-        now = self._now()
+    def _record(
+        self, conn: Connection, taken: Taken, outcome: Outcome, began: datetime, then: Channel | None = None
+    ) -> Taken | None:
+        """What became of a message, and the event that says so. then: where the next is taken from."""
+        now, due = self._now(), taken.due
         delivery = due.delivery
-        failed = not isinstance(outcome, Delivered)
-        store.free(conn, delivery.channel, delivery.recipient, now + (now - began if failed else timedelta()))
-        if isinstance(outcome, Gone) and delivery.subscription:
-            subscriptions.set_status(conn, delivery.recipient, delivery.subscription, "disabled", outcome.cause, now)
         cause = None if isinstance(outcome, Delivered) else outcome.cause
-        if not store.end(conn, due, type(outcome).__name__.lower(), cause, now):
-            return
+        free_at = now if isinstance(outcome, Delivered) else now + (now - began)
+        if isinstance(outcome, Gone) and delivery.subscription:
+            store.free(conn, delivery.channel, delivery.recipient, free_at)
+            subscriptions.set_status(conn, delivery.recipient, delivery.subscription, "disabled", outcome.cause, now)
+        again = None
         if isinstance(outcome, Deferred):
             again = next_attempt(due.number, due.since, now, self._draw(), outcome.after)
-            if again is not None:
-                store.postpone(conn, delivery.delivery_id, "pending", cause, again)
-                metrics.DELIVERIES.labels(delivery.channel, "retried").inc()
-                return
-        self._close(conn, due, "failed" if failed else "sent", cause, now, due.number)
-
-    def _close(self, conn: Connection, due: Due, status: str, cause: str | None, now: datetime, attempts: int) -> None:
-        """The message's end, and the event that says so."""
-        delivery = due.delivery
-        if not store.close(conn, delivery.delivery_id, status, cause):
-            return
-        ending.say(conn, self._outbox, [End.of(delivery, status, cause, attempts)], now)
+        status = "sent" if isinstance(outcome, Delivered) else "pending" if again else "failed"
+        named = type(outcome).__name__.lower()
+        ours = store.end(conn, due, named, cause, now, status=status, again=again, free_at=free_at)
+        if ours and again:
+            metrics.DELIVERIES.labels(delivery.channel, "retried").inc()
+        ends = [End.of(delivery, status, cause, due.number)] if ours and not again else []
+        return self._turn(conn, ends, then)
 
     # Threads
 
     def _work(self, channel: Channel) -> None:
-        """Send while there is something to send, then wait for the bell."""
-        while not self._stopping.is_set():
-            began = time.monotonic()
-            heard, bell = self._rung[channel.name], self._bells[channel.name]
+        """Send while there is something to send, then wait for the bell. What is in hand at the stop still goes."""
+        bell, taken = self._bells[channel.name], None
+        while taken or not self._stopping.is_set():
+            began, heard = time.monotonic(), self._rung[channel.name]
+            hand, taken = taken, None
             try:
-                found = self.step(channel)
+                taken = self.deal(channel, hand) if hand else self.take(channel)
             except Exception as error:  # noqa: BLE001 - a thread that ends would silence its channel
                 log.warning("deliveries by %s wait: %s", channel.name, where(error))
                 self._stopping.wait(2.0)
                 continue
-            if found:
+            if hand:
                 self._stopping.wait(min(REST * (time.monotonic() - began), REST_MOST_SECONDS))
-            else:
+            if taken is None:
                 with bell:
                     bell.wait_for(lambda: self._rung[channel.name] != heard or self._stopping.is_set())  # noqa: B023
 

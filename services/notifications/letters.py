@@ -6,10 +6,12 @@ import re
 import tomllib
 from collections.abc import Mapping
 from datetime import date, datetime
+from email import policy
 from email.errors import MessageError
-from email.headerregistry import Address
+from email.headerregistry import Address, BaseHeader, HeaderRegistry
 from email.message import EmailMessage
 from email.utils import format_datetime, parseaddr
+from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Any, cast
 from uuid import UUID
@@ -29,6 +31,25 @@ _SERVICE = "services.notifications"
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 _CPAS = frozenset({"cpas", "association_chapitre_xii"})
 """Kinds that an employer's mail does not name: naming them tells that the person is known to a CPAS."""
+
+
+class _Headers(HeaderRegistry):
+    """The library's headers; a class for each name is made once, and not anew for every header."""
+
+    @cache  # noqa: B019 - there is one of these, for as long as the process lives
+    def __getitem__(self, name: str) -> type[BaseHeader]:
+        return super().__getitem__(name)
+
+
+_HEADERS = _Headers()
+_POLICY = policy.default.clone(header_factory=_HEADERS)
+
+
+@lru_cache(maxsize=512)
+def _same(name: str, value: str) -> BaseHeader:
+    """A header that many letters have, read once: that takes longer than writing the text."""
+    header: BaseHeader = _HEADERS(name, value)
+    return header
 
 
 class NoAddress(Exception):
@@ -76,7 +97,7 @@ class Letters:
         message = self._message(delivery, recipient, subject, now)
         reply_to = _reply_to(contact, named=named)
         if reply_to is not None:
-            message["Reply-To"] = reply_to
+            message["Reply-To"] = _same("Reply-To", str(reply_to))
         return self._laid_out(message, f"{language}/message", context | texts | {"frame": frame})
 
     def _list(self, delivery: Delivery, recipient: PartnerRecord, language: str, now: datetime) -> EmailMessage:
@@ -95,13 +116,13 @@ class Letters:
         return self._laid_out(message, f"{language}/waiting", texts | {"frame": frame, "waiting": waiting})
 
     def _message(self, delivery: Delivery, recipient: PartnerRecord, subject: str, now: datetime) -> EmailMessage:
-        message = EmailMessage()
+        message = EmailMessage(_POLICY)
         message["Subject"] = subject
-        message["From"] = Address(self._network, addr_spec=self._from)
-        message["To"] = _address(recipient.mailbox)
+        message["From"] = _same("From", str(Address(self._network, addr_spec=self._from)))
+        message["To"] = _same("To", str(_address(recipient.mailbox)))
         message["Date"] = format_datetime(now.astimezone(BRUSSELS))
         message["Message-ID"] = f"<{delivery.delivery_id}@{self._from.rpartition('@')[2]}>"
-        message["Auto-Submitted"] = "auto-generated"
+        message["Auto-Submitted"] = _same("Auto-Submitted", "auto-generated")
         return message
 
     def _laid_out(self, message: EmailMessage, layout: str, context: Mapping[str, Any]) -> EmailMessage:

@@ -39,10 +39,13 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """A delivery whose turn has come. number: of the attempt; since: when its window began, with the first attempt or
-    with the wait before it; waited: whether it was waiting for something; cause: of the last failure."""
+    """A delivery whose turn has come. recipient, contact: what the directory said last of them; number: of the attempt;
+    since: when its window began, with the first attempt or with the wait before it; waited: whether it was waiting for
+    something; cause: of the last failure."""
 
     delivery: Delivery
+    recipient: PartnerRecord | None
+    contact: PartnerRecord | None
     number: int
     since: datetime
     waited: bool
@@ -196,6 +199,14 @@ def forget(conn: Connection, person: bytes) -> None:
     )
 
 
+_FREE_TO_CHANGE = (
+    "(SELECT delivery_id FROM deliveries WHERE delivery_id = %(id)s AND attempts = %(number)s - 1"
+    " AND status IN ('pending', 'waiting') FOR UPDATE SKIP LOCKED)"
+)
+"""The message whose turn has come, if nobody is just changing it. Not waited for: who takes it may hold the message
+that went before it, and who stops what is pending of a person holds several."""
+
+
 def next_due(conn: Connection, channel: str, now: datetime, leased_until: datetime) -> Due | None:
     """Take the lane that was served longest ago and, of its messages, the one due first, in the order of what
     happened (event ids sort by time). The lane is the caller's
@@ -208,27 +219,30 @@ def next_due(conn: Connection, channel: str, now: datetime, leased_until: dateti
         " AND d.status IN ('pending', 'waiting') AND d.due_at <= %(now)s)"
         " ORDER BY l.free_at LIMIT 1 FOR UPDATE SKIP LOCKED),"
         " taken AS (UPDATE lanes SET free_at = %(until)s FROM lane"
-        " WHERE lanes.channel = %(channel)s AND lanes.recipient = lane.recipient)"
-        " SELECT d.* FROM deliveries d JOIN lane USING (recipient) WHERE d.channel = %(channel)s"
+        " WHERE lanes.channel = %(channel)s AND lanes.recipient = lane.recipient),"
+        " message AS (SELECT d.* FROM deliveries d WHERE d.channel = %(channel)s"
+        " AND d.recipient = (SELECT recipient FROM lane)"  # not joined: else all that is due is looked through
         " AND d.status IN ('pending', 'waiting') AND d.due_at <= %(now)s"
-        " ORDER BY d.due_at, d.event_id, d.delivery_id LIMIT 1",
+        " ORDER BY d.due_at, d.event_id, d.delivery_id LIMIT 1)"
+        " SELECT m.*, to_jsonb(r) AS to_whom, to_jsonb(c) AS about_whom FROM message m"
+        " LEFT JOIN partners r ON r.slug = m.recipient LEFT JOIN partners c ON c.slug = m.contact",
         {"channel": channel, "now": now, "until": leased_until},
     ).fetchone()
     if row is None:
         return None
     fields = {name: getattr(row, name) for name in Delivery.__slots__}
-    return Due(Delivery(**fields), row.attempts + 1, row.since, row.status == "waiting", row.cause)
+    recipient, contact = (PartnerRecord(**each) if each else None for each in (row.to_whom, row.about_whom))
+    return Due(Delivery(**fields), recipient, contact, row.attempts + 1, row.since, row.status == "waiting", row.cause)
 
 
 def begin(conn: Connection, due: Due, since: datetime, now: datetime, cut_short: datetime) -> bool:
     """Write down that an attempt begins, and when it is made again if it never ends; an earlier one without an end was
-    cut short. False if the message was stopped meanwhile. Locks are taken in this order everywhere: lane,
-    subscription, message."""
+    cut short. False if the message was stopped meanwhile, or is being changed. What is waited for is locked in this
+    order everywhere: lane, subscription, message."""
     begun = execute(
         conn,
-        "WITH due AS (UPDATE deliveries SET status = 'pending', attempts = %(number)s, since = %(since)s,"
-        " due_at = %(again)s WHERE delivery_id = %(id)s AND attempts = %(number)s - 1"
-        " AND status IN ('pending', 'waiting') RETURNING delivery_id),"
+        "WITH due AS (UPDATE deliveries SET status = 'pending', attempts = %(number)s, since = %(since)s,"  # noqa: S608 - own names
+        f" due_at = %(again)s WHERE delivery_id = {_FREE_TO_CHANGE} RETURNING delivery_id),"
         " cut AS (UPDATE attempts a SET ended = %(now)s, outcome = 'interrupted', cause = 'process_ended'"
         " FROM due WHERE a.delivery_id = due.delivery_id AND a.ended IS NULL)"
         " INSERT INTO attempts (delivery_id, number, began) SELECT delivery_id, %(number)s, %(now)s FROM due",
@@ -237,38 +251,64 @@ def begin(conn: Connection, due: Due, since: datetime, now: datetime, cut_short:
     return begun.rowcount == 1
 
 
-def end(conn: Connection, due: Due, outcome: str, cause: str | None, now: datetime) -> bool:
-    """Write down how an attempt ended; False if the message is no longer this attempt's to decide about."""
-    row = execute(
+def end(
+    conn: Connection,
+    due: Due,
+    outcome: str,
+    cause: str | None,
+    now: datetime,
+    *,
+    status: str,
+    again: datetime | None,
+    free_at: datetime,
+) -> bool:
+    """Write down how an attempt ended and what the message is now, and give its lane back; False if the message is no
+    longer this attempt's to decide about. again: when it is tried again; None if it is closed, and then its sealed body
+    and the link to the person are destroyed."""
+    ended = execute(
         conn,
-        "WITH ended AS (UPDATE attempts SET ended = %(now)s, outcome = %(outcome)s, cause = %(cause)s"
+        "WITH freed AS (UPDATE lanes SET free_at = %(free_at)s WHERE channel = %(channel)s"
+        " AND recipient = %(recipient)s),"
+        " ended AS (UPDATE attempts SET ended = %(now)s, outcome = %(outcome)s, cause = %(cause)s"
         " WHERE delivery_id = %(id)s AND number = %(number)s)"
-        " SELECT 1 FROM deliveries WHERE delivery_id = %(id)s AND attempts = %(number)s AND status = 'pending'"
-        " FOR UPDATE",
-        {"id": due.delivery.delivery_id, "number": due.number, "outcome": outcome, "cause": cause, "now": now},
-    ).fetchone()
-    return row is not None
+        " UPDATE deliveries SET status = %(status)s, cause = %(cause)s, due_at = coalesce(%(again)s, due_at),"
+        " body = CASE WHEN %(again)s IS NOT NULL THEN body END,"
+        " person = CASE WHEN %(again)s IS NOT NULL THEN person END"
+        " WHERE delivery_id = %(id)s AND attempts = %(number)s AND status = 'pending'",
+        {
+            "id": due.delivery.delivery_id,
+            "channel": due.delivery.channel,
+            "recipient": due.delivery.recipient,
+            "number": due.number,
+            "outcome": outcome,
+            "cause": cause,
+            "now": now,
+            "status": status,
+            "again": again,
+            "free_at": free_at,
+        },
+    )
+    return ended.rowcount == 1
 
 
-def postpone(conn: Connection, delivery_id: UUID, status: str, cause: str | None, until: datetime) -> None:
-    """Leave a message for later, unless it was stopped meanwhile. status: `pending` to be tried again, `waiting` for
-    something that is missing."""
+def wait(conn: Connection, due: Due, cause: str, until: datetime) -> None:
+    """Leave a message that lacks something for later, unless it was stopped meanwhile or is being changed."""
     execute(
         conn,
-        "UPDATE deliveries SET status = %s, cause = %s, due_at = %s WHERE delivery_id = %s"
-        " AND status IN ('pending', 'waiting')",
-        (status, cause, until, delivery_id),
+        f"UPDATE deliveries SET status = 'waiting', cause = %(cause)s, due_at = %(until)s"  # noqa: S608 - own names
+        f" WHERE delivery_id = {_FREE_TO_CHANGE}",
+        {"id": due.delivery.delivery_id, "number": due.number, "cause": cause, "until": until},
     )
 
 
-def close(conn: Connection, delivery_id: UUID, status: str, cause: str | None) -> bool:
-    """A message went or was given up: its sealed body and the link to the person are destroyed. False if it was closed
-    already."""
+def give_up(conn: Connection, due: Due, status: str, cause: str) -> bool:
+    """A message will not go: its sealed body and the link to the person are destroyed. False if it was closed
+    already, or is being changed."""
     closed = execute(
         conn,
-        "UPDATE deliveries SET status = %s, cause = %s, body = NULL, person = NULL WHERE delivery_id = %s"
-        " AND status IN ('pending', 'waiting')",
-        (status, cause, delivery_id),
+        "UPDATE deliveries SET status = %(status)s, cause = %(cause)s, body = NULL, person = NULL"  # noqa: S608
+        f" WHERE delivery_id = {_FREE_TO_CHANGE}",
+        {"id": due.delivery.delivery_id, "number": due.number, "status": status, "cause": cause},
     )
     return closed.rowcount == 1
 
@@ -288,13 +328,6 @@ def lanes_due(conn: Connection, now: datetime) -> dict[str, int]:
         (now, now),
     )
     return {row.channel: row.lanes for row in rows}
-
-
-def partners(conn: Connection, *slugs: str | None) -> list[PartnerRecord | None]:
-    """What the directory said last of each of these partners."""
-    rows = execute(conn, "SELECT * FROM partners WHERE slug = ANY(%s)", (list(slugs),))
-    known = {row.slug: PartnerRecord(**row._asdict()) for row in rows}
-    return [known.get(slug or "") for slug in slugs]
 
 
 def lock_recipient(conn: Connection, recipient: str) -> None:

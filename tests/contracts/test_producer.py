@@ -110,7 +110,7 @@ class Desk:
     def connect(self) -> psycopg.Connection[Any]:
         return direct(self.servers.database_url, self.schema, "relay")
 
-    def relay(self, producer: Callable[[], Producer], connect: Callable[[], Any] | None = None, **more: int) -> Relay:
+    def relay(self, producer: Callable[[], Producer], connect: Callable[[], Any] | None = None, **more: Any) -> Relay:
         """A relay, started."""
         relay = Relay("referrals", connect or self.connect, producer, **more)
         self.relays.append(relay)
@@ -255,6 +255,19 @@ def test_nothing_has_a_position_before_the_broker_has_it(desk: Desk) -> None:
     broker.away.clear()
     assert desk.emptied()
     assert len(broker.order(anna)) == 2
+
+
+def test_events_that_nobody_waits_for_share_a_batch_and_the_first_waits_for_nothing(desk: Desk) -> None:
+    broker = MemoryBroker()
+    desk.relay(broker.producer, pace_seconds=2.0)
+    began = time.monotonic()
+    desk.append("a")
+    assert desk.emptied()
+    assert time.monotonic() - began < 1.5
+    desk.append("b")
+    desk.append("c", "b")
+    assert desk.emptied()
+    assert broker.flushes == [1, 3]
 
 
 def test_three_thousand_events_go_out_in_full_batches(desk: Desk) -> None:

@@ -151,8 +151,9 @@ class Stage:
         """All that is due now, in this thread."""
         dispatcher = self.dispatcher()
         for channel in self.channels():
-            while dispatcher.step(channel):
-                pass
+            taken = dispatcher.take(channel)
+            while taken:
+                taken = dispatcher.deal(channel, taken)
 
     def rows(self, sql: str, **values: Any) -> list[Any]:
         with self.engine.begin() as conn:
