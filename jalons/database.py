@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import select
+import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
@@ -70,17 +72,21 @@ def direct(url: str, schema: str, purpose: str) -> psycopg.Connection[tuple[Any,
     )
 
 
-def notified(conn: psycopg.Connection[Any], seconds: float) -> bool:
-    """Whether a LISTENing connection was notified since it was last asked, once or often, waiting at most so long.
-    Raises psycopg.OperationalError.
+def await_notice(conn: psycopg.Connection[Any], seconds: float, stopping: threading.Event) -> None:
+    """Wait until a LISTENing connection is notified, or was since it was last asked; at most so long, and at most a
+    second once `stopping` is set. Raises psycopg.OperationalError.
 
     Sleeps in the kernel: psycopg's own wait looks ten times a second, which an idle hub would pay for all day.
     """
     if list(conn.notifies(timeout=0)):
-        return True
+        return
     poller = select.poll()
     poller.register(conn.fileno(), select.POLLIN)
-    return bool(poller.poll(seconds * 1000)) and bool(list(conn.notifies(timeout=0)))
+    until = time.monotonic() + seconds
+    while not stopping.is_set() and (left := until - time.monotonic()) > 0:
+        if poller.poll(min(left, 1.0) * 1000):
+            list(conn.notifies(timeout=0))
+            return
 
 
 def transient(error: BaseException) -> bool:

@@ -38,7 +38,7 @@ JVM = (
     "-Djava.util.logging.config.file=logging.properties",
 )
 
-# A broker that was killed is let in again only when its old session has run out: 3 s, not the usual 9.
+# A broker that was killed is let in again only when its old session has run out: 4 s, not the usual 9.
 PROPERTIES = {
     "process.roles": "broker,controller",
     "node.id": "1",
@@ -49,8 +49,8 @@ PROPERTIES = {
     "socket.request.max.bytes": 2 * LARGEST_BATCH,
     "group.initial.rebalance.delay.ms": 0,
     "group.min.session.timeout.ms": 1000,
-    "broker.session.timeout.ms": 3000,
-    "broker.heartbeat.interval.ms": 1000,
+    "broker.session.timeout.ms": 4000,
+    "broker.heartbeat.interval.ms": 2000,
     "metadata.max.idle.interval.ms": 0,
     "offsets.topic.replication.factor": 1,
     "offsets.topic.num.partitions": 4,

@@ -13,6 +13,7 @@ import faust
 from faust.types import TP
 
 from jalons import metrics
+from jalons.messaging.fetching import fetch
 from jalons.messaging.fuse import Fuse, Partition
 from jalons.messaging.items import Item, Record
 from jalons.messaging.kafka import reachable
@@ -58,10 +59,13 @@ class Queue:
             self._queue.get_nowait()
 
 
-def build(settings: Settings, service: str, topics: Sequence[Topic], queue: Queue) -> faust.App:
+def build(
+    settings: Settings, service: str, topics: Sequence[Topic], queue: Queue, pace_seconds: float = 0.0
+) -> faust.App:
     """A new App: one that stopped never starts again. One agent over all its topics, so that order is Kafka's.
 
-    With `JALONS_INSTANCE` the worker is a static member of its group, else a dynamic one.
+    With `JALONS_INSTANCE` the worker is a static member of its group, else a dynamic one. pace_seconds: events are
+    taken from Kafka at most this often.
     """
     security = _credentials(settings)
     app = faust.App(
@@ -85,6 +89,7 @@ def build(settings: Settings, service: str, topics: Sequence[Topic], queue: Queu
         key_serializer="raw",
         value_serializer="raw",
     )
+    fetch(app, pace_seconds)
 
     @app.agent(  # type: ignore[untyped-decorator]
         app.topic(*(topic.name for topic in topics), value_serializer="raw", key_serializer="raw"), concurrency=1
@@ -126,7 +131,8 @@ class Consumer:
     """Keeps an App running and its queue drained until it is asked to stop.
 
     deliver: blocking; True when a batch is applied or kept. Runs in a thread of its own, one batch at a time.
-    pace_seconds: batches begin at most this often, so that a stream of events shares them; a lone one never waits.
+    pace_seconds: events are taken from Kafka at most this often, so that a stream of them shares fetches and batches;
+    a lone one never waits.
     """
 
     def __init__(
@@ -183,12 +189,8 @@ class Consumer:
         return frozenset(self._fuse.tripped)
 
     async def _drain(self) -> None:
-        loop = asyncio.get_running_loop()
-        began = 0.0
         while True:
-            await asyncio.sleep(began + self._pace - loop.time())
             events = await self._queue.batch()
-            began = loop.time()
             wanted = [event for event in events if _partition(event) not in self._fuse.tripped]
             if wanted and not await asyncio.to_thread(self._deliver, [_record(event) for event in wanted]):
                 return
@@ -223,7 +225,7 @@ class Consumer:
 
     async def _run_once(self) -> None:
         self._queue.clear()
-        app = self._app = build(self._settings, self._service, self._topics, self._queue)
+        app = self._app = build(self._settings, self._service, self._topics, self._queue, self._pace)
         watch = asyncio.create_task(self._watch(app))
         try:
             await app.start()

@@ -13,7 +13,7 @@ import psycopg
 from kafka.errors import KafkaError
 
 from jalons import clock, metrics
-from jalons.database import notified
+from jalons.database import await_notice
 from jalons.messaging.outbox import channel
 from schemas.envelope import CONTENT_TYPE
 
@@ -119,7 +119,7 @@ class Relay:
             self._measure(conn)
             if not rows:
                 if not woken:
-                    self._sleep(conn)
+                    await_notice(conn, POLL_SECONDS, self._stopping)
                 self._stopping.wait(max(0.0, began + pace - time.monotonic()))
                 rows = self._unsent(conn)
                 shared = max(self._pace, min(PACE_SECONDS * len(rows), PACE_MOST_SECONDS))
@@ -197,13 +197,6 @@ class Relay:
         )
         if marked.rowcount != len(rows):
             raise NotSent(f"{len(rows) - marked.rowcount} events were marked by another relay")
-
-    def _sleep(self, conn: Connection) -> None:
-        """Until something was appended, the poll is due, or the relay is asked to stop."""
-        until = time.monotonic() + POLL_SECONDS
-        while not self._stopping.is_set() and time.monotonic() < until:
-            if notified(conn, min(1.0, until - time.monotonic())):
-                return
 
     def _measure(self, conn: Connection) -> None:
         """What waits, every few seconds; also while the broker is away and nothing can be sent."""

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from jalons import clock, metrics
-from jalons.database import Busy, looking, notified, transact
+from jalons.database import Busy, await_notice, looking, transact
 from jalons.messaging.deliver import where
 from jalons.messaging.outbox import Outbox
 from jalons.messaging.relay import Connection as Direct
@@ -207,7 +207,7 @@ class Dispatcher:
                     while not self._stopping.is_set():
                         self._ring_if_due()
                         self._stopping.wait(PACE_SECONDS)
-                        self._sleep(conn)
+                        await_notice(conn, POLL_SECONDS, self._stopping)
             except (psycopg.Error, SQLAlchemyError, OSError) as error:
                 log.warning("deliveries are looked for without being woken: %s", type(error).__name__)
                 self._stopping.wait(POLL_SECONDS)
@@ -218,13 +218,6 @@ class Dispatcher:
             due = store.lanes_due(conn, self._now())
         for channel, lanes in due.items():
             self._ring(channel, lanes)
-
-    def _sleep(self, conn: Direct) -> None:
-        waited = 0.0
-        while waited < POLL_SECONDS and not self._stopping.is_set():
-            if notified(conn, 1.0):
-                return
-            waited += 1.0
 
     def _ring(self, channel: str, threads: int) -> None:
         """Wake as many threads of a channel as can find something to send; each look costs a transaction."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -15,7 +14,7 @@ import psycopg
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from jalons.database import looking, notified
+from jalons.database import await_notice, looking
 from schemas.envelope import Event
 from services.observation import store
 
@@ -129,7 +128,7 @@ class Tail:
                     conn.execute(f"LISTEN {store.CHANNEL}")
                     while not self._stopping.is_set():
                         self._catch_up()
-                        self._sleep(conn)
+                        await_notice(conn, POLL_SECONDS, self._stopping)
             except (psycopg.Error, SQLAlchemyError) as error:
                 log.warning("streams wait: %s", type(error).__name__)
                 self._forget()
@@ -141,10 +140,3 @@ class Tail:
             before, listening = self._end, self._start is not None
             self.read()
             more = self._end - before >= PAGE or (not listening and self._start is not None)
-
-    def _sleep(self, conn: psycopg.Connection[tuple[Any, ...]]) -> None:
-        """Until something was committed, the poll is due, or we are asked to stop."""
-        until = time.monotonic() + POLL_SECONDS
-        while not self._stopping.is_set() and time.monotonic() < until:
-            if notified(conn, 1.0):
-                return
