@@ -238,7 +238,7 @@ class Consumer:
             await self._close(app)
 
     async def _watch(self, app: faust.App) -> None:
-        """Note what is assigned; a partition blown earlier is paused again after a rebalance."""
+        """Note what is assigned."""
         while True:
             await asyncio.sleep(1.0)
             if app.started and not app.crashed:
