@@ -71,14 +71,14 @@ class Connection:
             f"Content-Length: {len(body)}\r\n\r\n".encode()
             + body
         )
-        head, _, text = self._received().partition(b"\r\n\r\n")
+        head, text = self._received()
         if not head.startswith(b"HTTP/1.1 201 "):
             raise RuntimeError(f"{path} answered {head[9:12].decode()}")
         found: dict[str, Any] = json.loads(text)
         return found
 
-    def _received(self) -> bytes:
-        """A whole answer: head and as many bytes as it says."""
+    def _received(self) -> tuple[bytes, bytes]:
+        """A whole answer: head, and as many bytes as it says."""
         got = b""
         while True:
             more = self._socket.recv(65536)
@@ -88,7 +88,7 @@ class Connection:
             head, end, text = got.partition(b"\r\n\r\n")
             length = _LENGTH.search(head)
             if end and length and len(text) >= int(length[1]):
-                return got
+                return head, text
 
 
 def rate(story: Story, bodies: list[bytes], seconds: float, connections: int = 4) -> dict[str, float]:

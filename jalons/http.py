@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import unquote_plus
 
-from fastapi import FastAPI, Request, Response
+from fastapi import Depends, FastAPI, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.requests import ClientDisconnect
@@ -144,6 +144,10 @@ def kept_header(request: Request, name: str, most: int) -> str | None:
 async def actor(request: Request) -> str | None:
     """A dependency: who sits at the partner's, in its own opaque code (header `Jalons-Actor`); for the audit alone."""
     return kept_header(request, "jalons-actor", ACTOR_MOST)
+
+
+Actor = Annotated[str | None, Depends(actor)]
+"""Who sits there, of a route that reads."""
 
 
 async def _body(scope: Scope, receive: Receive, most: int) -> bytes | None:

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Engine
 from jalons import clock
 from jalons.clock import new_id, now
 from jalons.database import execute, transact, transaction
-from jalons.http import actor
+from jalons.http import Actor
 from jalons.identity import Principal, forbidden, require
 from jalons.messaging import dead_letters
 from jalons.messaging.codec import Read, opened, read
@@ -29,7 +29,6 @@ from schemas.envelope import Event
 Caller = Annotated[Principal, Depends(require("partner", "coordinator", "hub"))]
 Operator = Annotated[Principal, Depends(require("operator"))]
 Hub = Annotated[Principal, Depends(require("hub"))]
-Actor = Annotated[str | None, Depends(actor)]
 Limit = Annotated[int, Query(ge=1, le=1000)]
 
 

@@ -12,14 +12,13 @@ from sqlalchemy import Connection, Engine
 
 from jalons import clock
 from jalons.database import transact
-from jalons.http import actor
+from jalons.http import Actor
 from jalons.identity import Principal, forbidden, require
 from jalons.privacy.audit import Asked, Audit, Caller, Line
 from jalons.privacy.references import normalise
 from jalons.problems import Problem
 
 Reader = Annotated[Principal, Depends(require("partner", "coordinator"))]
-Actor = Annotated[str | None, Depends(actor)]
 At = Annotated[AwareDatetime | None, Query()]
 Home = Callable[[Connection, UUID, str], UUID | None]
 """The ref of the person that a partner means and is the home of; None for anybody else, and for one who was erased."""

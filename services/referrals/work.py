@@ -74,10 +74,10 @@ class Work:
     """A transaction under way for a call. Events said are appended together when it is done, in the order said.
 
     rows: what it adds to tables, written when it is done: what reads them back before writes them first. known: the
-    persons it has met, locked, who need not be asked for again; dossiers: by the caller's own numbers, None for nobody;
-    standing, last: their agreements, those it gives
-    included, and the number of their last event, as far as it has looked. looked: what it has looked up of the
-    directory, which an import asks again and again. offers: those whose places it moved, and whether it took one.
+    persons it has met, locked, who need not be asked for again; dossiers: the refs by partner and its own number, None
+    for nobody; standing, last: their agreements, those it gives included, and the number of their last event, as far as
+    it has looked. looked: what it has looked up of the directory, which an import asks again and again. offers: those
+    whose places it moved, and whether it took one. calls: those that said something, by id; several may share it.
     """
 
     conn: Connection

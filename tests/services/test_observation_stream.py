@@ -212,18 +212,30 @@ def test_what_a_stream_passes_over_leaves_no_line(engine: Engine, postgres: str)
     assert kept(engine) == 4
 
 
-def test_nothing_is_shown_while_its_line_is_being_kept(
-    engine: Engine, postgres: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@contextmanager
+def listening(postgres: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Iterator[str]]:
+    """The lines of the coordinator's stream of referrals, a sign of life each tenth of a second."""
     monkeypatch.setattr(streaming, "HEARTBEAT_SECONDS", 0.1)
     headers = {"Authorization": "Bearer coordinator"}
     with running(postgres) as url, httpx.stream("GET", f"{url}/stream?types=referral.*", headers=headers) as answer:
         lines = answer.iter_lines()
         assert [next(lines) for _ in range(2)] == ["retry: 2000", ""]
+        yield lines
+
+
+def tells_nothing(lines: Iterator[str]) -> None:
+    """It is alive, and tells nothing."""
+    assert [next(lines) for _ in range(10)] == [":", ""] * 5
+
+
+def test_nothing_is_shown_while_its_line_is_being_kept(
+    engine: Engine, postgres: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with listening(postgres, monkeypatch) as lines:
         with transaction(engine) as conn:
             execute(conn, "LOCK TABLE audit")
             apply(engine, Person().bilan())
-            assert [next(lines) for _ in range(10)] == [":", ""] * 5, "it is alive, and tells nothing"
+            tells_nothing(lines)
         assert [each["id"] for each in islice(_events(lines), 2)] == [3, 4]
     assert kept(engine) == 2
 
@@ -231,14 +243,10 @@ def test_nothing_is_shown_while_its_line_is_being_kept(
 def test_what_could_not_be_kept_is_shown_once_it_is_and_once(
     engine: Engine, postgres: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(streaming, "HEARTBEAT_SECONDS", 0.1)
-    headers = {"Authorization": "Bearer coordinator"}
-    with running(postgres) as url, httpx.stream("GET", f"{url}/stream?types=referral.*", headers=headers) as answer:
-        lines = answer.iter_lines()
-        assert [next(lines) for _ in range(2)] == ["retry: 2000", ""]
+    with listening(postgres, monkeypatch) as lines:
         _run(engine, "ALTER TABLE audit RENAME TO away")
         apply(engine, Person().bilan())
-        assert [next(lines) for _ in range(10)] == [":", ""] * 5, "it is alive, and tells nothing"
+        tells_nothing(lines)
         _run(engine, "ALTER TABLE away RENAME TO audit")
         apply(engine, Person().bilan())
         assert [each["id"] for each in islice(_events(lines), 4)] == [3, 4, 12, 13]
@@ -248,16 +256,13 @@ def test_what_could_not_be_kept_is_shown_once_it_is_and_once(
 def test_while_the_database_is_away_nothing_is_told_and_afterwards_each_once_with_its_line(
     engine: Engine, postgres: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(streaming, "HEARTBEAT_SECONDS", 0.1)
-    headers = {"Authorization": "Bearer coordinator"}
-    with running(postgres) as url, httpx.stream("GET", f"{url}/stream?types=referral.*", headers=headers) as answer:
-        lines = answer.iter_lines()
+    with listening(postgres, monkeypatch) as lines:
         apply(engine, Person().bilan())
         assert [each["id"] for each in islice(_events(lines), 2)] == [3, 4]
         with engine.begin() as ours, away_but_for(ours):
             claim_and_apply(ours, Person().bilan())
             ours.commit()
-            assert [next(lines) for _ in range(10)] == [":", ""] * 5, "it is alive, and tells nothing"
+            tells_nothing(lines)
         assert [each["id"] for each in islice(_events(lines), 2)] == [12, 13]
     assert kept(engine) == 4
 

@@ -12,7 +12,7 @@ from sqlalchemy import Engine
 
 from jalons import clock
 from jalons.database import transaction
-from jalons.http import actor
+from jalons.http import Actor
 from jalons.identity import Principal, require
 from jalons.privacy import audit as audits
 from jalons.privacy.audit import Audit
@@ -24,7 +24,6 @@ from services.observation import store
 from services.observation.domain.moments import Step
 
 Caller = Annotated[Principal, Depends(require("partner"))]
-Actor = Annotated[str | None, Depends(actor)]
 
 
 class Meaning(BaseModel):

@@ -22,7 +22,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from jalons.clock import new_id, now
 from jalons.database import looking, transaction
-from jalons.http import actor
+from jalons.http import Actor
 from jalons.identity import Principal, require
 from jalons.privacy import audit as audits
 from jalons.privacy.audit import Audit, Line
@@ -49,7 +49,6 @@ KEEPING_AT_ONCE = 2
 """Streams that write their lines at the same time; what is new does not wait for those that read pages."""
 
 Caller = Annotated[Principal, Depends(require("partner", "coordinator"))]
-Actor = Annotated[str | None, Depends(actor)]
 See = Callable[[Event], dict[str, Any] | None]
 
 

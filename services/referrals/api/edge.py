@@ -156,7 +156,7 @@ class Edge:
     def _run(self, conn: Connection, asked: Sequence[tuple[Call, Command]], prepare: Prepare | None) -> list[Done]:
         keyed = {call.id: Once(call.principal.client_id, call.key, call.request) for call, _ in asked if call.key}
         kept = dict(zip(keyed, idempotency.begin(conn, list(keyed.values())), strict=True)) if keyed else {}
-        if prepare and any(kept.values()):
+        if len(asked) > 1 and any(kept.values()):
             raise Apart
         work = Work(conn, asked[0][0], self.ground.outbox, self.keys, self.ground.alias, self.ground.audit)
         done = []

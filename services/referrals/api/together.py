@@ -25,7 +25,7 @@ PATIENCE_SECONDS = 0.015
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Waiting:
-    """A call to send a referral. answer: of an asyncio loop."""
+    """A call to send a referral. answer: what it awaits, in the loop that serves it."""
 
     call: Call
     given: Mapping[str, Any]
@@ -48,8 +48,7 @@ class Together:
     def __init__(self, edge: Edge) -> None:
         self._edge = edge
         self._waiting: list[Waiting] = []
-        self._since = float("-inf")
-        self._under_way = 0
+        self._latest: list[Waiting] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def __call__(self, call: Call, given: Mapping[str, Any]) -> JSONResponse:
@@ -60,20 +59,25 @@ class Together:
         return await one.answer
 
     def _begin(self) -> None:
+        """Send those that wait, unless the latest commit is to be waited for."""
+        if self._latest is not None or not self._waiting:
+            return
+        first: dict[tuple[str, str | None], Waiting] = {}
+        for one in self._waiting[:MOST]:
+            first.setdefault(one.key, one)
+        batch = self._latest = list(first.values())
+        self._waiting = [one for one in self._waiting if one not in batch]
         loop = asyncio.get_running_loop()
-        while self._waiting:
-            free_in = self._since + PATIENCE_SECONDS - loop.time() if self._under_way else 0.0
-            if free_in > 0:
-                loop.call_later(free_in, self._begin)
-                return
-            chosen = {one.key: one for one in reversed(self._waiting[:MOST])}
-            batch = [one for one in self._waiting if chosen.get(one.key) is one]
-            self._waiting = [one for one in self._waiting if chosen.get(one.key) is not one]
-            self._since = loop.time()
-            self._under_way += 1
-            task = loop.create_task(self._send(batch))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+        loop.call_later(PATIENCE_SECONDS, self._go_on, batch)
+        task = loop.create_task(self._send(batch))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _go_on(self, batch: list[Waiting]) -> None:
+        """Nobody waits for that commit any longer: it is done, or it hangs."""
+        if self._latest is batch:
+            self._latest = None
+            self._begin()
 
     async def _send(self, batch: list[Waiting]) -> None:
         try:
@@ -92,8 +96,7 @@ class Together:
             for one, answer in zip(batch, answers, strict=True):
                 _settle(one, answer)
         finally:
-            self._under_way -= 1
-            self._begin()
+            self._go_on(batch)
 
     def _all(self, batch: list[Waiting]) -> list[JSONResponse]:
         def prepare(work: Work) -> None:

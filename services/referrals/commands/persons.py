@@ -45,23 +45,20 @@ def registered_or_known(
     work: Work, profile: Mapping[str, Any], local_ref: str | None, on: date | None, *, trial: bool
 ) -> Person:
     """The caller's person of that dossier number, their bands brought up to date, else a new one."""
-    known = of_dossiers(work, [local_ref]).get(local_ref) if local_ref else None
+    known = of_dossier(work, local_ref) if local_ref else None
     if known is None:
         return add(work, profile, local_ref, on, trial=trial)
     return update_profile(work, known.ref, profile, on)
 
 
-def of_dossiers(work: Work, local_refs: Collection[str]) -> dict[str, Person]:
-    """The caller's persons of these dossier numbers, locked, whom it registered in this transaction too."""
+def of_dossier(work: Work, local_ref: str) -> Person | None:
+    """The caller's person of a dossier number, locked, whom it registered in this transaction too."""
     home = work.call.partner
-    unknown = {each for each in local_refs if (home, each) not in work.dossiers}
-    if unknown:
-        found = persons.of_local_refs(work.conn, home, unknown, lock=True)
-        work.dossiers |= {(home, each): found[each].ref if each in found else None for each in unknown}
-        for person in found.values():
-            work.meet(person)
-    refs = {each: ref for each in local_refs if (ref := work.dossiers[home, each]) is not None}
-    return {each: work.known[str(ref)] for each, ref in refs.items()}
+    if (home, local_ref) not in work.dossiers:
+        found = persons.by_local_ref(work.conn, home, local_ref, lock=True)
+        work.dossiers[home, local_ref] = work.meet(found).ref if found else None
+    ref = work.dossiers[home, local_ref]
+    return work.known[str(ref)] if ref else None
 
 
 def ask_for(work: Work, named: Collection[tuple[str, Mapping[str, Any]]]) -> None:

@@ -95,18 +95,12 @@ def home_ref(conn: Connection, named: UUID, partner: str) -> UUID | None:
 
 def by_local_ref(conn: Connection, home: str, local_ref: str, *, lock: bool = False) -> Person | None:
     """The person a home partner knows by its own dossier number."""
-    return of_local_refs(conn, home, [local_ref], lock=lock).get(local_ref)
-
-
-def of_local_refs(conn: Connection, home: str, local_refs: Collection[str], *, lock: bool = False) -> dict[str, Person]:
-    """The persons a home partner knows by these dossier numbers; locked in one order, as everywhere."""
-    rows = execute(
+    row = execute(
         conn,
-        f"SELECT {_COLUMNS} {_FROM} WHERE b.home = %s AND b.local_ref = ANY(%s)"
-        + (" ORDER BY b.ref FOR UPDATE OF b" if lock else ""),
-        (home, list(local_refs)),
-    )
-    return {row.local_ref: _person(conn, row) for row in rows}
+        f"SELECT {_COLUMNS} {_FROM} WHERE b.home = %s AND b.local_ref = %s" + (" FOR UPDATE OF b" if lock else ""),
+        (home, local_ref),
+    ).fetchone()
+    return _person(conn, row) if row else None
 
 
 def local_refs(conn: Connection, home: str, refs: Collection[UUID]) -> dict[UUID, str]:
