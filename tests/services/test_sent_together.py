@@ -133,6 +133,29 @@ def test_one_key_is_never_twice_in_one_commit(apps: Apps, monkeypatch: pytest.Mo
     assert len({answer.json()["ref"] for answer in answers}) == 1
 
 
+def test_those_who_come_back_at_once_are_waited_for(apps: Apps, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(together, "RETURN_SECONDS", 0.5)
+    home, callers, times = apps.network["cpas-hotton"], 4, 10
+    person = home.refer("le-trusquin")["beneficiary"]
+
+    def call_and_call_again(_: int) -> list[httpx.Response]:
+        return [home.call("POST", "/referrals", known(person)) for _ in range(times)]
+
+    with ThreadPoolExecutor(callers) as pool:
+        answers = [answer for made in pool.map(call_and_call_again, range(callers)) for answer in made]
+    assert {answer.status_code for answer in answers} == {201}
+    assert commits(apps, answers) < 1.5 * times, "sent as they come, one goes alone and the others after it: 2 * times"
+
+
+def test_who_does_not_come_back_is_waited_for_once(apps: Apps, monkeypatch: pytest.MonkeyPatch) -> None:
+    home = apps.network["cpas-hotton"]
+    person = home.refer("le-trusquin")["beneficiary"]
+    at_once(apps, monkeypatch, [(home, known(person), new_key()) for _ in range(3)])
+    for seconds in (0.2, 3600):
+        monkeypatch.setattr(together, "RETURN_SECONDS", seconds)
+        assert home.call("POST", "/referrals", known(person)).status_code == 201
+
+
 def test_one_that_hangs_holds_nobody_else(apps: Apps) -> None:
     home = apps.network["cpas-hotton"]
     first, other = (home.refer("le-trusquin")["beneficiary"] for _ in range(2))

@@ -21,6 +21,8 @@ MOST = 20
 """Sent in one commit; the caller waits for no more than these."""
 PATIENCE_SECONDS = 0.015
 """While a commit is under way calls gather; after so long the next begins beside it, whatever holds the first."""
+RETURN_SECONDS = 0.005
+"""Who was answered with others probably calls again at once: those who did wait for the rest, so long at most."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,25 +45,38 @@ class Waiting:
 
 class Together:
     """The referrals that wait. A lone one is sent as any call is done. Of several, one that is refused spoils the
-    commit, so then each is sent for itself."""
+    commit, so then each is sent for itself. expected: how many the latest commit, and the wait for it, brought
+    together; a lone caller expects nobody."""
 
     def __init__(self, edge: Edge) -> None:
         self._edge = edge
         self._waiting: list[Waiting] = []
         self._latest: list[Waiting] | None = None
+        self._expected = 0
+        self._waited_for: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def __call__(self, call: Call, given: Mapping[str, Any]) -> JSONResponse:
         """Send one; its answer. Raises Problem."""
         one = Waiting(call, given, asyncio.get_running_loop().create_future())
         self._waiting.append(one)
-        self._begin()
+        self._begin_when_all_are_here()
         return await one.answer
 
-    def _begin(self) -> None:
-        """Send those that wait, unless the latest commit is to be waited for."""
+    def _begin_when_all_are_here(self) -> None:
+        """Send those that wait, unless the latest commit is to be waited for, or more of them for a moment."""
         if self._latest is not None or not self._waiting:
             return
+        if len(self._waiting) >= self._expected:
+            self._begin()
+        elif self._waited_for is None:
+            self._waited_for = asyncio.get_running_loop().call_later(RETURN_SECONDS, self._begin)
+
+    def _begin(self) -> None:
+        """Send those that wait."""
+        if self._waited_for is not None:
+            self._waited_for.cancel()
+            self._waited_for = None
         first: dict[tuple[str, str | None], Waiting] = {}
         for one in self._waiting[:MOST]:
             first.setdefault(one.key, one)
@@ -77,7 +92,8 @@ class Together:
         """Nobody waits for that commit any longer: it is done, or it hangs."""
         if self._latest is batch:
             self._latest = None
-            self._begin()
+            self._expected = min(len(batch) + len(self._waiting), MOST)
+            self._begin_when_all_are_here()
 
     async def _send(self, batch: list[Waiting]) -> None:
         try:
