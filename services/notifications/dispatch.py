@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 
 import psycopg
 from sqlalchemy import Connection, Engine
@@ -128,7 +129,7 @@ class Dispatcher:
         if due is None:
             return None
         lost = due.number > 1 and not due.waited and now - due.since >= LOST_AFTER
-        send = Never(due.cause or "process_ended") if lost else channel.prepare(conn, due, now)
+        send = Never(due.cause or "process_ended") if lost else _prepared(channel, conn, due, now)
         if not isinstance(send, Waits | Never):
             since = now if due.waited or due.number == 1 else due.since
             if store.begin(conn, due, since, now, cut_short(due.number, since, now, LEASE)):
@@ -229,6 +230,21 @@ class Dispatcher:
     def _ring_all(self) -> None:
         for channel in self._bells:
             self._ring(channel, len(self._threads))
+
+
+def _prepared(channel: Channel, conn: Connection, due: Due, now: datetime) -> Send | Waits | Never:
+    """What an attempt will do. What cannot be made fails as an attempt, so that it is tried later and given up in the
+    end: at the head of its channel it would hold back all others. Raises what the database raises."""
+    try:
+        return channel.prepare(conn, due, now)
+    except (SQLAlchemyError, psycopg.Error):
+        raise
+    except Exception as error:  # noqa: BLE001 - told by the attempt
+        return partial(_fail, error)
+
+
+def _fail(error: Exception) -> Outcome:
+    raise error
 
 
 def _attempt(send: Send) -> Outcome:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import time
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
+from psycopg.errors import UniqueViolation
 from sqlalchemy import text
 
 from services.notifications.channels import Channel
@@ -42,6 +45,12 @@ class Sending:
             " ORDER BY d.event_id, a.number"
         )
         return [tuple(row) for row in rows]
+
+    def gives(self, which: UUID, facts: dict[str, Any]) -> None:
+        """Change what a message is made of."""
+        with self.stage.engine.begin() as conn:
+            changed = text("UPDATE deliveries SET facts = :facts WHERE delivery_id = :which")
+            conn.execute(changed, {"facts": json.dumps(facts), "which": which})
 
 
 @pytest.fixture
@@ -81,13 +90,51 @@ def test_a_kill_before_the_next_goes_costs_it_its_lease_and_the_one_before_nothi
 
 
 def test_a_next_one_that_cannot_be_taken_leaves_what_went_written_down(two: Sending, mailer: MemoryMailer):
-    with two.stage.engine.begin() as conn:
-        conn.execute(text("UPDATE deliveries SET facts = '{}' WHERE attempts = 0"))  # no letter can be made of it
-    with pytest.raises(KeyError):
+    with two.stage.engine.begin() as conn:  # somebody wrote its attempt down already: the database refuses it
+        conn.execute(
+            text(
+                "INSERT INTO attempts (delivery_id, number, began) SELECT delivery_id, 1, now() FROM deliveries"
+                " WHERE attempts = 0"
+            )
+        )
+    with pytest.raises(UniqueViolation):
         two.deals()
     assert len(mailer.taken) == 1
-    assert two.attempts() == [("sent", 1, "delivered", None)]
+    assert two.attempts() == [("sent", 1, "delivered", None), ("pending", 1, None, None)]
     assert [row.type for row in two.stage.said()] == [SENT]
+
+
+def test_one_that_cannot_be_made_holds_nobody_back_and_goes_once_it_can(two: Sending, mailer: MemoryMailer):
+    two.deals()
+    two.stage.hears(event("referral.accepted", partner="le-trusquin"), event("referral.sent"))
+    which, facts = two.stage.rows(
+        "SELECT delivery_id, facts FROM deliveries WHERE attempts = 0 ORDER BY due_at, event_id LIMIT 1"
+    )[0]
+    two.gives(which, {})  # no letter can be made of it
+    while two.taken:
+        two.deals()
+    assert len(mailer.taken) == 3, "all others"
+    shown = two.stage.rows("SELECT status, attempts, cause FROM deliveries WHERE delivery_id = :which", which=which)
+    assert [tuple(row) for row in shown] == [("pending", 1, "unexpected")]
+
+    two.gives(which, facts)
+    two.stage.clock.pass_(minutes=1)
+    two.stage.sends()
+    assert len(mailer.taken) == 4
+    assert [row.type for row in two.stage.said()] == [SENT] * 4
+
+
+def test_one_that_can_never_be_made_is_given_up_and_said(stage: Stage, mailer: MemoryMailer):
+    stage.knows_everybody()
+    stage.hears(event("referral.sent"))
+    with stage.engine.begin() as conn:
+        conn.execute(text("UPDATE deliveries SET facts = '{}'"))
+    for _ in range(20):
+        stage.sends()
+        stage.clock.pass_(hours=8)
+    assert not mailer.taken
+    assert [(row.status, row.cause) for row in stage.deliveries()] == [("failed", "unexpected")]
+    assert [(row.type, row.cause) for row in stage.said()] == [("jalons.notification.failed.v1", "unexpected")]
 
 
 def test_a_next_one_that_is_being_stopped_is_not_waited_for(two: Sending, mailer: MemoryMailer):
