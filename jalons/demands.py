@@ -12,11 +12,12 @@ Dependency = TypeVar("Dependency", bound=Callable[..., Any])
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """scopes: one of them is needed. key: whether an idempotency key must be sent (True), may be (False), or says
-    nothing here (None)."""
+    """scopes: one of them is needed, if there are any. key: whether an idempotency key must be sent (True), may be
+    (False), or says nothing here (None). actor: whether the audit keeps who sits at the caller's."""
 
-    scopes: tuple[str, ...]
+    scopes: tuple[str, ...] = ()
     key: bool | None = None
+    actor: bool = False
 
 
 def demanding(dependency: Dependency, demand: Demand) -> Dependency:

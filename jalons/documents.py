@@ -28,7 +28,7 @@ SCOPES = {
 }
 _KEY = "New for each thing you create or do, the same when you repeat the call: it is then done once."
 _IF_MATCH = "The ETag of what you read; if it changed since, the answer is 412."
-_ACTOR = "Who acts, as an opaque code of your own (32 characters); kept for the audit, never passed on."
+_ACTOR = "Who sits there, as an opaque code of your own (32 characters); kept for the audit, never passed on."
 
 
 class Described(Application):
@@ -67,14 +67,14 @@ def _demands(route: APIRoute) -> Iterator[Demand]:
 
 
 def _say(operation: Json, method: str, demand: Demand) -> None:
-    operation["security"] = [{SCHEME: [scope]} for scope in demand.scopes]
-    if demand.key is None or method == "GET":
-        return
-    for name, required, meaning in (
-        ("Idempotency-Key", demand.key, _KEY),
-        ("If-Match", False, _IF_MATCH),
-        ("Jalons-Actor", False, _ACTOR),
-    ):
+    if demand.scopes:
+        operation["security"] = [{SCHEME: [scope]} for scope in demand.scopes]
+    headers = []
+    if demand.key is not None and method != "GET":
+        headers += [("Idempotency-Key", demand.key, _KEY), ("If-Match", False, _IF_MATCH)]
+    if demand.actor:
+        headers += [("Jalons-Actor", False, _ACTOR)]
+    for name, required, meaning in headers:
         operation.setdefault("parameters", []).append(
             {"name": name, "in": "header", "required": required, "description": meaning, "schema": {"type": "string"}}
         )

@@ -14,6 +14,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.requests import ClientDisconnect
 
 from jalons import documents, metrics, problems
+from jalons.demands import Demand, demanding
 from jalons.identity import Verifier
 from jalons.privacy.national_number import holds_control_character, holds_national_number, is_uuid
 
@@ -146,7 +147,7 @@ async def actor(request: Request) -> str | None:
     return kept_header(request, "jalons-actor", ACTOR_MOST)
 
 
-Actor = Annotated[str | None, Depends(actor)]
+Actor = Annotated[str | None, Depends(demanding(actor, Demand(actor=True)))]
 """Who sits there, of a route that reads."""
 
 

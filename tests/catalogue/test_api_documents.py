@@ -143,6 +143,29 @@ def _keys(operation: dict[str, Any]) -> list[bool]:
     return [each["required"] for each in operation.get("parameters", ()) if each["name"] == "Idempotency-Key"]
 
 
+def test_every_call_that_the_audit_keeps_says_that_it_hears_who_sits_there() -> None:
+    """In referrals whatever a partner or the coordinator does or reads; in observation what shows a person."""
+    documents = {path.name.split(".")[0]: json.loads(path.read_text("utf-8")) for path in DOCUMENTS}
+    hears = {service: _hearing(document) for service, document in documents.items() if "openapi" in document}
+    theirs = {
+        f"{method} {path}"
+        for path, methods in documents["referrals"]["paths"].items()
+        for method, operation in methods.items()
+        if {"partner", "coordinator"} & {scope for each in operation.get("security", ()) for scope in each["hub"]}
+    }
+    assert theirs and theirs <= hears["referrals"]
+    assert hears["observation"] == {"get /audit", "get /events", "get /pathways/{beneficiary}", "get /stream"}
+
+
+def _hearing(document: dict[str, Any]) -> set[str]:
+    return {
+        f"{method} {path}"
+        for path, methods in document["paths"].items()
+        for method, operation in methods.items()
+        if "Jalons-Actor" in {each["name"] for each in operation.get("parameters", ())}
+    }
+
+
 def test_every_call_of_referrals_that_must_have_a_body_has_an_example_that_its_form_takes() -> None:
     settings = Settings(
         database_url="postgresql+psycopg://nobody@localhost/nothing",

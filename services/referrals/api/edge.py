@@ -76,7 +76,7 @@ def call(*scopes: str, keyed: bool = False) -> Callable[[Request], Awaitable[Cal
             actor=actor,
         )
 
-    return demanding(known, Demand(scopes, keyed))
+    return demanding(known, Demand(scopes, keyed, actor=True))
 
 
 Command = Callable[[Work], Answer]
