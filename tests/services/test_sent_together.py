@@ -126,6 +126,28 @@ def test_one_that_is_refused_is_refused_alone(apps: Apps, erezee: Partner, monke
     refused(reused, 422, "idempotency_key_reused")
 
 
+def test_one_that_is_refused_leaves_the_others_together(apps: Apps, monkeypatch: pytest.MonkeyPatch) -> None:
+    hotton, before = apps.network["cpas-hotton"], new_key()
+    there = hotton.refer("le-trusquin")["beneficiary"]
+    made = hotton.done("POST", "/referrals", known(there), key=before)
+    good: list[Asked] = [(hotton, known(there), new_key()) for _ in range(4)]
+    for wrong, status in ((hotton, known(str(uuid.uuid4())), new_key()), 404), ((hotton, known(there), before), 201):
+        answers = at_once(apps, monkeypatch, [*good[:2], wrong, *good[2:]])
+        good = [(caller, body, new_key()) for caller, body, _ in good]
+        apart = answers.pop(2)
+        assert apart.status_code == status and (status != 201 or apart.json() == made)
+        assert [each.status_code for each in answers] == [201] * 4
+        assert commits(apps, answers) == 1
+
+
+def test_several_that_are_refused_are_each_refused(apps: Apps, monkeypatch: pytest.MonkeyPatch) -> None:
+    hotton = apps.network["cpas-hotton"]
+    there = hotton.refer("le-trusquin")["beneficiary"]
+    asked: list[Asked] = [(hotton, known(there if n % 2 else str(uuid.uuid4())), new_key()) for n in range(6)]
+    answers = at_once(apps, monkeypatch, asked)
+    assert [each.status_code for each in answers] == [404, 201] * 3
+
+
 def test_one_key_is_never_twice_in_one_commit(apps: Apps, monkeypatch: pytest.MonkeyPatch) -> None:
     hotton, key, body = apps.network["cpas-hotton"], new_key(), sheet()
     answers = at_once(apps, monkeypatch, [(hotton, body, key)] * 6)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, TypeVar
+from uuid import UUID
 
 from fastapi import Request
 from fastapi.responses import JSONResponse
@@ -30,6 +31,7 @@ from services.referrals.work import Call, Work
 
 T = TypeVar("T")
 
+_REFUSED: tuple[type[Exception], ...] = (Problem, *REFUSALS)
 _TRACE_PARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 """W3C Trace Context; anything else would be free text that goes out with every event."""
 
@@ -94,7 +96,11 @@ class Done:
 
 
 class Apart(Exception):
-    """One of several calls is a repeat: each is to be taken on by itself."""
+    """Some of several calls are to be taken on by themselves: repeats, or one that is refused. calls: their ids."""
+
+    def __init__(self, calls: Collection[UUID]) -> None:
+        super().__init__(f"{len(calls)} calls")
+        self.calls = calls
 
 
 @dataclass(frozen=True)
@@ -111,7 +117,8 @@ class Edge:
     def together(self, asked: Sequence[tuple[Call, Command]], prepare: Prepare | None = None) -> list[JSONResponse]:
         """Several calls in one transaction, answered in their order. prepare: told the calls that are to be done.
 
-        asked: each key once. Raises Problem if one of them is refused, with nothing written of any.
+        asked: each key once. Raises Apart, or Problem where it is not known of which, if one of them is refused, with
+        nothing written of any.
         """
         try:
             done = transact(self.ground.engine, lambda conn: self._run(conn, asked, prepare))
@@ -156,22 +163,28 @@ class Edge:
     def _run(self, conn: Connection, asked: Sequence[tuple[Call, Command]], prepare: Prepare | None) -> list[Done]:
         keyed = {call.id: Once(call.principal.client_id, call.key, call.request) for call, _ in asked if call.key}
         kept = dict(zip(keyed, idempotency.begin(conn, list(keyed.values())), strict=True)) if keyed else {}
-        if len(asked) > 1 and any(kept.values()):
-            raise Apart
+        if len(asked) > 1 and (repeats := [call_id for call_id, stored in kept.items() if stored]):
+            raise Apart(repeats)
         work = Work(conn, asked[0][0], self.ground.outbox, self.keys, self.ground.alias, self.ground.audit)
         done = []
         with audit.noting(conn) as seen:
             if prepare:
                 prepare(work)
             for call, command in asked:
-                stored = kept.get(call.id)
-                if stored is None:
-                    work.call = call
-                    done.append(_done(work, command(work), keyed.get(call.id)))
-                else:
-                    done.append(Done(stored, version=stored.answer.get("version")))
+                work.call, stored = call, kept.get(call.id)
+                try:
+                    done.append(_repeated(stored) if stored else _done(work, command(work), keyed.get(call.id)))
+                except _REFUSED:
+                    if len(asked) > 1:
+                        raise Apart([call.id]) from None
+                    raise
         work.append(seen)
         return done
+
+
+def _repeated(stored: Stored) -> Done:
+    """What the same call came to before."""
+    return Done(stored, version=stored.answer.get("version"))
 
 
 def _done(work: Work, answer: Answer, once: Once | None) -> Done:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,8 @@ from services.referrals.work import Call, Work
 
 MOST = 20
 """Sent in one commit; the caller waits for no more than these."""
+COMMITS = 2
+"""So often those who wait together are sent together: once more after one of them was refused."""
 PATIENCE_SECONDS = 0.015
 """While a commit is under way calls gather; after so long the next begins beside it, whatever holds the first."""
 RETURN_SECONDS = 0.005
@@ -45,8 +47,8 @@ class Waiting:
 
 class Together:
     """The referrals that wait. A lone one is sent as any call is done. Of several, one that is refused spoils the
-    commit, so then each is sent for itself. expected: how many the latest commit, and the wait for it, brought
-    together; a lone caller expects nobody."""
+    commit: it is then sent for itself, the others in another. expected: how many the latest commit, and the wait for
+    it, brought together; a lone caller expects nobody."""
 
     def __init__(self, edge: Edge) -> None:
         self._edge = edge
@@ -96,23 +98,34 @@ class Together:
             self._begin_when_all_are_here()
 
     async def _send(self, batch: list[Waiting]) -> None:
+        """In one commit; if that fails, in another without those it failed for; and then whoever is left alone."""
+        alone: list[Waiting] = []
+        together = batch
         try:
-            if len(batch) == 1:
-                await self._alone(batch[0])
-                return
-            try:
-                answers = await run_sync(self._all, batch)
-            except (Problem, Apart):
-                await asyncio.gather(*map(self._alone, batch))
-                return
-            except Exception as error:  # noqa: BLE001 - each of them is told
-                for one in batch:
-                    _settle(one, error)
-                return
-            for one, answer in zip(batch, answers, strict=True):
-                _settle(one, answer)
+            for _ in range(COMMITS):
+                if len(together) > 1:
+                    apart = await self._commit(together)
+                    alone += apart
+                    together = [one for one in together if one not in apart] if apart else []
+            await asyncio.gather(*map(self._alone, alone + together))
         finally:
             self._go_on(batch)
+
+    async def _commit(self, batch: list[Waiting]) -> list[Waiting]:
+        """Send these in one commit. Who is to be sent apart: nobody once it is done, all where it is not known whom it
+        failed for."""
+        answers: Sequence[JSONResponse | Exception]
+        try:
+            answers = await run_sync(self._all, batch)
+        except Apart as found:
+            return [one for one in batch if one.call.id in found.calls]
+        except Problem:
+            return batch
+        except Exception as error:  # noqa: BLE001 - each of them is told
+            answers = [error] * len(batch)
+        for one, answer in zip(batch, answers, strict=True):
+            _settle(one, answer)
+        return []
 
     def _all(self, batch: list[Waiting]) -> list[JSONResponse]:
         def prepare(work: Work) -> None:
