@@ -29,7 +29,9 @@ REFERRAL = {
 }
 
 
-PERSONS = 200
+PERSONS = 1000
+"""So many that each ends with a handful of open referrals, as people do; with 200 it were over twenty, and each read
+back at every event of theirs."""
 _LENGTH = re.compile(rb"(?i)\r\ncontent-length: *(\d+)")
 
 
