@@ -22,6 +22,7 @@ from fastapi import FastAPI
 from jalons import clock, logs
 from jalons.database import direct
 from jalons.messaging.consumer import Consumer
+from jalons.priority import give_way
 from jalons.settings import ServiceName, Settings
 from jalons.whole import WholeAnswers
 
@@ -67,7 +68,7 @@ def serve(name: ServiceName, settings: Settings) -> None:
     gc.collect()
     gc.freeze()  # what was imported lives as long as the process: no collection need look at it again
     gc.set_threshold(10_000, 20, 20)
-    os.nice(service.nice)
+    give_way(service.nice)
     asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())  # for Faust too, whose threads make loops of their own
     with asyncio.Runner() as runner:
         runner.run(_run(service, settings))

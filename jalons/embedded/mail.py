@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from jalons.embedded import LOOPBACK
+from jalons.priority import give_way
 
 LARGEST = 25 * 1024 * 1024
 
@@ -63,7 +64,7 @@ class Catcher:
 
 def serve(port: int, folder: str) -> None:
     """Catch mail on 127.0.0.1 until SIGTERM. On a busy machine everything else goes first."""
-    os.nice(19)
+    give_way(19)
     asyncio.run(_serve(port, Path(folder)))
 
 
