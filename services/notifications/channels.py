@@ -31,6 +31,9 @@ class Channel(Protocol):
     def prepare(self, conn: Connection, due: Due, now: datetime) -> Send | Waits | Never:
         """What an attempt will do, from what is known now; or why there is none."""
 
+    def rest(self) -> None:
+        """This thread has nothing to send for now."""
+
 
 class Emails:
     """Messages to partners' mailboxes, and to the coordinator's if there is one."""
@@ -56,6 +59,10 @@ class Emails:
         except NoAddress:
             return Never("mailbox_invalid")
         return lambda: self._mailer.send(message)
+
+    def rest(self) -> None:
+        """Hang up."""
+        self._mailer.rest()
 
 
 class Webhooks:
@@ -85,6 +92,9 @@ class Webhooks:
         headers = signed(str(delivery.delivery_id), body, secrets, now, whole="specversion" in json.loads(body))
         url = asked.url
         return lambda: self._caller.post(url, headers, body)
+
+    def rest(self) -> None:
+        """Nothing is open: each call is a connection of its own."""
 
 
 def coordinator_record(mailbox: str) -> PartnerRecord:

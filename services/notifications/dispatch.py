@@ -193,6 +193,8 @@ class Dispatcher:
                 log.warning("deliveries by %s wait: %s", channel.name, where(error))
                 self._stopping.wait(2.0)
                 continue
+            if taken is None:
+                channel.rest()
             if hand:
                 self._stopping.wait(min(REST * (time.monotonic() - began), REST_MOST_SECONDS))
             if taken is None:

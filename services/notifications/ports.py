@@ -15,6 +15,9 @@ class Mailer(Protocol):
     def send(self, message: EmailMessage) -> Outcome:
         """One attempt, in bounded time; to the address in `To`. It never raises for what a server or network does."""
 
+    def rest(self) -> None:
+        """This thread has nothing to send for now."""
+
 
 class Caller(Protocol):
     """Calls a receiver's address."""
@@ -39,6 +42,9 @@ class MemoryMailer:
         if isinstance(outcome, Delivered):
             self.taken.append(message)
         return outcome
+
+    def rest(self) -> None:
+        """Nothing is open."""
 
 
 class MemoryCaller:

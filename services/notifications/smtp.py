@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import smtplib
 import ssl
+import threading
 from contextlib import suppress
 from email.message import EmailMessage
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -11,6 +12,8 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from services.notifications.domain.outcome import Deferred, Delivered, Outcome, Refused
 
 SECONDS = 10.0
+MOST = 20
+"""Messages on one connection; some servers take no more."""
 
 
 class SmtpMailer:
@@ -18,6 +21,8 @@ class SmtpMailer:
 
     On smtp:// STARTTLS is used where it is offered, and is a must with a password or `?starttls=1`; `?starttls=0`
     turns it off, password or not. Certificates are always checked. Raises ValueError for any other URL.
+
+    Each thread has a connection of its own, which carries message after message until it rests.
     """
 
     def __init__(self, url: str, *, seconds: float = SECONDS) -> None:
@@ -33,23 +38,37 @@ class SmtpMailer:
         self._upgrade = said != "0"
         self._must = said == "1" or (bool(self._user) and self._upgrade)
         self._seconds = seconds
+        self._kept = threading.local()
 
     def send(self, message: EmailMessage) -> Outcome:
         """One attempt. A refusal of this mailbox or message is final, everything else may pass."""
         try:
-            server = self._connect()
+            server = self._open()
         except smtplib.SMTPAuthenticationError:
             return Deferred("mail_server_login")
         except smtplib.SMTPNotSupportedError:
             return Deferred("mail_server_without_tls")
         except (smtplib.SMTPException, OSError):
             return Deferred("mail_server_away")
-        try:
-            return _hand_over(server, message)
-        finally:
+        return _hand_over(server, message)
+
+    def rest(self) -> None:
+        """Hang up: this thread has no other message for now."""
+        server, self._kept.server = getattr(self._kept, "server", None), None
+        if server is not None:
             with suppress(smtplib.SMTPException, OSError):
                 server.quit()
             server.close()
+
+    def _open(self) -> smtplib.SMTP:
+        """The connection that is open, if the server still answers on it and takes more; else a new one."""
+        server: smtplib.SMTP | None = getattr(self._kept, "server", None)
+        if server is None or self._kept.sent == MOST or not _answers(server):
+            self.rest()
+            server = self._kept.server = self._connect()
+            self._kept.sent = 0
+        self._kept.sent += 1
+        return server
 
     def _connect(self) -> smtplib.SMTP:
         if self._implicit:
@@ -69,6 +88,14 @@ class SmtpMailer:
         return server
 
 
+def _answers(server: smtplib.SMTP) -> bool:
+    """Whether a server takes another message on this connection; nothing of one was said yet."""
+    try:
+        return server.rset()[0] == 250
+    except (smtplib.SMTPException, OSError):
+        return False
+
+
 def _hand_over(server: smtplib.SMTP, message: EmailMessage) -> Outcome:
     try:
         server.send_message(message)
@@ -80,6 +107,7 @@ def _hand_over(server: smtplib.SMTP, message: EmailMessage) -> Outcome:
     except smtplib.SMTPDataError as error:
         return Refused("message_refused") if error.smtp_code >= 500 else Deferred("mailbox_busy")
     except (smtplib.SMTPException, OSError):
+        server.close()  # an answer that comes late must not be taken for the next one's
         return Deferred("mail_server_away")
     return Delivered()
 
@@ -90,3 +118,6 @@ class NoMailServer:
     def send(self, message: EmailMessage) -> Outcome:  # noqa: ARG002 - the role's signature
         """Nothing can be sent."""
         return Deferred("mail_not_configured")
+
+    def rest(self) -> None:
+        """Nothing is open."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -181,11 +182,15 @@ def stage(notifications_database: str) -> Iterator[Stage]:
 
 
 class MailServer:
-    """A real SMTP server on loopback that keeps what it takes. rejects: what it says to a recipient."""
+    """A real SMTP server on loopback that keeps what it takes. rejects: what it says to a recipient; full: connections
+    that take nothing more; carried: how many messages came on each connection, by its port."""
 
     def __init__(self) -> None:
         self.raw: list[bytes] = []
         self.rejects: dict[str, str] = {}
+        self.full: set[int] = set()
+        self.carried: Counter[int] = Counter()
+        self.hung_up: list[int] = []
         self._controller: Controller | None = None
         self.port = 0
 
@@ -195,7 +200,15 @@ class MailServer:
         envelope.rcpt_tos.append(address)
         return "250 OK"
 
-    async def handle_DATA(self, _server, _session, envelope):  # noqa: N802
+    async def handle_RSET(self, _server, session, _envelope):  # noqa: N802
+        return "421 enough" if session.peer[1] in self.full else "250 OK"
+
+    async def handle_QUIT(self, _server, session, _envelope):  # noqa: N802
+        self.hung_up.append(session.peer[1])
+        return "221 Bye"
+
+    async def handle_DATA(self, _server, session, envelope):  # noqa: N802
+        self.carried[session.peer[1]] += 1
         self.raw.append(envelope.original_content)
         return "250 Stored"
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import socket
 import threading
 import time
+from contextlib import suppress
 from email.message import EmailMessage
 
 import pytest
 
 from services.notifications.domain.outcome import Deferred, Delivered, Gone, Refused
 from services.notifications.ports import Caller, Mailer, MemoryCaller, MemoryMailer
-from services.notifications.smtp import NoMailServer, SmtpMailer
+from services.notifications.smtp import MOST, NoMailServer, SmtpMailer
 from services.notifications.webhook import HttpCaller
 from tests.services.test_notifications_stage import MailServer
 
@@ -62,6 +63,96 @@ def test_a_full_mailbox_is_tried_again(mail):
 def test_a_mail_server_that_is_away_is_tried_again(mail):
     mail.stop()
     assert SmtpMailer(mail.url).send(_message()) == Deferred("mail_server_away")
+
+
+def test_message_after_message_goes_on_one_connection_until_there_is_a_rest(mail):
+    out = SmtpMailer(mail.url)
+    for _ in range(3):
+        assert out.send(_message()) == Delivered()
+    mail.rejects["unknown@trusquin.example"] = "550 5.1.1 no such mailbox"
+    assert out.send(_message("unknown@trusquin.example")) == Refused("mailbox_refused")
+    assert out.send(_message()) == Delivered()
+    assert list(mail.carried.values()) == [4]
+    assert not mail.hung_up
+    out.rest()
+    assert mail.hung_up == list(mail.carried)
+    assert out.send(_message()) == Delivered()
+    assert list(mail.carried.values()) == [4, 1]
+
+
+def test_a_connection_carries_no_more_messages_than_servers_take(mail):
+    out = SmtpMailer(mail.url)
+    for _ in range(MOST + 1):
+        assert out.send(_message()) == Delivered()
+    assert list(mail.carried.values()) == [MOST, 1]
+
+
+def test_a_server_that_takes_no_more_on_a_connection_is_called_anew(mail):
+    out = SmtpMailer(mail.url)
+    out.send(_message())
+    mail.full |= mail.carried.keys()
+    assert out.send(_message()) == Delivered()
+    assert list(mail.carried.values()) == [1, 1]
+
+
+def test_a_server_that_was_restarted_meanwhile_is_called_anew(mail):
+    out = SmtpMailer(mail.url)
+    out.send(_message())
+    mail.stop()
+    assert out.send(_message()) == Deferred("mail_server_away")
+    mail.start()
+    assert out.send(_message()) == Delivered()
+    assert list(mail.carried.values()) == [1, 1]
+
+
+def test_an_answer_that_comes_late_is_not_taken_for_the_next_ones():
+    """A server that is slower than we wait: nobody knows whether it has the message, and it is not asked on there."""
+    with SlowServer() as slow:
+        out = SmtpMailer(slow.url, seconds=0.3)
+        assert out.send(_message()) == Deferred("mail_server_away")
+        assert out.send(_message()) == Deferred("mail_server_away")
+        assert slow.connections == 2
+
+
+class SlowServer:
+    """Takes everything at once, but says so of a whole message a second late."""
+
+    def __init__(self) -> None:
+        self.connections = 0
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"smtp://127.0.0.1:{self._listener.getsockname()[1]}"
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def __enter__(self) -> SlowServer:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._listener.close()
+
+    def _serve(self) -> None:
+        with suppress(OSError):
+            while True:
+                connection, _ = self._listener.accept()
+                self.connections += 1
+                threading.Thread(target=self._talk, args=(connection,), daemon=True).start()
+
+    def _talk(self, connection: socket.socket) -> None:
+        with connection, connection.makefile("rwb") as line, suppress(OSError):
+
+            def say(answer: bytes) -> None:
+                line.write(answer + b"\r\n")
+                line.flush()
+
+            say(b"220 slow")
+            while heard := line.readline():
+                if not heard.lower().startswith(b"data"):
+                    say(b"250 OK")
+                    continue
+                say(b"354 go on")
+                while line.readline() != b".\r\n":
+                    pass
+                time.sleep(1)
+                say(b"250 stored")
 
 
 def test_a_mail_server_that_hangs_is_given_up_in_time():
