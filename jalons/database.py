@@ -18,6 +18,8 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
 T = TypeVar("T")
 Values = Sequence[Any] | Mapping[str, Any]
+Asked = Callable[[], T]
+"""Reads the answer to what was asked in a pipeline, once that is over."""
 
 CONNECT_SECONDS = 5
 _TIMEOUTS = "-c statement_timeout=30s -c lock_timeout=5s -c idle_in_transaction_session_timeout=10s"

@@ -12,8 +12,9 @@ from typing import Any
 import httpx
 import pytest
 
-from jalons.database import execute, transaction
+from jalons.database import execute, pipelined, transaction
 from services.referrals.api import together
+from services.referrals.store import persons
 from tests.support.apps import Apps
 from tests.support.calls import refused, sheet
 from tests.support.network import PROFILE, Partner
@@ -188,3 +189,29 @@ def test_one_that_hangs_holds_nobody_else(apps: Apps) -> None:
             assert home.call("POST", "/referrals", known(other)).status_code == 201
             assert not hanging.done()
         assert hanging.result().status_code == 201
+
+
+def test_who_was_registered_while_others_were_locked_is_not_judged_by_what_was_read_without_a_lock(apps: Apps) -> None:
+    """All is asked at once: the second look may see somebody whom the first could not lock."""
+    home, engine = apps.network["cpas-hotton"], apps.engines["referrals"]
+    there = home.refer("le-trusquin")["beneficiary"]
+    named: list[tuple[str, Any, str | None]] = [
+        ("cpas-hotton", uuid.UUID(there), None),
+        ("cpas-hotton", None, "D-while"),
+    ]
+
+    def look() -> tuple[set[str], set[str]]:
+        with transaction(engine) as conn:
+            with pipelined(conn):
+                asked = persons.of_homes(conn, named)
+            found, standing = asked()
+            return {str(person.ref) for person in found}, {str(ref) for ref in standing}
+
+    with ThreadPoolExecutor(1) as pool:
+        with held(apps, there):
+            looking = pool.submit(look)
+            time.sleep(0.5)
+            assert not looking.done()
+            new = home.done("POST", "/beneficiaries", {"profile": PROFILE, "local_ref": "D-while"})["beneficiary"]
+        assert looking.result() == ({there}, {there})
+    assert look() == ({there, new}, {there, new})

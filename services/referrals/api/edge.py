@@ -16,7 +16,7 @@ from fastapi.responses import JSONResponse
 from sqlalchemy import Connection
 
 from jalons.clock import new_id, now
-from jalons.database import transact
+from jalons.database import Asked, pipelined, transact
 from jalons.demands import Demand, demanding
 from jalons.http import ACTOR_MOST, kept_header
 from jalons.identity import Principal, Verifier, forbidden
@@ -82,8 +82,8 @@ def call(*scopes: str, keyed: bool = False) -> Callable[[Request], Awaitable[Cal
 
 
 Command = Callable[[Work], Answer]
-Prepare = Callable[[Work], None]
-"""Asks at once for what several commands will need."""
+Prepare = Callable[[Work], Asked[None]]
+"""Asks at once for what these commands will need; read, it is remembered in their work."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,14 +162,18 @@ class Edge:
 
     def _run(self, conn: Connection, asked: Sequence[tuple[Call, Command]], prepare: Prepare | None) -> list[Done]:
         keyed = {call.id: Once(call.principal.client_id, call.key, call.request) for call, _ in asked if call.key}
-        kept = dict(zip(keyed, idempotency.begin(conn, list(keyed.values())), strict=True)) if keyed else {}
-        if len(asked) > 1 and (repeats := [call_id for call_id, stored in kept.items() if stored]):
-            raise Apart(repeats)
         work = Work(conn, asked[0][0], self.ground.outbox, self.keys, self.ground.alias, self.ground.audit)
+        with pipelined(conn):
+            begun = idempotency.begin(conn, list(keyed.values()))
+            needed = prepare(work) if prepare else None
+        kept = dict(zip(keyed, begun(), strict=True))
+        repeats = [call_id for call_id, stored in kept.items() if stored]
+        if repeats and len(asked) > 1:
+            raise Apart(repeats)
         done = []
         with audit.noting(conn) as seen:
-            if prepare:
-                prepare(work)
+            if needed and not repeats:
+                needed()
             for call, command in asked:
                 work.call, stored = call, kept.get(call.id)
                 try:

@@ -10,6 +10,7 @@ from typing import Any
 from anyio.to_thread import run_sync
 from fastapi.responses import JSONResponse
 
+from jalons.database import Asked
 from jalons.problems import Problem
 from services.referrals.api.edge import Answer, Apart, Edge
 from services.referrals.api.sheets import made
@@ -127,15 +128,15 @@ class Together:
             _settle(one, answer)
         return []
 
-    def _all(self, batch: list[Waiting]) -> list[JSONResponse]:
-        def prepare(work: Work) -> None:
-            ask_for(work, [(one.call.partner, one.given) for one in batch])
+    def _all(self, batch: Sequence[Waiting]) -> list[JSONResponse]:
+        def prepare(work: Work) -> Asked[None]:
+            return ask_for(work, [(one.call.partner, one.given) for one in batch])
 
         return self._edge.together([(one.call, one) for one in batch], prepare)
 
     async def _alone(self, one: Waiting) -> None:
         try:
-            _settle(one, await run_sync(self._edge, one.call, one))
+            _settle(one, (await run_sync(self._all, [one]))[0])
         except Exception as error:  # noqa: BLE001 - raised in the call that waits
             _settle(one, error)
 

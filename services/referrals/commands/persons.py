@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from jalons.clock import new_id, new_ref
+from jalons.database import Asked
 from schemas import beneficiary as events
 from schemas import consent as consents
 from services.referrals import refusals
@@ -61,19 +62,28 @@ def of_dossier(work: Work, local_ref: str) -> Person | None:
     return work.known[str(ref)] if ref else None
 
 
-def ask_for(work: Work, named: Collection[tuple[str, Mapping[str, Any]]]) -> None:
-    """Lock at once the home partners' own persons whom these referrals name, and ask what decides about them.
+def ask_for(work: Work, named: Collection[tuple[str, Mapping[str, Any]]]) -> Asked[None]:
+    """Lock at once the home partners' own persons whom these referrals name, and ask what decides about them, and about
+    those who exchange them.
 
     named: (home partner, what the call gives). Who is not found is left for its own call to refuse, or to register.
     """
     wanted = {(home, each.get("beneficiary"), (each.get("person") or {}).get("local_ref")) for home, each in named}
     work.dossiers |= {(home, local_ref): None for home, _, local_ref in wanted if local_ref}
-    found = persons.of_homes(work.conn, sorted(wanted, key=str))
-    for person in found:
-        work.meet(person)
-        if person.local_ref:
-            work.dossiers[person.home, person.local_ref] = person.ref
-    work.stand(persons.standing(work.conn, [person.ref for person in found]))
+    asked = persons.of_homes(work.conn, sorted(wanted, key=str))
+    pairs = sorted({(home, each["recipient"]) for home, each in named if each.get("recipient")})
+    exchanges = {pair: directory.ask_exchange(work.conn, *pair) for pair in pairs}
+
+    def remember() -> None:
+        found, standing = asked()
+        for person in found:
+            work.meet(person)
+            if person.local_ref:
+                work.dossiers[person.home, person.local_ref] = person.ref
+        work.stand(standing)
+        work.looked |= {(directory.exchange, pair): exchange() for pair, exchange in exchanges.items()}
+
+    return remember
 
 
 def update_profile(work: Work, named: UUID, profile: Mapping[str, Any], on: date | None = None) -> Person:

@@ -11,13 +11,14 @@ from uuid import UUID
 from psycopg.types.json import Jsonb
 from sqlalchemy import Connection
 
-from jalons.database import execute, given, one
+from jalons.database import Asked, execute, given, one
 from services.referrals.domain.agreement import Convention, destinations
 from services.referrals.domain.communes import COMMUNES, Commune, distances
 from services.referrals.domain.fitting import fits
 from services.referrals.domain.places import PLACEMENT_HOLDS, REFERRAL_HOLDS
 
 Row = dict[str, Any]
+Exchange = tuple[dict[str, Row], list[Convention]]
 
 _CONVENTION_COLUMNS = (
     "convention_id, parties, status, valid_from, valid_to, scope, shared_attributes, legal_basis,"
@@ -211,17 +212,27 @@ def conventions(conn: Connection, party: str | None, after: UUID, limit: int) ->
     return [row._asdict() for row in rows]
 
 
-def exchange(conn: Connection, referrer: str, recipient: str) -> tuple[dict[str, Row], list[Convention]]:
+def exchange(conn: Connection, referrer: str, recipient: str) -> Exchange:
     """Two partners' rows by slug and the signed conventions between them, in one look: every referral needs both."""
-    rows = execute(
+    return ask_exchange(conn, referrer, recipient)()
+
+
+def ask_exchange(conn: Connection, referrer: str, recipient: str) -> Asked[Exchange]:
+    """`exchange`, to be read later."""
+    found = execute(
         conn,
         "SELECT true AS partner, to_jsonb(p) AS row FROM partners p WHERE slug IN (%s, %s) UNION ALL"
         " SELECT false, to_jsonb(c) FROM conventions c WHERE parties @> ARRAY[%s, %s]::text[] AND status = 'signed'",
         (referrer, recipient, referrer, recipient),
-    ).fetchall()
-    known = {each.row["slug"]: _dated(each.row) for each in rows if each.partner}
-    signed = [as_convention(_dated(each.row)) for each in rows if not each.partner]
-    return known, sorted(signed, key=lambda convention: convention.convention_id)
+    )
+
+    def answers() -> Exchange:
+        rows = found.fetchall()
+        known = {each.row["slug"]: _dated(each.row) for each in rows if each.partner}
+        signed = [as_convention(_dated(each.row)) for each in rows if not each.partner]
+        return known, sorted(signed, key=lambda convention: convention.convention_id)
+
+    return answers
 
 
 def between(conn: Connection, referrer: str, recipient: str) -> list[Convention]:

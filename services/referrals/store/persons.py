@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -11,7 +11,7 @@ from uuid import UUID
 from psycopg.types.json import Jsonb
 from sqlalchemy import Connection
 
-from jalons.database import execute, given, one
+from jalons.database import Asked, execute, given, one
 from jalons.inserts import Inserts, Into
 from jalons.privacy.audit import Line, note
 from services.referrals.domain.agreement import Consent
@@ -31,6 +31,10 @@ class Person:
     status: str = "active"
     version: int = 1
     left_on: date | None = None
+
+
+Standing = tuple[list[Consent], int]
+"""What decides about a person who is held: the agreements as `consents` has them, and the last event's number."""
 
 
 class LocalRefTaken(Exception):
@@ -54,6 +58,8 @@ _COLUMNS = (
     "b.ref, b.home, b.local_ref, b.profile, b.profile_version, b.registered, k.wrapped, b.status, b.version, b.left_on"
 )
 _FROM = "FROM beneficiaries b LEFT JOIN person_keys k ON k.ref = b.ref"
+_STANDING = "SELECT k.ref AS of, (SELECT max(e.sequence) FROM events e WHERE e.subject = k.ref::text) AS last, c.*"
+_AGREEMENTS = "LEFT JOIN consents c ON c.ref = k.ref AND c.withdrawn IS NULL AND c.expired IS NULL"
 
 
 def find(conn: Connection, named: UUID, partner: str, *, lock: bool = False) -> Person | None:
@@ -67,18 +73,29 @@ def find(conn: Connection, named: UUID, partner: str, *, lock: bool = False) -> 
     return _person(conn, row) if row else None
 
 
-def of_homes(conn: Connection, named: Collection[tuple[str, UUID | None, str | None]]) -> list[Person]:
-    """Home partners' own persons, each by ref or by dossier number; locked in one order, as everywhere."""
+def of_homes(
+    conn: Connection, named: Collection[tuple[str, UUID | None, str | None]]
+) -> Asked[tuple[list[Person], dict[UUID, Standing]]]:
+    """Home partners' own persons, each by ref or by dossier number, locked in one order, as everywhere; and what
+    decides about them."""
     rows, values = given("text uuid text", list(named))
+    refs = (
+        f"SELECT o.ref FROM {rows} AS n(home, ref, local_ref) JOIN beneficiaries o"
+        " ON o.home = n.home AND (o.ref = n.ref OR o.local_ref = n.local_ref)"
+    )
     found = execute(
         conn,
-        f"SELECT {_COLUMNS} {_FROM} WHERE b.ref IN ("
-        f"SELECT o.ref FROM {rows} AS n(home, ref, local_ref) JOIN beneficiaries o"
-        " ON o.home = n.home AND (o.ref = n.ref OR o.local_ref = n.local_ref))"
-        " ORDER BY b.ref FOR UPDATE OF b",
+        f"SELECT {_COLUMNS} {_FROM} WHERE b.ref IN ({refs}) ORDER BY b.ref FOR UPDATE OF b",
         values,
     )
-    return [_person(conn, row) for row in found]
+    deciding = execute(conn, f"{_STANDING} FROM (SELECT DISTINCT ref FROM ({refs}) r) k {_AGREEMENTS}", values)
+
+    def answers() -> tuple[list[Person], dict[UUID, Standing]]:
+        people = [_person(conn, row) for row in found]
+        held = {person.ref for person in people}  # who was registered between the two looks is not
+        return people, {ref: each for ref, each in _standing(deciding).items() if ref in held}
+
+    return answers
 
 
 def ref_of(conn: Connection, named: UUID, partner: str) -> UUID | None:
@@ -164,18 +181,14 @@ def keep_alias(rows: Inserts, alias: UUID, ref: UUID, partner: str) -> None:
     rows.add(ALIASES, (alias, ref, partner))
 
 
-def standing(conn: Connection, refs: Collection[UUID]) -> dict[UUID, tuple[list[Consent], int]]:
-    """What decides about persons who are held: their agreements as `consents` has them, and the number of the last
-    event of each."""
-    found: dict[UUID, tuple[list[Consent], int]] = {}
+def standing(conn: Connection, refs: Collection[UUID]) -> dict[UUID, Standing]:
+    """What decides about persons who are held."""
     asked, values = given("uuid", [(ref,) for ref in refs])
-    rows = execute(
-        conn,
-        "SELECT k.ref AS of, (SELECT max(e.sequence) FROM events e WHERE e.subject = k.ref::text) AS last, c.*"
-        f" FROM {asked} AS k(ref) LEFT JOIN consents c"
-        " ON c.ref = k.ref AND c.withdrawn IS NULL AND c.expired IS NULL",
-        values,
-    )
+    return _standing(execute(conn, f"{_STANDING} FROM {asked} AS k(ref) {_AGREEMENTS}", values))
+
+
+def _standing(rows: Iterable[Any]) -> dict[UUID, Standing]:
+    found: dict[UUID, Standing] = {}
     for row in rows:
         agreements, _ = found.setdefault(row.of, ([], row.last or 0))
         if row.consent_id is not None:
