@@ -30,7 +30,7 @@ REFERRAL = {
 
 
 PERSONS = 1000
-"""So many that each ends with a handful of open referrals, as people do; with 200 it were over twenty, and each read
+"""So many that each ends with a handful of open referrals, as people do; with 200 it would be over twenty, each read
 back at every event of theirs."""
 _LENGTH = re.compile(rb"(?i)\r\ncontent-length: *(\d+)")
 
