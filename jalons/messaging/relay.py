@@ -20,7 +20,7 @@ from schemas.envelope import CONTENT_TYPE
 log = logging.getLogger(__name__)
 
 BATCH = 500
-PACE_SECONDS, PACE_MOST_SECONDS = 0.01, 0.05
+PACE_SECONDS, PACE_MOST_SECONDS = 0.01, 0.12
 """A batch begins at least so long after the last one began, for each event that was in that one, up to the second
 figure: what an event costs here and at its readers falls as their number rises; one that comes alone never waits."""
 POLL_SECONDS = 5.0
