@@ -52,8 +52,9 @@ def _measured(*, short: bool) -> dict[str, dict[str, float]]:
             found["idle"] = idle.measure(stack, *((2, 0) if short else (60, 30)))
             with contextlib.closing(Story(stack.info, lambda *_: None, date.today())) as story:  # noqa: DTZ011
                 story.load()
+                _say("registering persons …")
+                bodies = intake.known(story, 20 if short else intake.PERSONS)
                 _say("from accepted to visible, 50 calls a second …")
-                bodies = intake.known(story)
                 found["delay"] = intake.delay(story, bodies, 1 if short else 20)
                 _say("intake, 4 connections …")
                 intake.rate(story, bodies, 1 if short else 3)

@@ -35,11 +35,11 @@ back at every event of theirs."""
 _LENGTH = re.compile(rb"(?i)\r\ncontent-length: *(\d+)")
 
 
-def known(story: Story) -> list[bytes]:
+def known(story: Story, persons: int = PERSONS) -> list[bytes]:
     """Bodies of referrals for persons whom the CPAS has registered and who have agreed; the usual case."""
     hotton = story.actors[HOTTON]
     bodies = []
-    for _ in range(PERSONS):
+    for _ in range(persons):
         person = hotton.beneficiaries.register(profile=PROFILE)["beneficiary"]
         hotton.beneficiaries.consent(person, partners=[TRUSQUIN], purposes=["referral"], channel="paper")
         bodies.append(json.dumps(REFERRAL | {"beneficiary": person}).encode())

@@ -183,7 +183,7 @@ def stage(notifications_database: str) -> Iterator[Stage]:
 
 class MailServer:
     """A real SMTP server on loopback that keeps what it takes. rejects: what it says to a recipient; full: connections
-    that take nothing more; carried: how many messages came on each connection, by its port."""
+    that take nothing more; carried: how many messages came on each; hung_up: those that said goodbye; all by port."""
 
     def __init__(self) -> None:
         self.raw: list[bytes] = []
