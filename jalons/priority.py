@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-from contextlib import suppress
 from pathlib import Path
 
 _GROUP = Path("/proc/self/autogroup")
@@ -24,9 +23,10 @@ def give_way(nice: int) -> None:
         return
     for _ in range(_TRIES):
         try:
-            with suppress(FileNotFoundError, PermissionError):
-                _GROUP.write_text(str(nice))
+            _GROUP.write_text(str(nice))
         except BlockingIOError:  # without rights, ten are allowed a second, for all processes together
             time.sleep(_PAUSE_SECONDS)
+        except OSError:  # no such file, /proc for reading only, a session that has no group: nothing to weigh
+            return
         else:
             return
