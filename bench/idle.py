@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -23,20 +24,24 @@ def family(stack: Stack) -> list[psutil.Process]:
 def measure(stack: Stack, seconds: float, settle: float) -> dict[str, float]:
     """`pss_mb` of all of it but the measuring process itself, freshly started; `cpu_percent` over so many seconds, once
     what starting stirs up has settled (the broker compiles its own code for a while)."""
-    processes = family(stack)
-    memory = sum(map(_pss, processes))
+    memory = sum(map(_pss, family(stack)))
     time.sleep(settle)
-    before = {process.pid: _spent(process) for process in processes}
+    before = _spent(stack)
     began = time.monotonic()
     time.sleep(seconds)
     took = time.monotonic() - began
-    spent = sum(_spent(process) - before[process.pid] for process in processes if process.is_running())
-    return {"pss_mb": memory, "cpu_percent": 100 * spent / took}
+    return {"pss_mb": memory, "cpu_percent": 100 * (_spent(stack) - before) / took}
 
 
-def _spent(process: psutil.Process) -> float:
-    times = process.cpu_times()
-    return float(times.user + times.system)
+def _spent(stack: Stack) -> float:
+    """Seconds of processor until now, those of processes that have come and gone with them: PostgreSQL starts some for
+    a moment, and one may end between two looks."""
+    spent = 0.0
+    for process in family(stack):
+        with suppress(psutil.NoSuchProcess):
+            times = process.cpu_times()
+            spent += times.user + times.system + times.children_user + times.children_system
+    return spent
 
 
 def _pss(process: psutil.Process) -> float:

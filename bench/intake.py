@@ -11,6 +11,7 @@ import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -97,17 +98,18 @@ def rate(story: Story, bodies: list[bytes], seconds: float, connections: int = 4
     """Calls a second at so many connections, each waiting for its answer, while all that follows from them goes on."""
     took: list[float] = []
     next_body = itertools.cycle(bodies)
-    until = time.monotonic() + seconds
+    opened = [_connect(story) for _ in range(connections)]
+    began = time.monotonic()
+    until = began + seconds
 
     def send(connection: Connection) -> None:
         while time.monotonic() < until:
             body = next(next_body)
-            began = time.perf_counter()
+            sent = time.perf_counter()
             connection.post("/referrals", body)
-            took.append(time.perf_counter() - began)
+            took.append(time.perf_counter() - sent)
 
-    began = time.monotonic()
-    _together([lambda c=_connect(story): send(c) for _ in range(connections)])
+    _together([partial(send, connection) for connection in opened])
     elapsed = time.monotonic() - began
     took.sort()
     return {
@@ -136,7 +138,7 @@ def delay(story: Story, bodies: list[bytes], seconds: float, per_second: int = 5
             answer = connection.post("/referrals", bodies[number % len(bodies)])
             accepted[answer["ref"]] = time.monotonic()
 
-    _together([lambda c=_connect(story), n=n: send(c, n) for n in range(callers)])
+    _together([partial(send, _connect(story), n) for n in range(callers)])
     until = time.monotonic() + 20
     while time.monotonic() < until and len(seen.keys() & accepted.keys()) < len(accepted):
         time.sleep(0.1)
