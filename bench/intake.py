@@ -125,8 +125,9 @@ def delay(story: Story, bodies: list[bytes], seconds: float, per_second: int = 5
     done = threading.Event()
     watcher = threading.Thread(target=_watch, args=(story.actors[COORDINATION], seen, done), daemon=True)
     watcher.start()
-    time.sleep(1)
     callers = 2
+    opened = [_connect(story) for _ in range(callers)]
+    _await_watcher(opened[0], bodies[0], seen)
     total = int(seconds * per_second)
 
     def send(connection: Connection, first: int) -> None:
@@ -138,7 +139,7 @@ def delay(story: Story, bodies: list[bytes], seconds: float, per_second: int = 5
             answer = connection.post("/referrals", bodies[number % len(bodies)])
             accepted[answer["ref"]] = time.monotonic()
 
-    _together([partial(send, _connect(story), n) for n in range(callers)])
+    _together([partial(send, connection, first) for first, connection in enumerate(opened)])
     until = time.monotonic() + 20
     while time.monotonic() < until and len(seen.keys() & accepted.keys()) < len(accepted):
         time.sleep(0.1)
@@ -167,6 +168,16 @@ def _watch(coordinator: Client, seen: dict[str, float], done: threading.Event) -
         seen[event["data"]["reference"]] = time.monotonic()
         if done.is_set():
             return
+
+
+def _await_watcher(connection: Connection, body: bytes, seen: dict[str, float]) -> None:
+    """Until a call is seen: a stream tells what comes once it is open, and what was sent before would count as lost."""
+    until = time.monotonic() + 30
+    while not seen:
+        if time.monotonic() > until:
+            raise RuntimeError("the coordinator's stream shows nothing of what is accepted")
+        connection.post("/referrals", body)
+        time.sleep(0.5)
 
 
 def _together(works: list[Callable[[], None]]) -> None:
