@@ -191,6 +191,19 @@ def test_one_that_hangs_holds_nobody_else(apps: Apps) -> None:
         assert hanging.result().status_code == 201
 
 
+def test_a_repeat_is_told_at_once_that_its_key_is_at_work(apps: Apps) -> None:
+    """It must not queue for the person whom the first one waits for: each such repeat would take a connection."""
+    home, key = apps.network["cpas-hotton"], new_key()
+    person = home.refer("le-trusquin")["beneficiary"]
+    with ThreadPoolExecutor(1) as pool:
+        with held(apps, person):
+            hanging = pool.submit(home.call, "POST", "/referrals", known(person), key=key)
+            time.sleep(0.3)
+            refused(home.call("POST", "/referrals", known(person), key=key), 409, "still_running")
+            assert not hanging.done()
+        assert hanging.result().status_code == 201
+
+
 def test_who_was_registered_while_others_were_locked_is_not_judged_by_what_was_read_without_a_lock(apps: Apps) -> None:
     """All is asked at once: the second look may see somebody whom the first could not lock."""
     home, engine = apps.network["cpas-hotton"], apps.engines["referrals"]

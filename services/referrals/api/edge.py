@@ -16,7 +16,7 @@ from fastapi.responses import JSONResponse
 from sqlalchemy import Connection
 
 from jalons.clock import new_id, now
-from jalons.database import Asked, pipelined, transact
+from jalons.database import transact
 from jalons.demands import Demand, demanding
 from jalons.http import ACTOR_MOST, kept_header
 from jalons.identity import Principal, Verifier, forbidden
@@ -82,8 +82,8 @@ def call(*scopes: str, keyed: bool = False) -> Callable[[Request], Awaitable[Cal
 
 
 Command = Callable[[Work], Answer]
-Prepare = Callable[[Work], Asked[None]]
-"""Asks at once for what these commands will need; read, it is remembered in their work."""
+Prepare = Callable[[Work], None]
+"""Asks at once for what several commands will need."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +115,7 @@ class Edge:
         return self.together([(call, command)])[0]
 
     def together(self, asked: Sequence[tuple[Call, Command]], prepare: Prepare | None = None) -> list[JSONResponse]:
-        """Several calls in one transaction, answered in their order. prepare: told the calls that are to be done.
+        """Several calls in one transaction, answered in their order. prepare: run once none is a repeat.
 
         asked: each key once. Raises Apart, or Problem where it is not known of which, if one of them is refused, with
         nothing written of any.
@@ -162,18 +162,15 @@ class Edge:
 
     def _run(self, conn: Connection, asked: Sequence[tuple[Call, Command]], prepare: Prepare | None) -> list[Done]:
         keyed = {call.id: Once(call.principal.client_id, call.key, call.request) for call, _ in asked if call.key}
-        work = Work(conn, asked[0][0], self.ground.outbox, self.keys, self.ground.alias, self.ground.audit)
-        with pipelined(conn):
-            begun = idempotency.begin(conn, list(keyed.values()))
-            needed = prepare(work) if prepare else None
-        kept = dict(zip(keyed, begun(), strict=True))
+        kept = dict(zip(keyed, idempotency.begin(conn, list(keyed.values())), strict=True)) if keyed else {}
         repeats = [call_id for call_id, stored in kept.items() if stored]
         if repeats and len(asked) > 1:
             raise Apart(repeats)
+        work = Work(conn, asked[0][0], self.ground.outbox, self.keys, self.ground.alias, self.ground.audit)
         done = []
         with audit.noting(conn) as seen:
-            if needed and not repeats:
-                needed()
+            if prepare and not repeats:
+                prepare(work)
             for call, command in asked:
                 work.call, stored = call, kept.get(call.id)
                 try:

@@ -10,7 +10,6 @@ from typing import Any
 from anyio.to_thread import run_sync
 from fastapi.responses import JSONResponse
 
-from jalons.database import Asked
 from jalons.problems import Problem
 from services.referrals.api.edge import Answer, Apart, Edge
 from services.referrals.api.sheets import made
@@ -47,7 +46,7 @@ class Waiting:
 
 
 class Together:
-    """The referrals that wait. A lone one is sent as any call is done. Of several, one that is refused spoils the
+    """The referrals that wait. A lone one goes at once. Of several, one that is refused spoils the
     commit: it is then sent for itself, the others in another. expected: how many the latest commit, and the wait for
     it, brought together; a lone caller expects nobody."""
 
@@ -129,8 +128,8 @@ class Together:
         return []
 
     def _all(self, batch: Sequence[Waiting]) -> list[JSONResponse]:
-        def prepare(work: Work) -> Asked[None]:
-            return ask_for(work, [(one.call.partner, one.given) for one in batch])
+        def prepare(work: Work) -> None:
+            ask_for(work, [(one.call.partner, one.given) for one in batch])
 
         return self._edge.together([(one.call, one) for one in batch], prepare)
 

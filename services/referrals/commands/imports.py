@@ -16,7 +16,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from jalons import clock
-from jalons.database import Busy, pipelined, transact
+from jalons.database import Busy, transact
 from jalons.identity import Principal
 from jalons.privacy.sealing import derive, seal, unseal
 from jalons.problems import Problem
@@ -137,9 +137,7 @@ class Importer:
             for row in rows
             if row.fingerprint not in done
         }
-        with pipelined(work.conn):
-            needed = ask_for(work, [(found.partner, each) for each in said.values()])
-        needed()
+        ask_for(work, [(found.partner, each) for each in said.values()])
         for row in rows:
             before = done.get(row.fingerprint) or new.get(row.fingerprint)
             if before is None:

@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from jalons.clock import new_id, new_ref
-from jalons.database import Asked
+from jalons.database import pipelined
 from schemas import beneficiary as events
 from schemas import consent as consents
 from services.referrals import refusals
@@ -62,7 +62,7 @@ def of_dossier(work: Work, local_ref: str) -> Person | None:
     return work.known[str(ref)] if ref else None
 
 
-def ask_for(work: Work, named: Collection[tuple[str, Mapping[str, Any]]]) -> Asked[None]:
+def ask_for(work: Work, named: Collection[tuple[str, Mapping[str, Any]]]) -> None:
     """Lock at once the home partners' own persons whom these referrals name, and ask what decides about them, and about
     those who exchange them.
 
@@ -70,20 +70,17 @@ def ask_for(work: Work, named: Collection[tuple[str, Mapping[str, Any]]]) -> Ask
     """
     wanted = {(home, each.get("beneficiary"), (each.get("person") or {}).get("local_ref")) for home, each in named}
     work.dossiers |= {(home, local_ref): None for home, _, local_ref in wanted if local_ref}
-    asked = persons.of_homes(work.conn, sorted(wanted, key=str))
     pairs = sorted({(home, each["recipient"]) for home, each in named if each.get("recipient")})
-    exchanges = {pair: directory.ask_exchange(work.conn, *pair) for pair in pairs}
-
-    def remember() -> None:
-        found, standing = asked()
-        for person in found:
-            work.meet(person)
-            if person.local_ref:
-                work.dossiers[person.home, person.local_ref] = person.ref
-        work.stand(standing)
-        work.looked |= {(directory.exchange, pair): exchange() for pair, exchange in exchanges.items()}
-
-    return remember
+    with pipelined(work.conn):
+        asked = persons.of_homes(work.conn, sorted(wanted, key=str))
+        exchanges = {pair: directory.ask_exchange(work.conn, *pair) for pair in pairs}
+    found, standing = asked()
+    for person in found:
+        work.meet(person)
+        if person.local_ref:
+            work.dossiers[person.home, person.local_ref] = person.ref
+    work.stand(standing)
+    work.looked |= {(directory.exchange, pair): exchange() for pair, exchange in exchanges.items()}
 
 
 def update_profile(work: Work, named: UUID, profile: Mapping[str, Any], on: date | None = None) -> Person:

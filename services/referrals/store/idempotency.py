@@ -11,7 +11,7 @@ from uuid import UUID
 from psycopg.types.json import Jsonb
 from sqlalchemy import Connection
 
-from jalons.database import Asked, execute, given
+from jalons.database import execute, given
 from jalons.inserts import Inserts, Into
 
 
@@ -49,14 +49,13 @@ class Once:
     request: bytes
 
 
-def begin(conn: Connection, asked: Sequence[Once]) -> Asked[list[Stored | None]]:
+def begin(conn: Connection, asked: Sequence[Once]) -> list[Stored | None]:
     """For each, the stored answer of a repeat; None for a new key, which is then held until the transaction ends.
 
-    asked: each key once. Read, it raises StillRunning and OtherRequest. Lock and look are one statement, whose look may
-    be older than its lock: `keep` catches that.
+    asked: each key once. Raises StillRunning and OtherRequest. Lock and look are one statement, whose look may be older
+    than its lock: `keep` catches that. Nothing else goes with it that may wait: a repeat would queue for what the first
+    one waits for.
     """
-    if not asked:
-        return list
     rows, values = given("text text", [(each.client_id, each.key) for each in asked])
     found = execute(
         conn,
@@ -66,12 +65,8 @@ def begin(conn: Connection, asked: Sequence[Once]) -> Asked[list[Stored | None]]
         " LEFT JOIN idempotency i ON i.client_id = k.client_id AND i.key = k.key",
         values,
     )
-
-    def answers() -> list[Stored | None]:
-        by_key = {(row.client_id, row.key): row for row in found}
-        return [_stored(by_key[each.client_id, each.key], each.request) for each in asked]
-
-    return answers
+    by_key = {(row.client_id, row.key): row for row in found}
+    return [_stored(by_key[each.client_id, each.key], each.request) for each in asked]
 
 
 def _stored(found: Any, request: bytes) -> Stored | None:
