@@ -36,7 +36,7 @@ back at every event of theirs."""
 _LENGTH = re.compile(rb"(?i)\r\ncontent-length: *(\d+)")
 
 
-def known(story: Story, persons: int = PERSONS) -> list[bytes]:
+def known(story: Story, persons: int) -> list[bytes]:
     """Bodies of referrals for persons whom the CPAS has registered and who have agreed; the usual case."""
     hotton = story.actors[HOTTON]
     bodies = []

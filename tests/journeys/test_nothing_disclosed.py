@@ -6,10 +6,9 @@ import uuid
 from pathlib import Path
 from typing import Any
 
-import psutil
 from kafka import KafkaConsumer, TopicPartition
 
-from jalons.embedded.stack import SERVICES, Stack
+from jalons.embedded.stack import Stack
 from schemas.catalogue import TYPES
 from schemas.topics import DIRECTORY, TOPICS
 from tests.support.network import PROFILE, Network, eventually
@@ -109,30 +108,6 @@ def test_each_reader_of_a_log_sees_only_its_own_cut(network: Network) -> None:
     assert _about_persons(network, "forem-marche") == [], "a stranger"
     coordinator = str(_log(network, "integra-plus"))
     _absent(coordinator, ref, operators, employers, LOCAL_REF, *BANDS, *WHY)
-
-
-def test_nothing_listens_but_what_is_declared(stack: Stack, network: Network) -> None:
-    declared = {*stack.ports.values(), *(stack.settings.port(name) for name in ("referrals", "observation"))}
-    declared.add(stack.settings.port("notifications"))
-    listening = {
-        (connection.laddr.ip, connection.laddr.port)
-        for pid in [stack.pid_of(name) for name, child in stack.children.items() if child.alive]
-        for process in [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
-        for connection in process.net_connections("inet")
-        if connection.status == psutil.CONN_LISTEN
-    }
-    assert {port for _, port in listening} == declared
-    assert 6066 not in declared, "the port Faust's command line would open"
-    assert {ip.removeprefix("::ffff:") for ip, _ in listening} == {"127.0.0.1"}
-
-
-def test_what_nobody_waits_for_gives_way_to_the_rest(stack: Stack) -> None:
-    """As a process, and as a session where Linux weighs those against each other."""
-    niceness = {name: psutil.Process(stack.pid_of(name)).nice() for name in (*SERVICES, "mail")}
-    assert niceness == {"referrals": 0, "observation": 0, "notifications": 19, "mail": 19}
-    groups = [Path(f"/proc/{stack.pid_of(name)}/autogroup") for name in niceness]
-    if groups[0].exists():
-        assert [int(group.read_text().split()[-1]) for group in groups] == list(niceness.values())
 
 
 def _logs(folder: Path) -> list[Path]:
