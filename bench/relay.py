@@ -8,12 +8,13 @@ import uuid
 from sqlalchemy import Engine
 
 from jalons.clock import new_id, now
-from jalons.database import direct, engine, execute, transaction
+from jalons.database import engine, execute, transaction
 from jalons.embedded.stack import Servers
 from jalons.messaging import tables
 from jalons.messaging.kafka import make_topics, producer
 from jalons.messaging.outbox import Cause, Draft, Outbox
 from jalons.messaging.relay import Connection, Relay
+from jalons.postgres import direct
 from jalons.settings import Settings
 from schemas.catalogue import TYPES
 from schemas.examples import DATA, SEALED

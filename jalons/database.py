@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import select
-import threading
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
@@ -13,23 +10,16 @@ from typing import Any, LiteralString, TypeVar
 import psycopg
 from psycopg.rows import namedtuple_row
 from sqlalchemy import Connection, Engine, create_engine
-from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+
+from jalons.postgres import CONNECT_SECONDS, KEEPALIVE
 
 T = TypeVar("T")
 Values = Sequence[Any] | Mapping[str, Any]
 Asked = Callable[[], T]
 """Reads the answer to what was asked in a pipeline, once that is over."""
 
-CONNECT_SECONDS = 5
 _TIMEOUTS = "-c statement_timeout=30s -c lock_timeout=5s -c idle_in_transaction_session_timeout=10s"
-_KEEPALIVE: dict[str, Any] = {
-    "keepalives": 1,
-    "keepalives_idle": 5,
-    "keepalives_interval": 2,
-    "keepalives_count": 3,
-    "tcp_user_timeout": 15_000,
-}
 
 TRANSIENT = frozenset({"08", "40", "53", "55", "57", "58"})
 """SQLSTATE classes of what passes: connection, rollback, resources, object not ready, operator, system."""
@@ -57,38 +47,9 @@ def engine(url: str, schema: str, *, pool: int = 10) -> Engine:
             "application_name": f"jalons-{schema}",
             "prepare_threshold": 1,
             "options": f"{_TIMEOUTS} -c search_path={schema}",
-            **_KEEPALIVE,
+            **KEEPALIVE,
         },
     )
-
-
-def direct(url: str, schema: str, purpose: str) -> psycopg.Connection[tuple[Any, ...]]:
-    """A connection of its own, in autocommit, for session locks and LISTEN. Raises psycopg.OperationalError."""
-    return psycopg.connect(
-        make_url(url).set(drivername="postgresql").render_as_string(hide_password=False),
-        autocommit=True,
-        connect_timeout=CONNECT_SECONDS,
-        application_name=f"jalons-{schema}-{purpose}",
-        options=f"-c statement_timeout=30s -c lock_timeout=5s -c search_path={schema}",
-        **_KEEPALIVE,
-    )
-
-
-def await_notice(conn: psycopg.Connection[Any], seconds: float, stopping: threading.Event) -> None:
-    """Wait until a LISTENing connection is notified, or was since it was last asked; at most so long, and at most a
-    second once `stopping` is set. Raises psycopg.OperationalError.
-
-    Sleeps in the kernel: psycopg's own wait looks ten times a second, which an idle hub would pay for all day.
-    """
-    if list(conn.notifies(timeout=0)):
-        return
-    poller = select.poll()
-    poller.register(conn.fileno(), select.POLLIN)
-    until = time.monotonic() + seconds
-    while not stopping.is_set() and (left := until - time.monotonic()) > 0:
-        if poller.poll(min(left, 1.0) * 1000):
-            list(conn.notifies(timeout=0))
-            return
 
 
 def transient(error: BaseException) -> bool:

@@ -20,8 +20,8 @@ import uvloop
 from fastapi import FastAPI
 
 from jalons import clock, logs
-from jalons.database import direct
 from jalons.messaging.consumer import Consumer
+from jalons.postgres import direct
 from jalons.priority import give_way
 from jalons.settings import ServiceName, Settings
 from jalons.whole import WholeAnswers

@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from jalons.database import direct, engine, execute, transaction
+from jalons.database import engine, execute, transaction
 from jalons.http import application
 from jalons.messaging.api import dead_letter_routes, log_routes
 from jalons.messaging.consumer import Consumer
@@ -22,6 +22,7 @@ from jalons.messaging.relay import Relay
 from jalons.messaging.source_log import SourceLog
 from jalons.messaging.watchdog import Watchdog
 from jalons.peers import Peers
+from jalons.postgres import direct
 from jalons.privacy.aliases import alias
 from jalons.privacy.audit import Audit
 from jalons.privacy.disclosure import Alias

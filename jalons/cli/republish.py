@@ -54,9 +54,9 @@ def republish(
 
 def _run(settings: Settings, service: str, first: int, last: int | None) -> int:
     from jalons.cli.progress import Bar
-    from jalons.database import direct
     from jalons.messaging import republish as again
     from jalons.messaging.kafka import producer
+    from jalons.postgres import direct
 
     with direct(settings.direct_url, service, "republish") as conn:
         newest = again.newest(conn)

@@ -13,8 +13,8 @@ import psycopg
 from kafka.errors import KafkaError
 
 from jalons import clock, metrics
-from jalons.database import await_notice
 from jalons.messaging.outbox import channel
+from jalons.postgres import await_notice
 from schemas.envelope import CONTENT_TYPE
 
 log = logging.getLogger(__name__)

@@ -16,10 +16,10 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from jalons import clock, metrics
-from jalons.database import Busy, await_notice, looking, transact
+from jalons.database import Busy, looking, transact
 from jalons.messaging.deliver import where
 from jalons.messaging.outbox import Outbox
-from jalons.messaging.relay import Connection as Direct
+from jalons.postgres import Direct, await_notice
 from services.notifications import ending, store, subscriptions
 from services.notifications.channels import Channel, Send
 from services.notifications.domain.gate import LOOKED_AT_AGAIN, Never, Waits

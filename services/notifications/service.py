@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from jalons import clock
-from jalons.database import direct
+from jalons.postgres import direct
 from jalons.privacy.keys import Keys
 from jalons.privacy.links import AnswerLinks
 from jalons.serve import Service

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from jalons.database import direct
+from jalons.postgres import direct
 from jalons.privacy.api import audit_routes
 from jalons.serve import Service
 from jalons.settings import Settings

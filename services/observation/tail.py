@@ -14,7 +14,8 @@ import psycopg
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from jalons.database import await_notice, looking
+from jalons.database import looking
+from jalons.postgres import await_notice
 from schemas.envelope import Event
 from services.observation import store
 

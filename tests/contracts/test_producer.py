@@ -17,11 +17,12 @@ from kafka.errors import KafkaConfigurationError, KafkaTimeoutError
 from sqlalchemy import Engine
 
 from jalons.clock import new_id, now
-from jalons.database import direct, execute, one, transaction
+from jalons.database import execute, one, transaction
 from jalons.embedded.stack import Servers
 from jalons.messaging import kafka
 from jalons.messaging.outbox import Cause, Draft, Outbox
 from jalons.messaging.relay import Producer, Relay
+from jalons.postgres import direct
 from jalons.settings import Settings
 from tests.support.events import MemorySource, person
 from tests.support.network import eventually

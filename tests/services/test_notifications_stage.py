@@ -19,9 +19,10 @@ from aiosmtpd.controller import Controller
 from sqlalchemy import Engine, text
 
 from jalons.clock import new_id
-from jalons.database import direct, engine
+from jalons.database import engine
 from jalons.messaging.outbox import Outbox
 from jalons.migrate import upgrade
+from jalons.postgres import direct
 from jalons.privacy.aliases import alias
 from jalons.privacy.links import AnswerLinks
 from jalons.privacy.sealing import derive
