@@ -13,7 +13,9 @@ from jalons.embedded.stack import Servers
 from jalons.messaging import tables
 from jalons.messaging.kafka import make_topics, producer
 from jalons.messaging.outbox import Cause, Draft, Outbox
-from jalons.messaging.relay import Connection, Relay
+from jalons.messaging.relay import Relay
+from jalons.messaging.relay_rows import last_position
+from jalons.parts import Parts
 from jalons.postgres import direct
 from jalons.settings import Settings
 from schemas.catalogue import TYPES
@@ -46,28 +48,24 @@ def _emptied(settings: Settings, pool: Engine, events: int) -> float:
         for _ in range(events // 500):
             outbox.append(conn, [_draft() for _ in range(500)], now())
     with direct(settings.direct_url, _SCHEMA, "bench-before") as conn:
-        before = _marked(conn)
+        before = last_position(conn)
     relay = Relay(
         _SCHEMA,
         connect=lambda: direct(settings.direct_url, _SCHEMA, "bench"),
         producer=lambda: producer(settings, "bench"),
     )
-    relay.start()
+    parts = Parts(_SCHEMA)
+    parts.add(relay.part)
+    parts.start()
     with direct(settings.direct_url, _SCHEMA, "bench-watch") as conn:
-        while not (already := _marked(conn) - before):
+        while not (already := last_position(conn) - before):
             time.sleep(0.002)
         first = time.monotonic()
-        while _marked(conn) - before < events:
+        while last_position(conn) - before < events:
             time.sleep(0.005)
         took = time.monotonic() - first
-    relay.stop()
+    parts.stop()
     return (events - already) / took
-
-
-def _marked(conn: Connection) -> int:
-    """The last position given: one look into an index, so that watching takes little from what is measured."""
-    row = conn.execute("SELECT coalesce(max(position), 0) FROM events").fetchone()
-    return row[0] if row else 0
 
 
 def _draft() -> Draft:

@@ -28,20 +28,21 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Asgi = Callable[[Scope, Receive, Send], Awaitable[None]]
-Ready = Callable[[], dict[str, str]]
-"""What is not ready, by name, with why; empty when all is. Called in a thread; may block a few seconds."""
+Named = Callable[[], dict[str, str]]
+"""What is amiss, by name, in a sentence; empty if nothing is. Called in a thread; may block a few seconds."""
 
 
 def application(
     service: str,
     promise: str,
     verifier: Verifier,
-    ready: Ready,
+    missing: Named,
     public_url: str | None,
     large: Mapping[str, int] | None = None,
+    degraded: Named = dict,
 ) -> FastAPI:
-    """A service's application without its routes. promise: one line for its documents; large: paths whose body may be
-    larger than others', with how many bytes."""
+    """A service's application without its routes. promise: one line for its documents; missing: what keeps it from
+    answering calls; degraded: what else does not work; large: paths that take larger bodies, with the bytes."""
     app = documents.Described(
         title=f"Jalons · {service}",
         description=promise,
@@ -64,12 +65,15 @@ def application(
     async def live() -> dict[str, str]:
         return {"status": "alive"}
 
-    @app.get("/health/ready", tags=["operation"], summary="Database, broker and consumer are there")
+    @app.get(
+        "/health/ready",
+        tags=["operation"],
+        summary="Whether the service can answer its own calls; what else does not work is named under `degraded`",
+    )
     def is_ready() -> JSONResponse:
-        missing = ready()
-        return JSONResponse(
-            {"status": "waiting" if missing else "ready", "waits_for": missing}, 503 if missing else 200
-        )
+        waits_for, amiss = missing(), degraded()
+        status = "waiting" if waits_for else "degraded" if amiss else "ready"
+        return JSONResponse({"status": status, "waits_for": waits_for, "degraded": amiss}, 503 if waits_for else 200)
 
     @app.get("/metrics", tags=["operation"], summary="Prometheus metrics", response_class=Response)
     def measured() -> Response:

@@ -41,6 +41,11 @@ DEADLINES_OLDEST = Gauge(
     "How long the oldest deadline has been due that the hub has not dealt with (seconds)",
     ["service"],
 )
+DEGRADED = Gauge(
+    "jalons_degraded",
+    "1 where a part of the service is silent or fails, or something the service needs is away",
+    ["service", "part"],
+)
 
 NAMES = frozenset(
     {
@@ -59,6 +64,7 @@ NAMES = frozenset(
         "jalons_http_requests_seconds",
         "jalons_deliveries",
         "jalons_deadlines_oldest_seconds",
+        "jalons_degraded",
     }
 )
 """The base names, without Prometheus' suffixes; dashboards and alerts may use no other."""

@@ -1,4 +1,4 @@
-"""What every service is wired of: engine, log, relay; and, where it follows others, delivery and its guards."""
+"""What every service is built from: engine, outbox and relay; and, where it follows others, delivery and its guards."""
 
 from __future__ import annotations
 
@@ -6,11 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import psycopg
-from fastapi import FastAPI
-from sqlalchemy import Engine
+from sqlalchemy import Engine, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from jalons.database import engine, execute, transaction
+from jalons.database import engine, transaction
 from jalons.http import application
 from jalons.messaging.api import dead_letter_routes, log_routes
 from jalons.messaging.consumer import Consumer
@@ -21,62 +20,81 @@ from jalons.messaging.reconciler import Reconciler
 from jalons.messaging.relay import Relay
 from jalons.messaging.source_log import SourceLog
 from jalons.messaging.watchdog import Watchdog
+from jalons.parts import CannotGoOn, Condition, Part, Parts, Pulse
 from jalons.peers import Peers
-from jalons.postgres import direct
+from jalons.postgres import direct, try_session_lock
 from jalons.privacy.aliases import alias
 from jalons.privacy.audit import Audit
 from jalons.privacy.disclosure import Alias
 from jalons.privacy.forgotten import forgotten_routes
 from jalons.privacy.keys import Keys
 from jalons.privacy.sealing import derive
-from jalons.serve import Part, Service, end_process
+from jalons.serve import Service
 from jalons.settings import SERVICES, ServiceName, Settings
 from schemas.topics import Topic
+
+BATCH_WAITS_SECONDS = 300
+"""A batch that has waited this long for one reason degrades its service."""
 
 
 @dataclass(frozen=True)
 class Ground:
-    """What a service stands on before it has any route of its own."""
+    """What a service has before its first own route."""
 
     name: ServiceName
     settings: Settings
     engine: Engine
     outbox: Outbox
-    relay: Relay
+    parts: Parts
     alias: Alias
     audit: Audit
 
 
-def ground(
-    settings: Settings, name: ServiceName, pool: Engine, outbox: Outbox, relay_pace_seconds: float = 0.0
-) -> Ground:
-    """What stands on a service's engine. Opens nothing."""
-    secret = derive(settings.secret_key.get_secret_value(), "aliases")
+def ground(settings: Settings, name: ServiceName, pool: Engine, outbox: Outbox) -> Ground:
+    """Build what stands on a service's engine, with the relay and the instance lock among its parts. Opens nothing."""
+    secret = settings.secret_key.get_secret_value()
+    aliases = derive(secret, "aliases")
     relay = Relay(
         name,
         connect=lambda: direct(settings.direct_url, name, "relay"),
         producer=lambda: producer(settings, f"jalons-{name}"),
-        pace_seconds=relay_pace_seconds,
     )
+    parts = Parts(name)
+    parts.add(relay.part)
+    if settings.instance:
+        parts.add(instance_lock(settings, name))
     return Ground(
-        name,
-        settings,
-        pool,
-        outbox,
-        relay,
-        lambda ref, partner: alias(secret, ref, partner),
-        Audit(settings.secret_key.get_secret_value(), name),
+        name, settings, pool, outbox, parts, lambda ref, partner: alias(aliases, ref, partner), Audit(secret, name)
     )
 
 
-def database_answers(pool: Engine) -> bool:
-    """Whether the database takes a question now."""
+def missing(pool: Engine) -> dict[str, str]:
+    """What a service needs to answer its own calls, and has not; empty if it can answer."""
     try:
         with transaction(pool) as conn:
-            execute(conn, "SELECT 1")
+            conn.execute(select(1))
     except (SQLAlchemyError, psycopg.Error):
-        return False
-    return True
+        return {"database": "PostgreSQL does not answer"}
+    return {}
+
+
+def instance_lock(settings: Settings, service: ServiceName) -> Part:
+    """A part that holds the advisory lock on this worker's static id; if another worker holds it, the process ends.
+
+    While the database is away nobody knows: the lock is tried again until it answers, and again when it is lost.
+    """
+
+    def run(pulse: Pulse) -> None:
+        with direct(settings.direct_url, service, "instance") as conn:
+            if not try_session_lock(conn, f"instance {service} {settings.instance}"):
+                raise CannotGoOn(
+                    f"another {service} runs as JALONS_INSTANCE={settings.instance}; give each worker its own name", 78
+                )
+            while not pulse.stopping.is_set():
+                pulse.rest(5)
+                conn.execute("SELECT 1")
+
+    return Part("instance lock", run)
 
 
 def follower(
@@ -87,18 +105,16 @@ def follower(
     topics: Sequence[Topic],
     follows: Sequence[ServiceName],
     apply: Callable[[Ground, Keys], Apply],
-    pace_seconds: float = 0.0,
     audited: bool = True,
-) -> tuple[Service, Ground, FastAPI, Keys]:
-    """A service that follows others' logs: delivery, reconciler, watchdog and the routes every service has. Its first
-    tables hold `privacy.forgotten`'s. pace_seconds: how long its batches are apart at least, heard or said.
+) -> tuple[Service, Ground]:
+    """A service that follows others' logs: delivery, reconciler, watchdog and the routes every service has.
 
-    The caller adds its own routes to the application and its own parts to the service. audited: it has events of
-    persons, and an audit of who reads them.
+    The caller adds its own routes to the application and its own parts. Its first migration creates the table of
+    `privacy.forgotten`. audited: its log has events of persons, and each read of them is recorded.
     """
     peers = Peers(settings)
     pool = engine(settings.database_url, name, pool=settings.database_pool)
-    base = ground(settings, name, pool, Outbox(name), pace_seconds)
+    base = ground(settings, name, pool, Outbox(name))
     keys = peers.keys()
     logs: Mapping[str, SourceLog] = {f"/services/{each}": peers.log(each) for each in follows}
     deliver = Deliver(
@@ -109,17 +125,13 @@ def follower(
         keys,
         logs,
         others=frozenset(f"/services/{each}" for each in SERVICES if each not in follows),
+        stopping=base.parts.stopping,
     )
-    consumer = Consumer(settings, name, topics, deliver, pace_seconds)
+    consumer = Consumer(settings, name, topics, deliver)
     deliver.observe = consumer.observe
-
-    def missing() -> dict[str, str]:
-        waits = {} if database_answers(base.engine) else {"database": "PostgreSQL does not answer"}
-        if consumer.state.waiting_for_broker:
-            waits["broker"] = "the consumer has not joined its group yet"
-        return waits
-
-    app = application(name, promise, peers.verifier(), missing, settings.public_url)
+    app = application(
+        name, promise, peers.verifier(), lambda: missing(pool), settings.public_url, degraded=base.parts.degraded
+    )
     app.include_router(log_routes(base.engine, keys, base.alias, base.audit if audited else None))
     app.include_router(dead_letter_routes(base.engine, deliver))
     app.include_router(forgotten_routes(base.engine))
@@ -128,8 +140,15 @@ def follower(
         name,
         assigned=lambda: consumer.state.assigned - consumer.fused,
         delivered=lambda: consumer.state.delivered,
-        excused=lambda: consumer.state.waiting_for_broker or deliver.waiting is not None,
-        end_process=end_process,
+        excused=lambda: consumer.state.waiting_for_broker or bool(deliver.waiting),
     )
-    parts: list[Part] = [base.relay, Reconciler(deliver, settings.reconcile_seconds), watchdog]
-    return Service(name, app, parts, consumer, deliver.stopping), base, app, keys
+    base.parts.add(Reconciler(deliver, settings.reconcile_seconds).part, watchdog.part)
+    base.parts.watch(
+        Condition("batch", lambda: deliver.waiting, BATCH_WAITS_SECONDS),
+        Condition("broker", lambda: _not_joined(consumer)),
+    )
+    return Service(name, app, base.parts, consumer), base
+
+
+def _not_joined(consumer: Consumer) -> Sequence[str]:
+    return ["the consumer has not joined its group"] if consumer.state.waiting_for_broker else []

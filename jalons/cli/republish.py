@@ -54,12 +54,13 @@ def republish(
 
 def _run(settings: Settings, service: str, first: int, last: int | None) -> int:
     from jalons.cli.progress import Bar
+    from jalons.messaging import relay_rows
     from jalons.messaging import republish as again
     from jalons.messaging.kafka import producer
     from jalons.postgres import direct
 
     with direct(settings.direct_url, service, "republish") as conn:
-        newest = again.newest(conn)
+        newest = relay_rows.last_position(conn)
         upto = newest if last is None else min(last, newest)
         if upto < first > 1:
             raise refused(f"The log of {service} ends at position {newest}.", "Name a range within it.")

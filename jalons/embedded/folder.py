@@ -1,4 +1,4 @@
-"""The data folder belongs to one running hub at a time, and only its owner may look into it."""
+"""The data folder belongs to one running hub at a time, and only its owner may read it."""
 
 from __future__ import annotations
 
@@ -15,27 +15,35 @@ from typing import Any
 
 from jalons.embedded import LOOPBACK, CannotStart
 
-# Below what systems hand out to outgoing connections: a client that keeps asking for a dead server's port there can
-# end up connected to itself, and the server could not come back.
+# Below the ports of outgoing connections: a client that keeps connecting to a dead server's port there can end up
+# connected to itself, and the server could not start again.
 PORTS = range(20_000, 32_000)
+
+LAYOUT = "1"
+"""The version of what the folder holds; a folder with data and another one, or none, is refused."""
 
 SECRETS = ("secret_key", "database_password", "operator_client_secret", "hub_client_secret")
 
 
 class DataFolder:
-    """`path` with secrets.json, ports.json, hub.json, run/, log/ and each server's own folder."""
+    """`path` with layout, secrets.json, ports.json, hub.json, run/, log/ and a folder for each server."""
 
     def __init__(self, path: Path) -> None:
         self.path = path.expanduser().resolve()
         self._lock: int | None = None
 
     def open(self) -> None:
-        """Make it if need be and lock it until `close`. CannotStart when it is another hub's, or no hub's, folder."""
+        """Create the folder if it does not exist, and lock it until `close`.
+
+        Raises CannotStart if another hub runs on it, if it holds other things than a hub, or if this version cannot
+        read its data.
+        """
         try:
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
             if any(self.path.iterdir()) and not (self.path / "lock").exists():
                 raise CannotStart(f"{self.path} holds other things than a hub.", "Name an empty or a new folder.")
             self._take_lock()
+            self._check_layout()
             self.path.chmod(0o700)
             for part in ("run", "log"):
                 (self.path / part).mkdir(mode=0o700, exist_ok=True)
@@ -45,8 +53,22 @@ class DataFolder:
                 f"The data folder {self.path} cannot be used ({error.strerror}).", "Name one that you may write to."
             ) from error
 
+    def _check_layout(self) -> None:
+        """A new folder is marked with the version of its layout; one with data must bear it."""
+        mark = self.path / "layout"
+        if not mark.exists() and not (self.path / "secrets.json").exists():
+            mark.write_text(f"{LAYOUT}\n", encoding="ascii")
+        found = mark.read_text(encoding="ascii").strip() if mark.exists() else None
+        if found != LAYOUT:
+            self.close()
+            made = "before version 0.1.0" if found is None else "by a later version"
+            raise CannotStart(
+                f"The data folder {self.path} was made {made}, and this version cannot read it.",
+                "Name a new folder with --data, or run the version that made this one.",
+            )
+
     def _take_lock(self) -> None:
-        """The operating system drops it with the process, whatever ended that."""
+        """The operating system releases the lock when the process ends."""
         lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT, 0o600)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -62,13 +84,13 @@ class DataFolder:
         self._lock = lock
 
     def close(self) -> None:
-        """Let another hub have it."""
+        """Release the lock."""
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
 
     def secrets(self) -> dict[str, str]:
-        """Made once; without them what is sealed and encrypted here cannot be read again."""
+        """The hub's secrets, made once. Without them its sealed and encrypted data cannot be read again."""
         kept = self._read("secrets.json")
         if set(kept) >= set(SECRETS):
             return {name: str(kept[name]) for name in SECRETS}
@@ -77,7 +99,7 @@ class DataFolder:
         return made
 
     def ports(self, *names: str) -> dict[str, int]:
-        """A port for each: the one of last time where it is free, else another. Noted for next time."""
+        """A port for each name: the last one used if it is free, else another, which is kept for next time."""
         kept = self._read("ports.json")
         chosen: dict[str, int] = {}
         for name in names:
@@ -94,7 +116,7 @@ class DataFolder:
             raise CannotStart(f"{self.path / name} is damaged.", "Bring it back from a backup.") from error
 
     def write(self, name: str, what: dict[str, Any]) -> None:
-        """Whole or not at all, for its owner only."""
+        """Replace a file atomically, readable by its owner only."""
         half = self.path / f".{name}.new"
         half.unlink(missing_ok=True)
         with os.fdopen(os.open(half, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
@@ -105,7 +127,7 @@ class DataFolder:
         half.replace(self.path / name)
 
     def remove(self, name: str) -> None:
-        """What said that the hub is ready is not true any more."""
+        """Delete a file, if it exists."""
         with suppress(FileNotFoundError):
             (self.path / name).unlink()
 
@@ -117,9 +139,9 @@ def _choose(kept: object, taken: set[int]) -> int:
 
 
 def is_free(port: int) -> bool:
-    """Whether a server of ours could listen on this port of 127.0.0.1."""
+    """Whether a server could listen on this port of 127.0.0.1."""
     with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a port that is only cooling down is free
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a port in TIME_WAIT is free
         try:
             probe.bind((LOOPBACK, port))
         except OSError:
@@ -128,7 +150,7 @@ def is_free(port: int) -> bool:
 
 
 def free_run(base: int, length: int, free: Callable[[int], bool] = is_free) -> Sequence[int]:
-    """The first `length` free ports in a row at `base`, `base + length`, … CannotStart when there is none."""
+    """The first `length` free ports in a row, from `base`, `base + length`, … Raises CannotStart if there are none."""
     for first in range(base, min(base + 100 * length, 65_536 - length), length):
         ports = range(first, first + length)
         if all(map(free, ports)):

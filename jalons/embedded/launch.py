@@ -1,10 +1,10 @@
-"""Become another program that dies when its parent does; run as a script, before anything else is imported.
+"""Executes a program that dies when its parent does. Run as a script, before anything else is imported.
 
     python -I -S launch.py PARENT DEATH_SIGNAL UID GID PROGRAM [ARGUMENT …]
 
-A separate step because a Python callback between fork and exec may deadlock in a process that has threads. UID 0
-means: stay who you are. Another UID is PostgreSQL's case, which refuses to run as root: it runs as that user and
-keeps only the capability to pass file permissions, so that a private data folder need not be opened to everybody.
+A separate program, because Python code between fork and exec may deadlock in a process that has threads. UID 0 keeps
+the user. Another UID is for PostgreSQL, which refuses to run as root: it runs as that user and keeps only the
+capability to bypass file permissions, so that the data folder can stay private.
 """
 
 import ctypes
@@ -19,15 +19,15 @@ CAPABILITY_VERSION_3 = 0x20080522
 
 
 def die_with_parent(parent: int, death_signal: int) -> None:
-    """Ask Linux for `death_signal` when the parent thread ends; elsewhere the next start sweeps what is left."""
+    """Have Linux send `death_signal` when the parent thread ends. Elsewhere the next start stops what is left."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, death_signal)
-    if os.getppid() != parent:  # it died before it was asked
+    if os.getppid() != parent:  # the parent died before this call
         sys.exit(1)
 
 
 def drop_root(uid: int, gid: int) -> None:
-    """From root to a plain user that may still pass file permissions. OSError where root is not allowed to."""
+    """Change from root to a user that still bypasses file permissions. Raises OSError where that is forbidden."""
     libc = ctypes.CDLL(None, use_errno=True)
 
     def call(name: str, *arguments: object) -> None:
@@ -46,11 +46,11 @@ def drop_root(uid: int, gid: int) -> None:
 
 
 def main(arguments: list[str]) -> None:
-    """Drop what must be dropped, then be the program."""
+    """Drop privileges, then execute the program."""
     parent, death_signal, uid, gid = map(int, arguments[:4])
     if uid:
         drop_root(uid, gid)
-    die_with_parent(parent, death_signal)  # after: changing user clears it
+    die_with_parent(parent, death_signal)  # last, since changing the user clears it
     os.execv(arguments[4], arguments[4:])  # noqa: S606 - the program is ours
 
 

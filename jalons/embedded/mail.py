@@ -1,4 +1,7 @@
-"""The mail catcher: a message is on disk before it is answered 250, and one Message-ID is one message."""
+"""The mail catcher: a message is on disk before it is answered 250, and each Message-ID is kept once.
+
+Run as `python -m jalons.embedded.mail PORT FOLDER`.
+"""
 
 from __future__ import annotations
 
@@ -6,19 +9,21 @@ import asyncio
 import hashlib
 import os
 import signal
+import sys
 import uuid
 from email import message_from_bytes
 from pathlib import Path
 from typing import Any
 
+from aiosmtpd.smtp import SMTP
+
 from jalons.embedded import LOOPBACK
-from jalons.priority import give_way
 
 LARGEST = 25 * 1024 * 1024
 
 
 class Catcher:
-    """What the SMTP server does with a message: a Maildir, which any mail reader opens."""
+    """Stores messages in a Maildir, which any mail reader opens."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -26,7 +31,7 @@ class Catcher:
             (folder / part).mkdir(mode=0o700, parents=True, exist_ok=True)
 
     async def handle_DATA(self, _server: Any, _session: Any, envelope: Any) -> str:  # noqa: N802 - aiosmtpd's name
-        """250 once stored; 451, try again, when the disk would not have it."""
+        """Answer 250 once the message is stored, 451 (try again) if the disk refuses it."""
         try:
             await asyncio.to_thread(self.store, envelope.original_content, list(envelope.rcpt_tos))
         except OSError as error:
@@ -34,7 +39,8 @@ class Catcher:
         return "250 Stored"
 
     def store(self, message: bytes, recipients: list[str]) -> bool:
-        """Keep it, synced; False when it is there already, read or not. The file's name is its Message-ID's hash."""
+        """Store a message, synced to disk; False if it is there already, read or not. The file is named by the hash of
+        its Message-ID."""
         known = message_from_bytes(message).get("Message-ID")
         name = hashlib.sha256(known.strip().encode()).hexdigest()[:32] if known else uuid.uuid4().hex
         if any((self.folder / "cur").glob(f"{name}*")):
@@ -63,14 +69,11 @@ class Catcher:
 
 
 def serve(port: int, folder: str) -> None:
-    """Catch mail on 127.0.0.1 until SIGTERM. On a busy machine everything else goes first."""
-    give_way(19)
+    """Catch mail on 127.0.0.1 until SIGTERM."""
     asyncio.run(_serve(port, Path(folder)))
 
 
 async def _serve(port: int, folder: Path) -> None:
-    from aiosmtpd.smtp import SMTP
-
     catcher, loop, stop = Catcher(folder), asyncio.get_running_loop(), asyncio.Event()
     loop.add_signal_handler(signal.SIGTERM, stop.set)
 
@@ -82,3 +85,7 @@ async def _serve(port: int, folder: Path) -> None:
 
     async with await loop.create_server(session, LOOPBACK, port):
         await stop.wait()
+
+
+if __name__ == "__main__":
+    serve(int(sys.argv[1]), sys.argv[2])

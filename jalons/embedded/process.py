@@ -1,4 +1,4 @@
-"""A child of ours never outlives us for long: it dies with its parent, and what is left is swept at the next start."""
+"""A child process dies with its parent; where that fails, the next start stops what is left."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import IO, Protocol
+from typing import IO
 
 from jalons.embedded import CannotStart
 
@@ -18,19 +18,7 @@ LAUNCH = Path(__file__).with_name("launch.py")
 LOG_BYTES = 5_000_000
 SWEEP_SECONDS = 8.0
 
-
-class Process(Protocol):
-    """What the supervisor needs of a child, however it was made."""
-
-    @property
-    def pid(self) -> int:
-        """The operating system's number for it."""
-
-    def poll(self) -> int | None:
-        """None while it runs; then its exit code, or minus the signal that ended it."""
-
-    def send_signal(self, sig: int, /) -> None:
-        """Send it a signal; nothing if it has ended."""
+Process = subprocess.Popen[bytes]
 
 
 def spawn(
@@ -41,11 +29,10 @@ def spawn(
     env: Mapping[str, str] | None = None,
     death_signal: int = signal.SIGTERM,
     as_plain_user: bool = False,
-    pass_fds: Sequence[int] = (),
-) -> subprocess.Popen[bytes]:
-    """Start a program in a session of its own (a Ctrl-C at the terminal is not for it), its output in `log`.
+) -> Process:
+    """Start a program in its own session, which Ctrl-C at the terminal does not reach, with its output in `log`.
 
-    It gets `death_signal` when the calling *thread* ends: call it from one that lives as long as the child shall.
+    It receives `death_signal` when the calling *thread* ends: call this from a thread that lives as long as the child.
     """
     with open_log(log) as out:
         return subprocess.Popen(  # noqa: S603 - programs of ours
@@ -56,7 +43,6 @@ def spawn(
             cwd=cwd,
             env=env,
             start_new_session=True,
-            pass_fds=pass_fds,
         )
 
 
@@ -70,7 +56,7 @@ def run(
     reads: str = "",
     as_plain_user: bool = False,
 ) -> None:
-    """Run a program to its end. CannotStart names `what` failed, its last line and the cure."""
+    """Run a program to its end. Raises CannotStart with `what` failed, the program's last line and the cure."""
     done = subprocess.run(  # noqa: S603 - programs of ours
         _launched(argv, signal.SIGKILL, as_plain_user=as_plain_user),
         capture_output=True,
@@ -92,7 +78,7 @@ def _launched(argv: Sequence[str | Path], death_signal: int, *, as_plain_user: b
 
 
 def plain_user() -> tuple[int, int]:
-    """Who a program runs as that refuses to be root: (0, 0), nobody else, when we are not root ourselves."""
+    """The user and group for a program that refuses to run as root; (0, 0) if this process is not root itself."""
     if os.geteuid() != 0:
         return 0, 0
     if sys.platform != "linux":
@@ -102,7 +88,7 @@ def plain_user() -> tuple[int, int]:
 
 
 def open_log(log: Path) -> IO[bytes]:
-    """Append to a log that only its owner reads; one past 5 MB is set aside as `.1` first."""
+    """Open a log for appending, readable by its owner only. One of more than 5 MB is renamed to `.1` first."""
     log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     if log.exists() and log.stat().st_size > LOG_BYTES:
         log.replace(log.with_name(f"{log.name}.1"))
@@ -110,7 +96,7 @@ def open_log(log: Path) -> IO[bytes]:
 
 
 def last_line(log: Path) -> str:
-    """The last thing a program wrote in its log."""
+    """The last line of a log; "nothing" if it is empty."""
     try:
         with log.open("rb") as file:
             file.seek(max(0, log.stat().st_size - 4_000))
@@ -121,7 +107,7 @@ def last_line(log: Path) -> str:
 
 
 def remember(run_dir: Path, name: str, pid: int) -> None:
-    """Note a child: its number and when it began, since numbers are used again."""
+    """Record a child's process id, and its start time, since ids are reused."""
     import psutil
 
     with suppress(psutil.NoSuchProcess):
@@ -129,12 +115,12 @@ def remember(run_dir: Path, name: str, pid: int) -> None:
 
 
 def forget(run_dir: Path, name: str) -> None:
-    """The child has ended."""
+    """Remove the record of a child that has ended."""
     (run_dir / f"{name}.pid").unlink(missing_ok=True)
 
 
 def sweep(run_dir: Path) -> list[str]:
-    """Under the folder's lock: stop the children that an earlier run left behind. Their names."""
+    """Stop the children that an earlier run left behind, and return their names. The caller holds the folder's lock."""
     import psutil
 
     left: dict[str, psutil.Process] = {}

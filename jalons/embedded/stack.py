@@ -1,15 +1,15 @@
-"""A whole hub on one machine: what `jalons up` and the tests run, and where it wrote how to reach it.
+"""A whole hub on one machine, as `jalons up` and the tests run it.
 
-`hub.json` is there from the moment that all of it answers until it is stopped.
+`hub.json` in the data folder says how to reach it. The file exists from the moment everything is ready until the stop.
 """
 
 from __future__ import annotations
 
 import http.client
-import importlib
 import os
 import signal
 import socket
+import sys
 from collections.abc import Callable, Sequence
 from functools import cached_property, partial
 from pathlib import Path
@@ -19,33 +19,22 @@ from typing import TYPE_CHECKING, Any, Self
 from jalons.embedded import LOOPBACK, CannotStart
 from jalons.embedded.folder import DataFolder, free_run
 from jalons.embedded.kafka import Kafka
-from jalons.embedded.nursery import Nursery
 from jalons.embedded.postgres import Postgres
-from jalons.embedded.process import Process, sweep
+from jalons.embedded.process import spawn, sweep
 from jalons.embedded.supervisor import Child, Say, Spec, Supervisor, say_on_stderr
 
 if TYPE_CHECKING:
     from jalons.settings import Settings
 
-SERVICES = ("referrals", "observation", "notifications")  # as in jalons.settings, which this light process leaves alone
+SERVICES = ("referrals", "observation", "notifications")  # as in jalons.settings, which this process does not import
 
-# Named, not imported: the services come with the hub, but the hub stands without them.
-PRELOAD = (
-    "jalons.embedded.stack",
-    "jalons.embedded.mail",
-    "jalons.settings",
-    "aiosmtpd.smtp",
-    "jalons.serve",
-    *(f"services.{name}.service" for name in SERVICES),
-)
-
-CALL = "jalons.embedded.stack:call_with_settings"
+PROGRAM = (sys.executable, "-P", "-m", "jalons")
 
 
 class Servers:
-    """Only the broker and PostgreSQL, embedded, on a data folder; each can be killed and started by name.
+    """Only the broker and PostgreSQL, embedded, on a data folder.
 
-    The names are "kafka" and "postgres". With `restart` off a killed one stays down until `start(name)`.
+    Their names are "kafka" and "postgres". With `restart` off, one that ended stays down until `start(name)`.
     """
 
     def __init__(
@@ -85,7 +74,7 @@ class Servers:
         return self.postgres.url
 
     def __enter__(self) -> Self:
-        self.folder.open()  # refused: it is another hub's, and nothing there is ours to stop
+        self.folder.open()  # outside the try: a refused folder may be another hub's, and nothing in it is stopped
         try:
             self._open()
             self._start()
@@ -102,40 +91,40 @@ class Servers:
     def _open(self) -> None:
         self.folder.remove("hub.json")
         for name in sweep(self.folder.path / "run"):
-            self.say(f"{name} was left over from a run that was killed; it is stopped.")
+            self.say(f"{name} was left over from a run that was killed. It is stopped.")
         self.secrets = self.folder.secrets()
         self.ports = self.folder.ports("kafka", "controller", "postgres", "smtp")
 
     def _start(self) -> None:
         self._start_servers([self.kafka, self.postgres])
 
-    def _start_servers(self, servers: Sequence[Kafka | Postgres], *more: Spec) -> None:
-        """Prepared one by one, started side by side; `more` starts with them."""
+    def _start_servers(self, servers: Sequence[Kafka | Postgres]) -> None:
+        """Prepare servers one by one, then start them at the same time."""
         for server in servers:
             server.prepare()
-        self.supervisor.start(*map(_server, servers), *more)
+        self.supervisor.start(*map(_server, servers))
 
     def stop(self) -> None:
-        """All that runs, last started first, within 15 s; then the folder is free."""
+        """Stop everything, the last started first, within 15 seconds, and release the folder."""
         self.folder.remove("hub.json")
         self.supervisor.stop()
         self.folder.close()
 
     @property
     def children(self) -> dict[str, Child]:
-        """Everything that is supervised, by name."""
+        """Every supervised process, by name."""
         return self.supervisor.children
 
     def pid_of(self, name: str) -> int:
-        """The child's process now. LookupError when it is not running."""
+        """The id of a child's process. Raises LookupError if it is not running."""
         return self.supervisor.pid_of(name)
 
     def kill(self, name: str, sig: int = signal.SIGKILL) -> None:
-        """Send a signal to a child, as an accident would."""
+        """Send a signal to a child."""
         self.supervisor.kill(name, sig)
 
     def start(self, name: str) -> None:
-        """Start a child again that is down (with `restart` off) and wait until it answers."""
+        """Start a child that is down (with `restart` off), and wait until it is ready."""
         self.supervisor.start(self.children[name].spec)
 
 
@@ -145,10 +134,10 @@ def _server(server: Kafka | Postgres) -> Spec:
 
 
 class Stack(Servers):
-    """The broker, PostgreSQL, the mail catcher and the three services, migrated and answering.
+    """The broker, PostgreSQL, the mail catcher and the three services, migrated and ready.
 
-    JALONS_KAFKA, JALONS_DATABASE_URL and JALONS_SMTP_URL name servers that are used instead of embedded ones.
-    `service` is a `module:function` called with a service's name and its Settings; `migrate` one called with Settings.
+    JALONS_KAFKA, JALONS_DATABASE_URL and JALONS_SMTP_URL name servers that are used instead of embedded ones. program:
+    what is started with `serve SERVICE` and `migrate`, its settings in the environment.
     """
 
     def __init__(
@@ -164,17 +153,14 @@ class Stack(Servers):
         say: Say = say_on_stderr,
         tell: Say = lambda _: None,
         quiet: bool = True,
-        service: str = "jalons.serve:serve",
-        migrate: str = "jalons.migrate:migrate",
-        preload: Sequence[str] = PRELOAD,
+        program: Sequence[str] = PROGRAM,
     ) -> None:
         super().__init__(data, restart=restart, say=say, tell=tell, quiet=quiet)
         self.port_base = port_base
         self.asked = {"allow_loopback_webhooks": allow_loopback_webhooks, "public_url": public_url}
         self.smtp_url = smtp_url or os.environ.get("JALONS_SMTP_URL")
         self.test_clock = test_clock
-        self.service, self.migrate = service, migrate
-        self.nursery = Nursery(preload, self._log("nursery"))
+        self.program = program
         self.values: dict[str, Any] = {}
         self.info: dict[str, Any] = {}
 
@@ -188,12 +174,12 @@ class Stack(Servers):
 
     @property
     def mail_folder(self) -> Path | None:
-        """Where mail is caught; None where it is sent."""
+        """Where mail is caught; None if it is sent."""
         return None if self.smtp_url else self.folder.path / "mail"
 
     @cached_property
     def settings(self) -> Settings:
-        """What the services run with. Asking imports pydantic, which `jalons up` itself never needs."""
+        """The services' settings. Imports pydantic, which `jalons up` itself does not need."""
         from jalons.settings import Settings
 
         return Settings(**self.values)
@@ -205,10 +191,9 @@ class Stack(Servers):
             servers.append(self.kafka)
         if "JALONS_DATABASE_URL" not in os.environ:
             servers.append(self.postgres)
-        self.tell("Starting " + ", ".join(type(server).__name__ for server in servers) if servers else "Importing")
-        self._start_servers(
-            servers, Spec("nursery", self.nursery.launch, self.nursery.ready, self._log("nursery"), patience=120)
-        )
+        if servers:
+            self.tell("Starting " + ", ".join(type(server).__name__ for server in servers))
+            self._start_servers(servers)
         self.tell("Bringing the database and the topics up to date")
         self.supervisor.start(self._migration(), *self._catcher())
         self.tell("Starting the services")
@@ -217,7 +202,7 @@ class Stack(Servers):
         self.folder.write("hub.json", self.info)
 
     def _settings(self) -> dict[str, Any]:
-        """Every value that Settings shall not take from the environment."""
+        """The settings that this hub decides; the others are taken from JALONS_… variables."""
         ports = free_run(self.port_base, len(SERVICES))
         if ports[0] != self.port_base:
             self.say(
@@ -231,7 +216,7 @@ class Stack(Servers):
             "smtp_url": self.smtp_url or f"smtp://{LOOPBACK}:{self.ports['smtp']}",
             "mail_catcher_dir": self.mail_folder,
         }
-        asked = {name: value for name, value in self.asked.items() if value}  # the rest may come from JALONS_…
+        asked = {name: value for name, value in self.asked.items() if value}
         stores = {"kafka": self.kafka_address, "database_url": self.database_url}
         return (
             {"host": LOOPBACK, "operator_client_id": "operator"}
@@ -244,8 +229,8 @@ class Stack(Servers):
         )
 
     def _clock(self) -> dict[str, Any]:
-        """Where the hub's time is kept, if it may be moved. CannotStart where that would reach people: what was
-        recorded after a move lies in the future, and real mail would tell of days that have not come."""
+        """The file of the test clock, if there is one. Raises CannotStart where moved time would reach people: records
+        made after a move lie in the future, and real mail would speak of days to come."""
         path = self.folder.path / "clock"
         if not self.test_clock and path.exists():
             raise CannotStart(
@@ -258,7 +243,7 @@ class Stack(Servers):
         return {"test_clock": path} if self.test_clock else {}
 
     def _info(self) -> dict[str, Any]:
-        """hub.json, as contract.md says. The database's address is for any client, so without SQLAlchemy's driver."""
+        """The content of hub.json. The database's address is for any client, so it names no SQLAlchemy driver."""
         urls = {name: self.values[f"{name}_url"] for name in SERVICES}
         operator = {
             "client_id": self.values["operator_client_id"],
@@ -270,35 +255,38 @@ class Stack(Servers):
     def _log(self, name: str) -> Path:
         return self.folder.path / "log" / f"{name}.log"
 
-    def _fork(self, name: str, target: str, *arguments: Any) -> Callable[[], Process]:
-        return partial(self.nursery.fork, target, arguments, self._log(name))
+    def _spec(self, name: str, command: Sequence[str], ready: Callable[[], bool], **more: Any) -> Spec:
+        launch = partial(
+            spawn, command, log=self._log(name), cwd=Path.cwd(), env=self._environment(), death_signal=signal.SIGKILL
+        )
+        return Spec(name, launch, ready, self._log(name), **more)
+
+    def _environment(self) -> dict[str, str]:
+        """This process's environment with the hub's own settings as JALONS_… variables; None means unset."""
+        found = dict(os.environ)
+        for name, value in self.values.items():
+            found.pop(f"JALONS_{name.upper()}", None)
+            if value is not None:
+                found[f"JALONS_{name.upper()}"] = str(value)
+        return found
 
     def _migration(self) -> Spec:
-        launch = self._fork("migrate", CALL, self.migrate, (), self.values)
-        return Spec("migrate", launch, lambda: False, self._log("migrate"), patience=300, once=True)
+        return self._spec("migrate", [*self.program, "migrate"], lambda: False, patience=300, once=True)
 
     def _catcher(self) -> list[Spec]:
         if self.mail_folder is None:
             return []
         port = self.ports["smtp"]
-        launch = self._fork("mail", "jalons.embedded.mail:serve", port, str(self.mail_folder))
-        return [Spec("mail", launch, partial(greets, port), self._log("mail"))]
+        command = [sys.executable, "-P", "-m", "jalons.embedded.mail", str(port), str(self.mail_folder)]
+        return [self._spec("mail", command, partial(greets, port))]
 
     def _service(self, name: str) -> Spec:
-        launch = self._fork(name, CALL, self.service, (name,), self.values)
-        return Spec(name, launch, partial(is_ready, self.values[f"{name}_port"]), self._log(name), patience=90)
-
-
-def call_with_settings(target: str, arguments: tuple[str, ...], values: dict[str, Any]) -> None:
-    """In a forked child: build the Settings there and call `module:function` with them last."""
-    from jalons.settings import Settings
-
-    module, _, function = target.partition(":")
-    getattr(importlib.import_module(module), function)(*arguments, Settings(**values))
+        ready = partial(is_ready, self.values[f"{name}_port"])
+        return self._spec(name, [*self.program, "serve", name], ready, patience=90)
 
 
 def is_ready(port: int) -> bool:
-    """Whether a service says itself that it is ready."""
+    """Whether a service answers /health/ready with 200."""
     connection = http.client.HTTPConnection(LOOPBACK, port, timeout=2)
     try:
         connection.request("GET", "/health/ready")
@@ -310,7 +298,7 @@ def is_ready(port: int) -> bool:
 
 
 def greets(port: int) -> bool:
-    """Whether an SMTP server says 220."""
+    """Whether an SMTP server greets with 220."""
     try:
         with socket.create_connection((LOOPBACK, port), timeout=1) as connection:
             return connection.recv(3) == b"220"

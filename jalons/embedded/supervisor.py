@@ -1,7 +1,6 @@
-"""Children are started in order, each once the ones before it answer; a dead one is said and started again.
+"""Child processes are started in order, each once those before it are ready; one that ends is restarted.
 
-One thread starts and watches them all: Linux ends a child with the *thread* that started it, so it must be one that
-lives as long as they do.
+One thread starts and watches all of them: Linux ends a child together with the *thread* that started it.
 """
 
 from __future__ import annotations
@@ -21,19 +20,20 @@ from jalons.embedded.process import Process, forget, last_line, remember
 FIRST_WAIT, LONGEST_WAIT, SETTLED = 1.0, 30.0, 60.0
 STARTING_TICK, TICK = 0.05, 0.25
 STOP_SECONDS = 14.0
-FOR_SERVERS = 3.5  # of those, kept for what was started first; a service gives itself 10
+FOR_SERVERS = 3.5  # of those, reserved for what was started first; a service gives itself 10
 
 Say = Callable[[str], None]
 
 
 def say_on_stderr(sentence: str) -> None:
-    """One line, at once."""
-    print(sentence, file=sys.stderr, flush=True)  # noqa: T201 - the supervisor's voice
+    """Print a line to stderr."""
+    print(sentence, file=sys.stderr, flush=True)  # noqa: T201 - the supervisor's messages
 
 
 @dataclass(frozen=True)
 class Spec:
-    """How one child is started, known to be ready, and stopped. `once`: it is ready when it has ended well."""
+    """How a child is started, checked and stopped. patience: seconds until it must be ready; once: it is ready when it
+    has ended with exit code 0."""
 
     name: str
     launch: Callable[[], Process]
@@ -46,7 +46,7 @@ class Spec:
 
 @dataclass
 class Child:
-    """One child over all its lives."""
+    """A child and its current process, if any. stage: its place in the order of starting."""
 
     spec: Spec
     stage: int
@@ -61,13 +61,13 @@ class Child:
 
     @property
     def alive(self) -> bool:
-        """Whether it runs now."""
+        """Whether its process is running."""
         return self.process is not None and self.process.poll() is None
 
 
 @dataclass
 class Supervisor:
-    """Owns its children from `start` to `stop`. With `restart` off a dead child stays dead until started again."""
+    """Starts, watches and stops children. With `restart` off, a child that ended stays down until started again."""
 
     run_dir: Path
     say: Say = say_on_stderr
@@ -78,9 +78,9 @@ class Supervisor:
     _watcher: threading.Thread | None = field(default=None, init=False)
 
     def start(self, *specs: Spec) -> None:
-        """Start these side by side and wait until each answers.
+        """Start children at the same time and wait until each is ready.
 
-        CannotStart when one ends first or takes longer than its patience; what runs is left to `stop`.
+        Raises CannotStart when one ends or takes longer than its patience; `stop` stops those that run.
         """
         with self._changed:
             stage = 1 + max((child.stage for child in self.children.values()), default=0)
@@ -94,7 +94,7 @@ class Supervisor:
                 self._await(child)
 
     def _stage_of(self, name: str, stage: int) -> int:
-        """A child that is started again keeps its place in the order of stopping."""
+        """A child that is started again keeps its stage."""
         known = self.children.get(name)
         if known and known.alive:
             raise CannotStart(f"{name} runs already.", "Stop it first.")
@@ -113,7 +113,7 @@ class Supervisor:
         raise CannotStart(f"{child.spec.name} {how}. It last said: {last_line(log)}.", f"Its log is {log}.")
 
     def pid_of(self, name: str) -> int:
-        """The child's process now. LookupError when it is not running."""
+        """The id of a child's process. Raises LookupError if it is not running."""
         with self._changed:
             child = self.children.get(name)
             if child is None or child.process is None or not child.alive:
@@ -121,13 +121,13 @@ class Supervisor:
             return child.process.pid
 
     def kill(self, name: str, sig: int = signal.SIGKILL) -> None:
-        """Send a signal to a child, as an accident would; what follows is what follows."""
+        """Send a signal to a child."""
         with self._changed:
             if (child := self.children.get(name)) and child.process:
                 child.process.send_signal(sig)
 
     def stop(self, seconds: float = STOP_SECONDS) -> None:
-        """All of them, last started first: each is asked, and killed when it has not gone in its share of the time."""
+        """Stop all children, the last stage first. A child that does not end in its share of the time is killed."""
         with self._changed:
             self._stopping = True
             self._changed.notify_all()
@@ -153,10 +153,10 @@ class Supervisor:
             self._gone(running, 2.0)
 
     def _gone(self, children: list[Child], seconds: float) -> bool:
-        """Wait while the watcher hears them end."""
+        """Wait until they have ended; False after `seconds`."""
         return self._changed.wait_for(lambda: not any(child.alive for child in children), seconds)
 
-    # What follows runs in the watching thread.
+    # The methods below run in the watching thread.
 
     def _watch(self) -> None:
         with self._changed:
@@ -184,7 +184,7 @@ class Supervisor:
                 self.say(f"{child.spec.name} is back.")
 
     def _probe(self, child: Child) -> bool:
-        """Ask without holding the lock: a child that hangs must not hold up who wants to stop it."""
+        """Check without holding the lock, so that a child that hangs can be stopped meanwhile."""
         self._changed.release()
         try:
             return child.spec.ready()
@@ -194,13 +194,11 @@ class Supervisor:
     def _launch(self, child: Child, now: float) -> None:
         try:
             child.process = child.spec.launch()
-        except ConnectionError:  # what it is forked from is being started again itself
-            child.due = now + FIRST_WAIT
         except (OSError, CannotStart) as error:
             self._after_death(child, f"could not be started ({error})", now)
         else:
             child.started, child.ready = now, False
-            with suppress(OSError):  # without the note only the sweep after our own SIGKILL is missed
+            with suppress(OSError):  # the record only serves the next start after a SIGKILL of this process
                 remember(self.run_dir, child.spec.name, child.process.pid)
 
     def _bury(self, child: Child, code: int, now: float) -> None:

@@ -1,22 +1,24 @@
-"""Faust reads, a bounded queue holds back, one coroutine delivers and only then acknowledges, in the order read."""
+"""Faust fills a bounded queue; one coroutine delivers its events in order, and acknowledges only what was delivered."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import ssl
+import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import faust
 from faust.types import TP
 
 from jalons import metrics
-from jalons.messaging.fetching import fetch
 from jalons.messaging.fuse import Fuse, Partition
 from jalons.messaging.items import Item, Record
 from jalons.messaging.kafka import reachable
+from jalons.parts import Pulse
 from jalons.settings import Settings
 from schemas.topics import MAX_MESSAGE_BYTES, Topic
 
@@ -29,18 +31,19 @@ _BACKOFF_MOST = 10.0
 
 
 class Queue:
-    """Bounded, so that a slow database holds Kafka back; drained as it fills, so that a lone event never waits."""
+    """A bounded queue: a slow database slows down reading from Kafka. It is drained as it fills, so that a single event
+    never waits."""
 
     def __init__(self, size: int = 2 * MOST) -> None:
         self._queue: asyncio.Queue[Any] = asyncio.Queue(size)
         self._last = 0
 
     async def put(self, event: Any) -> None:
-        """Waits while the queue is full."""
+        """Add an event; waits while the queue is full."""
         await self._queue.put(event)
 
     async def batch(self, most: int = MOST) -> list[Any]:
-        """What is there, at least one; 20 ms more are waited only when the last batch held 16 or more."""
+        """The queued events, at least one. Waits 20 ms for more only if the previous batch held 16 or more."""
         batch = [await self._queue.get()]
         self._take(batch, most)
         if self._last >= BUSY and len(batch) < most:
@@ -54,18 +57,16 @@ class Queue:
             batch.append(self._queue.get_nowait())
 
     def clear(self) -> None:
-        """Forget what an App that is gone had read; unacknowledged, it is read again."""
+        """Drop the events of an App that has ended: they were not acknowledged, and are read again."""
         while not self._queue.empty():
             self._queue.get_nowait()
 
 
-def build(
-    settings: Settings, service: str, topics: Sequence[Topic], queue: Queue, pace_seconds: float = 0.0
-) -> faust.App:
-    """A new App: one that stopped never starts again. One agent over all its topics, so that order is Kafka's.
+def build(settings: Settings, service: str, topics: Sequence[Topic], queue: Queue, folder: Path) -> faust.App:
+    """A new App, since one that stopped never starts again. One agent reads all topics, in Kafka's order.
 
-    With `JALONS_INSTANCE` the worker is a static member of its group, else a dynamic one. pace_seconds: events are
-    taken from Kafka at most this often.
+    With `JALONS_INSTANCE` the worker is a static member of its group, else a dynamic one. folder: an existing one;
+    Faust creates folders in it, and would else create them in the working directory.
     """
     security = _credentials(settings)
     app = faust.App(
@@ -86,10 +87,10 @@ def build(
         topic_allow_declare=False,
         web_enabled=False,
         store="memory://",
+        datadir=folder,
         key_serializer="raw",
         value_serializer="raw",
     )
-    fetch(app, pace_seconds)
 
     @app.agent(  # type: ignore[untyped-decorator]
         app.topic(*(topic.name for topic in topics), value_serializer="raw", key_serializer="raw"), concurrency=1
@@ -120,7 +121,7 @@ def _credentials(settings: Settings) -> Any:
 
 @dataclass
 class State:
-    """What the watchdog and the health page ask of a consumer."""
+    """What the watchdog and /health/ready read. delivered: the last acknowledged offset of each partition."""
 
     delivered: dict[Partition, int]
     assigned: frozenset[Partition] = frozenset()
@@ -128,11 +129,9 @@ class State:
 
 
 class Consumer:
-    """Keeps an App running and its queue drained until it is asked to stop.
+    """Keeps an App running and drains its queue until it is asked to stop.
 
-    deliver: blocking; True when a batch is applied or kept. Runs in a thread of its own, one batch at a time.
-    pace_seconds: events are taken from Kafka at most this often, so that a stream of them shares fetches and batches;
-    a lone one never waits.
+    deliver: blocking; True when a batch was applied or kept. It is called in a thread, one batch at a time.
     """
 
     def __init__(
@@ -141,13 +140,11 @@ class Consumer:
         service: str,
         topics: Sequence[Topic],
         deliver: Callable[[Sequence[Record]], bool],
-        pace_seconds: float = 0.0,
     ) -> None:
         self._settings = settings
         self._service = service
         self._topics = topics
         self._deliver = deliver
-        self._pace = pace_seconds
         self._queue = Queue()
         self._fuse = Fuse()
         self._app: faust.App | None = None
@@ -155,10 +152,10 @@ class Consumer:
         self._blown: set[Partition] = set()
         self.state = State({})
 
-    async def run(self) -> None:
-        """Until stop(); raises only if the drain itself fails, and then the process must end."""
+    async def run(self, pulse: Pulse) -> None:
+        """Run until `stop`. Raises only if draining itself fails; the process must end then."""
         drain = asyncio.create_task(self._drain(), name=f"drain-{self._service}")
-        read = asyncio.create_task(self._supervise(), name=f"faust-{self._service}")
+        read = asyncio.create_task(self._supervise(pulse), name=f"faust-{self._service}")
         done, _ = await asyncio.wait({drain, read}, return_when=asyncio.FIRST_COMPLETED)
         self._stopping.set()
         drain.cancel()
@@ -167,25 +164,23 @@ class Consumer:
             task.result()
 
     def stop(self) -> None:
-        """Ask for the end."""
+        """Ask the consumer to stop."""
         self._stopping.set()
 
     def observe(self, item: Item, outcome: str) -> None:
-        """Feed the fuse with what became of a record; called from the delivering thread."""
+        """Report the outcome of a record to the fuse; called from the delivering thread."""
         place = item.place
         if place.topic is None or place.partition is None:
             return
         partition = (place.topic, place.partition)
         if self._fuse.note(partition, bad=outcome in {"set_aside", "parked"}):
-            log.error(
-                "fuse: partition %s is paused, nearly nothing on it can be applied; see the dead letters", partition
-            )
+            log.error("fuse: partition %s is paused; most of its events cannot be applied: see dead letters", partition)
             metrics.FUSE_OPEN.labels(self._service, *map(str, partition)).set(1)
             self._blown.add(partition)
 
     @property
     def fused(self) -> frozenset[Partition]:
-        """The partitions that are paused."""
+        """The partitions paused by the fuse."""
         return frozenset(self._fuse.tripped)
 
     async def _drain(self) -> None:
@@ -208,38 +203,41 @@ class Consumer:
         if self._app is not None:
             self._app.consumer.pause_partitions({TP(*partition)})
 
-    async def _supervise(self) -> None:
-        """A new App for each attempt, with backoff; while the broker is away none is built."""
+    async def _supervise(self, pulse: Pulse) -> None:
+        """Run one App after another, with backoff. None is built while the broker is away."""
         backoff = 0.5
         while not self._stopping.is_set():
+            pulse.beat()
             if not await asyncio.to_thread(reachable, self._settings):
                 self.state.waiting_for_broker = True
                 await self._pause_for(1.0)
                 continue
             started = asyncio.get_running_loop().time()
-            await self._run_once()
+            with tempfile.TemporaryDirectory(prefix="jalons-faust-", ignore_cleanup_errors=True) as folder:
+                await self._run_app(pulse, Path(folder))
             if asyncio.get_running_loop().time() - started > 60:
                 backoff = 0.5
             await self._pause_for(backoff)
             backoff = min(backoff * 2, _BACKOFF_MOST)
 
-    async def _run_once(self) -> None:
+    async def _run_app(self, pulse: Pulse, folder: Path) -> None:
         self._queue.clear()
-        app = self._app = build(self._settings, self._service, self._topics, self._queue, self._pace)
-        watch = asyncio.create_task(self._watch(app))
+        app = self._app = build(self._settings, self._service, self._topics, self._queue, folder)
+        watch = asyncio.create_task(self._watch(app, pulse))
         try:
             await app.start()
             await _first(app.wait(), self._stopping.wait())
-        except Exception as error:  # noqa: BLE001 - whatever ends an App, a new one is built
+        except Exception as error:  # noqa: BLE001 - whatever ended the App, a new one is built
             log.warning("the consumer stopped: %s; starting it again", type(error).__name__)
         finally:
             watch.cancel()
             self.state.assigned = frozenset()
             await self._close(app)
 
-    async def _watch(self, app: faust.App) -> None:
-        """Note what is assigned."""
+    async def _watch(self, app: faust.App, pulse: Pulse) -> None:
+        """Note the assigned partitions, once a second."""
         while True:
+            pulse.beat()
             await asyncio.sleep(1.0)
             if app.started and not app.crashed:
                 self.state.assigned = frozenset((tp.topic, tp.partition) for tp in app.consumer.assignment())
@@ -248,7 +246,7 @@ class Consumer:
     async def _close(self, app: faust.App) -> None:
         try:
             await asyncio.wait_for(app.stop(), timeout=5)
-        except Exception as error:  # noqa: BLE001 - an App that cannot stop is left behind
+        except Exception as error:  # noqa: BLE001 - an App that cannot stop is abandoned
             log.warning("the consumer did not stop cleanly: %s", type(error).__name__)
 
     async def _pause_for(self, seconds: float) -> None:
@@ -259,7 +257,7 @@ class Consumer:
 
 
 async def _first(*waits: Any) -> None:
-    """Wait for the first of several, and leave none behind."""
+    """Wait for the first of several awaitables, and cancel the others."""
     tasks = {asyncio.ensure_future(each) for each in waits}
     await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     for task in tasks:

@@ -68,7 +68,7 @@ class Deliver:
     """The one way by which an event comes into a service: live, gap, reconciler and retry all go through it.
 
     follows: the sources whose events are applied; logs: their own logs. observe: told of every record's outcome
-    (applied, seen, waiting, set_aside, parked) after the commit. waiting: for which known trouble a batch waits now.
+    (applied, seen, waiting, set_aside, parked) after the commit. waiting_for: why a batch waits now, by its thread.
     """
 
     service: str
@@ -81,7 +81,12 @@ class Deliver:
     observe: Observe = lambda _item, _outcome: None
     now: Callable[[], datetime] = clock.now
     stopping: threading.Event = field(default_factory=threading.Event)
-    waiting: str | None = None
+    waiting_for: dict[int, str] = field(default_factory=dict)
+
+    @property
+    def waiting(self) -> frozenset[str]:
+        """The reasons for which batches wait now."""
+        return frozenset(self.waiting_for.copy().values())
 
     def __call__(self, records: Sequence[Record]) -> bool:
         """Deliver a batch; True: every record is applied or kept, durably, and may be acknowledged. False: stopping.
@@ -103,9 +108,10 @@ class Deliver:
         while not self.stopping.is_set():
             with metrics.DELIVER_SECONDS.labels(self.service).time():
                 outcome = self.attempt(items)
-            self.waiting = outcome.why if isinstance(outcome, Retry) else None
             if isinstance(outcome, Done):
+                self.waiting_for.pop(threading.get_ident(), None)
                 return True
+            self.waiting_for[threading.get_ident()] = outcome.why
             metrics.EVENTS_DELIVERED.labels(self.service, "retried").inc(len(items))
             log.warning("a batch of %d waits %.2f s: %s", len(items), backoff, outcome.why)
             self.stopping.wait(max(backoff, outcome.after))

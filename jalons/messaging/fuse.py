@@ -1,4 +1,4 @@
-"""A partition on which nearly nothing can be applied is paused rather than emptied into the dead letters."""
+"""A partition most of whose events cannot be applied is paused, instead of filling the dead letters."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ class _State:
 
 
 class Fuse:
-    """Trips per partition at 200 bad records in a row or half of the last 1 000; stays so until the process ends."""
+    """Trips for a partition at 200 bad records in a row or 500 of the last 1 000; stays so until the process ends."""
 
     def __init__(self) -> None:
         self._states: dict[Partition, _State] = defaultdict(_State)
         self.tripped: set[Partition] = set()
 
     def note(self, partition: Partition, *, bad: bool) -> bool:
-        """Count one record, bad if set aside or parked; True the moment the partition's fuse trips."""
+        """Count one record. bad: it was set aside or parked. Returns True when the partition's fuse trips by it."""
         state = self._states[partition]
         state.run = state.run + 1 if bad else 0
         if len(state.recent) == WINDOW:

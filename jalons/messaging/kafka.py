@@ -1,22 +1,20 @@
-"""How the hub's kafka-python clients reach the broker, and the topics it needs there."""
+"""The hub's kafka-python clients, and the topics it needs on the broker."""
 
 from __future__ import annotations
 
 import socket
-import zlib
 from typing import Any
 
 from kafka import KafkaConsumer, KafkaProducer
 from kafka.admin import KafkaAdminClient
 from kafka.errors import TopicAlreadyExistsError
-from kafka.partitioner.abc import Partitioner
 
 from jalons.settings import Settings
 from schemas.topics import MAX_MESSAGE_BYTES, TOPICS, Topic
 
 
 def client_options(settings: Settings, client_id: str) -> dict[str, Any]:
-    """Options every client shares. Reconnects within 2 s, since a broker that comes back is waited for."""
+    """Options that every client shares. A client reconnects at most 2 seconds after the broker is back."""
     options: dict[str, Any] = {
         "bootstrap_servers": settings.kafka.split(","),
         "client_id": client_id,
@@ -35,29 +33,17 @@ def client_options(settings: Settings, client_id: str) -> dict[str, Any]:
     return options
 
 
-class BySubject(Partitioner):  # type: ignore[misc]
-    """A subject's events go to one partition: by CRC-32 of the key, as librdkafka's `consistent` partitioner does.
-
-    The default computes murmur2 in Python, which was a quarter of what sending costs.
-    """
-
-    def partition(self, topic: str, _key: Any, key: bytes, _value: Any, _bytes: Any, cluster: Any) -> int:
-        """Its number; partitions are counted from 0 and never change in number."""
-        return zlib.crc32(key) % len(cluster.partitions_for_topic(topic))
-
-
 def producer(settings: Settings, client_id: str) -> KafkaProducer:
-    """An idempotent producer. Building it blocks while the broker is away: only the relay's own thread may.
+    """An idempotent producer. Building it blocks while the broker is away, so that only the relay's thread may.
 
-    `enable_idempotence` is passed although it is the default: then an option that conflicts raises instead of
-    turning it off silently.
+    `enable_idempotence` is passed although it is the default: a conflicting option then raises an error instead of
+    turning it off silently. The default partitioner hashes the key, so that a subject's events share a partition.
     """
     return KafkaProducer(
         **client_options(settings, client_id),
         enable_idempotence=True,
         acks="all",
         linger_ms=1_000,
-        partitioner=BySubject(),
         batch_size=256 * 1024,
         max_request_size=MAX_MESSAGE_BYTES,
         allow_auto_create_topics=False,
@@ -70,7 +56,8 @@ def producer(settings: Settings, client_id: str) -> KafkaProducer:
 
 
 def reader(settings: Settings, client_id: str, group: str | None = None) -> KafkaConsumer:
-    """A consumer that joins no group, and only asks for offsets or reads from named ones; group: whose it may ask."""
+    """A consumer that joins no group: it asks for offsets, or reads from given ones. group: whose committed offsets it
+    may ask for."""
     return KafkaConsumer(
         **client_options(settings, client_id),
         group_id=group,
@@ -83,7 +70,7 @@ def reader(settings: Settings, client_id: str, group: str | None = None) -> Kafk
 
 
 def reachable(settings: Settings, seconds: float = 1.0) -> bool:
-    """Whether any bootstrap address takes a connection; cheaper than finding out by building a client."""
+    """Whether any bootstrap address accepts a connection; cheaper than building a client."""
     for address in settings.kafka.split(","):
         host, _, port = address.rpartition(":")
         try:
@@ -95,7 +82,7 @@ def reachable(settings: Settings, seconds: float = 1.0) -> bool:
 
 
 def make_topics(settings: Settings) -> list[str]:
-    """Create the topics that are missing; says which. Existing ones are left as they are, never repartitioned.
+    """Create the missing topics and return their names. Existing topics are never changed or repartitioned.
 
     Raises kafka.errors.KafkaError if the broker cannot be reached or refuses.
     """
@@ -107,7 +94,7 @@ def make_topics(settings: Settings) -> list[str]:
             try:
                 admin.create_topics({topic.name: _new(topic, settings.kafka_replication) for topic in missing})
             except TopicAlreadyExistsError:
-                return []  # another migration was first
+                return []  # another migration created them
         return [topic.name for topic in missing]
     finally:
         admin.close()

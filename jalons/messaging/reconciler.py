@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import logging
-import threading
 
-import psycopg
 from sqlalchemy import Connection
-from sqlalchemy.exc import SQLAlchemyError
 
 from jalons import metrics
 from jalons.database import execute, transaction
 from jalons.messaging import dead_letters, progress
 from jalons.messaging.deliver import Deliver
 from jalons.messaging.source_log import Head, LogUnavailable
+from jalons.parts import Part, repeated
 
 log = logging.getLogger(__name__)
 
@@ -28,14 +26,22 @@ class Reconciler:
         self._deliver = deliver
         self._seconds = seconds
         self._stopping = deliver.stopping
-        self._thread = threading.Thread(target=self._run, name=f"reconciler-{deliver.service}", daemon=True)
 
-    def start(self) -> None:
-        """Begin; the first look is after one period."""
-        self._thread.start()
+    @property
+    def part(self) -> Part:
+        """The reconciler as a part of a process."""
+        return Part(
+            "reconciler",
+            repeated(self._round),
+            passing=(LogUnavailable,),
+            excused=lambda: bool(self._deliver.waiting),
+            delay=self._seconds,
+        )
 
-    def stop(self) -> None:
-        """The delivery's own stop ends it."""
+    def _round(self) -> float:
+        self.measure()
+        self.look()
+        return self._seconds
 
     def look(self) -> int:
         """One round over every source; how many events were missing. Raises LogUnavailable and database errors."""
@@ -47,14 +53,6 @@ class Reconciler:
             letters, parked = dead_letters.open_now(conn)
         metrics.DEAD_LETTERS_OPEN.labels(self._deliver.service).set(letters)
         metrics.SUBJECTS_PARKED.labels(self._deliver.service).set(parked)
-
-    def _run(self) -> None:
-        while not self._stopping.wait(self._seconds):
-            try:
-                self.measure()
-                self.look()
-            except (LogUnavailable, SQLAlchemyError, psycopg.Error) as error:
-                log.info("reconciling waits: %s", type(error).__name__)
 
     def _compare(self, source: str) -> int:
         missing = 0

@@ -1,9 +1,7 @@
-"""A consumer that stands still before waiting records ends its process; its supervisor starts a fresh one."""
+"""A consumer that delivers nothing although records wait ends its process; a supervisor starts a fresh one."""
 
 from __future__ import annotations
 
-import logging
-import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 
@@ -13,15 +11,14 @@ from kafka.errors import KafkaError
 from jalons import metrics
 from jalons.messaging.fuse import Partition
 from jalons.messaging.kafka import reader
+from jalons.parts import CannotGoOn, Part, Pulse
 from jalons.settings import Settings
-
-log = logging.getLogger(__name__)
 
 CHECK_SECONDS = 10.0
 
 
 class Stall:
-    """Decides, from what was seen at each check, whether a partition has stood still too long. Pure."""
+    """Decides from the figures of each check whether a partition has delivered nothing for too long. Pure."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
@@ -30,9 +27,10 @@ class Stall:
     def check(
         self, ends: Mapping[Partition, int], delivered: Mapping[Partition, int], at: float, *, excused: bool
     ) -> Partition | None:
-        """The partition that had records waiting and none delivered for `seconds`; None if all move.
+        """The partition that had records waiting and delivered none for `seconds`; None if there is none.
 
-        ends: the offset after the last record. excused: a dependency is known to be away; that time does not count.
+        ends: the offset after the last record. delivered: the last offset delivered. excused: a dependency is known to
+        be away; that time does not count.
         """
         for partition, end in ends.items():
             reached = delivered.get(partition, -1)
@@ -50,7 +48,7 @@ class Stall:
 
 
 class Watchdog:
-    """Asks the broker by a client of its own how far each assigned partition goes, and compares.
+    """Compares the broker's end offsets, asked by a client of its own, with what was delivered.
 
     Where this process has delivered nothing yet, or another member went further, the group's committed offset counts.
     """
@@ -63,53 +61,39 @@ class Watchdog:
         assigned: Callable[[], Iterable[Partition]],
         delivered: Callable[[], Mapping[Partition, int]],
         excused: Callable[[], bool],
-        end_process: Callable[[], None],
     ) -> None:
         self._settings = settings
         self._service = service
         self._assigned = assigned
         self._delivered = delivered
         self._excused = excused
-        self._end_process = end_process
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name=f"watchdog-{service}", daemon=True)
+        self._stall = Stall(settings.watchdog_seconds)
 
-    def start(self) -> None:
-        """Begin to watch."""
-        self._thread.start()
+    @property
+    def part(self) -> Part:
+        """The watchdog as a part of a process."""
+        return Part("watchdog", self._run, passing=(KafkaError,), delay=CHECK_SECONDS)
 
-    def stop(self) -> None:
-        """End the watch; does not wait."""
-        self._stopping.set()
-
-    def _run(self) -> None:
-        stall = Stall(self._settings.watchdog_seconds)
-        while not self._stopping.wait(CHECK_SECONDS):
-            try:
-                self._watch(stall)
-            except KafkaError as error:
-                log.info("the watchdog cannot ask the broker: %s", type(error).__name__)
-
-    def _watch(self, stall: Stall) -> None:
+    def _run(self, pulse: Pulse) -> None:
         client = reader(self._settings, f"jalons-{self._service}-watchdog", group=f"jalons-{self._service}")
         try:
-            while not self._stopping.wait(CHECK_SECONDS):
-                partitions = list(self._assigned())
-                asked = [TopicPartition(*p) for p in partitions]
-                found = client.end_offsets(asked) if asked else {}
-                ends = {(tp.topic, tp.partition): end for tp, end in found.items()}
-                reached = self._reached(client, ends)
-                self._report(ends, reached)
-                stuck = stall.check(ends, reached, time.monotonic(), excused=self._excused())
-                if stuck:
-                    log.error("no record of %s delivered for %s s: ending", stuck, self._settings.watchdog_seconds)
-                    self._end_process()
-                    return
+            while not pulse.stopping.is_set():
+                self._check(client)
+                pulse.rest(CHECK_SECONDS)
         finally:
             client.close()
 
+    def _check(self, client: KafkaConsumer) -> None:
+        partitions = [TopicPartition(*each) for each in self._assigned()]
+        found = client.end_offsets(partitions) if partitions else {}
+        ends = {(tp.topic, tp.partition): end for tp, end in found.items()}
+        reached = self._reached(client, ends)
+        self._report(ends, reached)
+        if stuck := self._stall.check(ends, reached, time.monotonic(), excused=self._excused()):
+            raise CannotGoOn(f"no record of {stuck} was delivered for {self._settings.watchdog_seconds} s")
+
     def _reached(self, client: KafkaConsumer, ends: Mapping[Partition, int]) -> dict[Partition, int]:
-        """The last offset known to be delivered; the group is asked only where we seem behind."""
+        """The last offset known to be delivered. The group is asked only for partitions that seem behind."""
         delivered = self._delivered()
         reached = {partition: delivered.get(partition, -1) for partition in ends}
         for partition, end in ends.items():

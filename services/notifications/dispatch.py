@@ -5,8 +5,7 @@ from __future__ import annotations
 import logging
 import random
 import threading
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -19,7 +18,8 @@ from jalons import clock, metrics
 from jalons.database import Busy, looking, transact
 from jalons.messaging.deliver import where
 from jalons.messaging.outbox import Outbox
-from jalons.postgres import Direct, await_notice
+from jalons.parts import Part, Pulse
+from jalons.postgres import Direct, await_notice, listen
 from services.notifications import ending, store, subscriptions
 from services.notifications.channels import Channel, Send
 from services.notifications.domain.gate import LOOKED_AT_AGAIN, Never, Waits
@@ -31,13 +31,10 @@ log = logging.getLogger(__name__)
 
 LEASE = timedelta(seconds=120)
 """Longer than any attempt; a crash delays its message by this much at least."""
-PACE_SECONDS = 0.05
-"""Looks for what is due begin at most this often: a stream of events shares them."""
-REST, REST_MOST_SECONDS = 3.0, 1.0
-"""A thread rests three times as long as a message took: in a burst of events, answers to callers and what they see come
-first, and messages go out over the seconds that follow."""
 POLL_SECONDS = 5.0
 """A fallback, and how soon a retry that has become due is seen."""
+IDLE_SECONDS = 30.0
+"""How long a sender that nobody wakes waits before it looks for something due."""
 _NEVER_LOOKED_AT = timedelta(days=3650)
 """A message of a paused subscription is woken by its resumption only."""
 
@@ -66,6 +63,7 @@ class Dispatcher:
         channels: Mapping[Channel, int],
         *,
         listen: Callable[[], Direct],
+        stopping: threading.Event | None = None,
         now: Callable[[], datetime] = clock.now,
         draw: Callable[[], float] = random.random,
     ) -> None:
@@ -74,55 +72,33 @@ class Dispatcher:
         self._listen = listen
         self._now = now
         self._draw = draw
-        self._stopping = threading.Event()
-        self._bells = {channel.name: threading.Condition() for channel in channels}
-        self._rung = dict.fromkeys(self._bells, 0)
-        self._threads = [threading.Thread(target=self._watch, name="deliveries-watch", daemon=True)]
-        for channel, count in channels.items():
-            self._threads += [
-                threading.Thread(target=self._work, args=(channel,), name=f"{channel.name}-{n}", daemon=True)
-                for n in range(count)
+        self._stopping = stopping or threading.Event()
+        self._senders = {
+            channel.name: [
+                Part(f"{channel.name}-{number}", partial(self._send_all, channel), patience=LEASE.total_seconds())
+                for number in range(count)
             ]
+            for channel, count in channels.items()
+        }
 
-    def start(self) -> None:
-        """Begin; waits for the database by itself."""
-        for thread in self._threads:
-            thread.start()
-
-    def stop(self, seconds: float = 5.0) -> None:
-        """Begin no further attempt, and wait that long for those in hand."""
-        self._stopping.set()
-        self._ring_all()
-        for thread in self._threads:
-            thread.join(seconds / len(self._threads))
+    @property
+    def parts(self) -> list[Part]:
+        """The senders of every channel, and the part that wakes them."""
+        senders = [part for parts in self._senders.values() for part in parts]
+        return [*senders, Part("deliveries", self._watch)]
 
     def take(self, channel: Channel) -> Taken | None:
-        """Take a message that is due, its attempt written down; None if there is none. Raises what the database
-        raises."""
-        return transact(self._engine, lambda conn: self._turn(conn, [], channel))
+        """Claim a message that is due, and record that its attempt begins; None if there is none. Raises the
+        database's errors."""
+        return transact(self._engine, lambda conn: self._taken(conn, channel))
 
-    def deal(self, channel: Channel, taken: Taken) -> Taken | None:
-        """Deal with what was taken, and take the next; None if there is none, or we are stopping. Where the message
-        went, its end and the next one's beginning are one commit."""
+    def deal(self, taken: Taken) -> None:
+        """Send a claimed message, and record the outcome."""
         if taken.send is not None:
             began = self._now()
-            outcome = _attempt(taken.send)
-            if isinstance(outcome, Delivered) and not self._stopping.is_set():
-                try:
-                    return transact(self._engine, lambda conn: self._record(conn, taken, outcome, began, channel))
-                except Exception as error:  # noqa: BLE001 - whatever is wrong with the next one, this one went
-                    log.warning("the next message is taken apart: %s", where(error))
-            self._settle(taken, outcome, began)
-        return None if self._stopping.is_set() else self.take(channel)
+            self._settle(taken, _attempt(taken.send), began)
 
-    def _turn(self, conn: Connection, ends: list[End], channel: Channel | None) -> Taken | None:
-        """Take what is next, if there is a channel to take from, and say what ended. Numbers are given last: after
-        their lock nothing is waited for."""
-        taken = self._taken(conn, channel, ends) if channel else None
-        ending.say(conn, self._outbox, ends, self._now())
-        return taken
-
-    def _taken(self, conn: Connection, channel: Channel, ends: list[End]) -> Taken | None:
+    def _taken(self, conn: Connection, channel: Channel) -> Taken | None:
         """A message and what to do, its attempt written down; nothing to do if it has to wait or never goes."""
         now = self._now()
         due = store.next_due(conn, channel.name, now, now + LEASE)
@@ -141,7 +117,8 @@ class Dispatcher:
         elif isinstance(send, Never):
             status = "suppressed" if send.suppressed else "failed"
             if store.give_up(conn, due, status, send.cause):
-                ends.append(End.of(due.delivery, status, send.cause, due.number - 1))
+                end = End.of(due.delivery, status, send.cause, due.number - 1)
+                ending.say(conn, self._outbox, [end], now)
         return Taken(due, None, now)
 
     def _settle(self, taken: Taken, outcome: Outcome, began: datetime) -> None:
@@ -157,10 +134,8 @@ class Dispatcher:
             else:
                 return
 
-    def _record(
-        self, conn: Connection, taken: Taken, outcome: Outcome, began: datetime, then: Channel | None = None
-    ) -> Taken | None:
-        """What became of a message, and the event that says so. then: where the next is taken from."""
+    def _record(self, conn: Connection, taken: Taken, outcome: Outcome, began: datetime) -> None:
+        """Record what became of a message, and the event that tells of it."""
         now, due = self._now(), taken.due
         delivery = due.delivery
         cause = None if isinstance(outcome, Delivered) else outcome.cause
@@ -176,62 +151,38 @@ class Dispatcher:
         ours = store.end(conn, due, named, cause, now, status=status, again=again, free_at=free_at)
         if ours and again:
             metrics.DELIVERIES.labels(delivery.channel, "retried").inc()
-        ends = [End.of(delivery, status, cause, due.number)] if ours and not again else []
-        return self._turn(conn, ends, then)
+        if ours and not again:
+            ending.say(conn, self._outbox, [End.of(delivery, status, cause, due.number)], now)
 
-    # Threads
+    # Parts
 
-    def _work(self, channel: Channel) -> None:
-        """Send while there is something to send, then wait for the bell. What is in hand at the stop still goes."""
-        bell, taken = self._bells[channel.name], None
-        while taken or not self._stopping.is_set():
-            began, heard = time.monotonic(), self._rung[channel.name]
-            hand, taken = taken, None
-            try:
-                taken = self.deal(channel, hand) if hand else self.take(channel)
-            except Exception as error:  # noqa: BLE001 - a thread that ends would silence its channel
-                log.warning("deliveries by %s wait: %s", channel.name, where(error))
-                self._stopping.wait(2.0)
-                continue
-            if taken is None:
+    def _send_all(self, channel: Channel, pulse: Pulse) -> None:
+        """Send while something is due, then wait to be woken. A message that was claimed is sent before the stop."""
+        while not pulse.stopping.is_set():
+            if taken := self.take(channel):
+                self.deal(taken)
+                pulse.beat()
+            else:
                 channel.rest()
-            if hand:
-                self._stopping.wait(min(REST * (time.monotonic() - began), REST_MOST_SECONDS))
-            if taken is None:
-                with bell:
-                    bell.wait_for(lambda: self._rung[channel.name] != heard or self._stopping.is_set())  # noqa: B023
+                pulse.rest(IDLE_SECONDS)
 
-    def _watch(self) -> None:
-        """Ring when a message is added, or has become due; while the connection is away, ring now and then."""
-        while not self._stopping.is_set():
-            try:
-                with self._listen() as conn:
-                    conn.execute(f"LISTEN {store.wake_channel()}")
-                    while not self._stopping.is_set():
-                        self._ring_if_due()
-                        self._stopping.wait(PACE_SECONDS)
-                        await_notice(conn, POLL_SECONDS, self._stopping)
-            except (psycopg.Error, SQLAlchemyError, OSError) as error:
-                log.warning("deliveries are looked for without being woken: %s", type(error).__name__)
-                self._stopping.wait(POLL_SECONDS)
-                self._ring_all()
+    def _watch(self, pulse: Pulse) -> None:
+        """Wake the senders when a message was added or has become due."""
+        try:
+            with self._listen() as conn:
+                listen(conn, store.wake_channel())
+                while not pulse.stopping.is_set():
+                    with looking(self._engine) as pooled:
+                        due = store.lanes_due(pooled, self._now())
+                    self._wake(due)
+                    pulse.beat(POLL_SECONDS)
+                    await_notice(conn, POLL_SECONDS, pulse.stopping)
+        finally:
+            self._wake(self._senders)
 
-    def _ring_if_due(self) -> None:
-        with looking(self._engine) as conn:
-            due = store.lanes_due(conn, self._now())
-        for channel, lanes in due.items():
-            self._ring(channel, lanes)
-
-    def _ring(self, channel: str, threads: int) -> None:
-        """Wake as many threads of a channel as can find something to send; each look costs a transaction."""
-        if channel in self._bells:
-            with self._bells[channel]:
-                self._rung[channel] += 1
-                self._bells[channel].notify(threads)
-
-    def _ring_all(self) -> None:
-        for channel in self._bells:
-            self._ring(channel, len(self._threads))
+    def _wake(self, channels: Iterable[str]) -> None:
+        for part in (part for name in channels for part in self._senders.get(name, ())):
+            part.bell.set()
 
 
 def _prepared(channel: Channel, conn: Connection, due: Due, now: datetime) -> Send | Waits | Never:

@@ -23,9 +23,6 @@ from services.notifications.smtp import NoMailServer, SmtpMailer
 from services.notifications.webhook import HttpCaller
 
 PROMISE = "Tells each partner what waits for it, by e-mail and signed webhook: once, and nothing it may not know."
-PACE_SECONDS = 0.2
-"""Nobody waits at a screen for a mail; in a burst of events those who do come first."""
-NICE = 19
 EMAIL_THREADS = 2
 WEBHOOK_THREADS = 4
 
@@ -38,14 +35,13 @@ def build(settings: Settings) -> Service:
         coordinator = bool(settings.coordinator_mailbox)
         return Told(secret, ground.alias, ground.outbox, keys.forget, coordinator=coordinator)
 
-    service, ground, app, _ = follower(
+    service, ground = follower(
         settings,
         "notifications",
         PROMISE,
         topics=(PATHWAYS, DIRECTORY),
         follows=("referrals", "observation"),
         apply=apply,
-        pace_seconds=PACE_SECONDS,
         audited=False,
     )
     mailer: Mailer = SmtpMailer(settings.smtp_url) if settings.smtp_url else NoMailServer()
@@ -60,11 +56,12 @@ def build(settings: Settings) -> Service:
             Webhooks(secret, caller): WEBHOOK_THREADS,
         },
         listen=lambda: direct(settings.direct_url, "notifications", "deliveries"),
+        stopping=service.parts.stopping,
     )
+    app = service.app
     app.include_router(subscription_routes(ground.engine, secret, caller, clock.now))
     app.include_router(delivery_routes(ground.engine, clock.now))
     app.include_router(waiting_routes(ground.engine, clock.now))
     app.include_router(mailbox_routes(settings.mail_catcher_dir))
-    service.parts = [*service.parts, dispatcher]
-    service.nice = NICE
+    service.parts.add(*dispatcher.parts)
     return service

@@ -21,7 +21,7 @@ PROMISE = "What the network sees: each person's way, the counts, and events as t
 
 def build(settings: Settings) -> Service:
     """The service, not yet started."""
-    service, base, app, _keys = follower(
+    service, base = follower(
         settings,
         "observation",
         PROMISE,
@@ -29,10 +29,11 @@ def build(settings: Settings) -> Service:
         follows=("referrals",),
         apply=lambda ground, keys: Project(ground.outbox, ground.alias, keys.forget),
     )
+    app = service.app
     tail = Tail(base.engine, lambda: direct(settings.direct_url, "observation", "tail"))
     app.include_router(pathway_routes(base.engine, base.alias, base.audit))
     app.include_router(audit_routes(base.engine, base.audit, store.home_ref))
     app.include_router(count_routes(base.engine))
     app.include_router(stream_routes(Streams(base.engine, tail, base.alias, base.audit)))
-    service.parts = [*service.parts, tail, Stalls(base.engine, base.outbox, "/services/referrals")]
+    service.parts.add(tail.part, Stalls(base.engine, base.outbox, "/services/referrals").part)
     return service

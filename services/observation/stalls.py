@@ -2,31 +2,24 @@
 
 from __future__ import annotations
 
-import logging
-import threading
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-import psycopg
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import SQLAlchemyError
 
 from jalons import clock
 from jalons.database import transaction
 from jalons.inserts import Inserts
 from jalons.messaging import progress
 from jalons.messaging.outbox import Cause, Draft, Outbox
+from jalons.parts import Part, Pulse
 from schemas.pathway import StalledV1
 from services.observation import store
 from services.observation.apply import derive
 
-log = logging.getLogger(__name__)
-
 SILENCE = timedelta(days=90)
 LOOK_SECONDS = 3600.0
-AGAIN_SECONDS = 60.0
-"""After a look that the database or a live event cut short."""
 BATCH = 50
 """Persons held at once: their live events wait until the batch is committed."""
 
@@ -39,28 +32,23 @@ class Stalls:
         self._outbox = outbox
         self._follows = follows
         self._now = now
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="stalls", daemon=True)
 
-    def start(self) -> None:
-        """Begin; the first look is at once."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Ask for the end; a batch in hand is committed or not at all."""
-        self._stopping.set()
+    @property
+    def part(self) -> Part:
+        """The search for silent steps as a part of a process."""
+        return Part("stalls", self._run, passing=(progress.ClaimLost,))
 
     def look(self, now: datetime) -> int:
         """Tell of every step that is silent by now; how many. Raises the database's errors, and progress.ClaimLost."""
         found = 0
-        while not self._stopping.is_set():
-            with transaction(self._engine) as conn:
-                subjects = store.silent(conn, now - SILENCE, BATCH)
-                stalled = self._tell(conn, subjects, now) if subjects else 0
+        while stalled := self._batch(now):
             found += stalled
-            if not stalled:
-                break
         return found
+
+    def _batch(self, now: datetime) -> int:
+        with transaction(self._engine) as conn:
+            subjects = store.silent(conn, now - SILENCE, BATCH)
+            return self._tell(conn, subjects, now) if subjects else 0
 
     def _tell(self, conn: Connection, subjects: list[str], now: datetime) -> int:
         """Under each person's own lock, in one order: a live event of theirs comes before or after, never between."""
@@ -81,12 +69,9 @@ class Stalls:
             rows.write(conn)
         return len(drafts)
 
-    def _run(self) -> None:
-        while not self._stopping.is_set():
-            pause = LOOK_SECONDS
-            try:
-                self.look(self._now())
-            except (SQLAlchemyError, psycopg.Error, progress.ClaimLost) as error:
-                pause = AGAIN_SECONDS
-                log.warning("looking for silent steps waits %.0f s: %s", pause, type(error).__name__)
-            self._stopping.wait(clock.pause(pause))
+    def _run(self, pulse: Pulse) -> None:
+        while not pulse.stopping.is_set():
+            if self._batch(self._now()):
+                pulse.beat()
+            else:
+                pulse.rest(clock.pause(LOOK_SECONDS))

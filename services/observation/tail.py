@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any
 
-import psycopg
 from sqlalchemy import Engine
-from sqlalchemy.exc import SQLAlchemyError
 
 from jalons.database import looking
-from jalons.postgres import await_notice
+from jalons.parts import Part, Pulse
+from jalons.postgres import Direct, await_notice, listen
 from schemas.envelope import Event
 from services.observation import store
-
-log = logging.getLogger(__name__)
 
 PAGE = 500
 KEPT = 1000
@@ -35,9 +30,7 @@ Waiter = tuple[asyncio.AbstractEventLoop, asyncio.Event]
 class Tail:
     """A part with one LISTENing connection. It reads only while a stream is open."""
 
-    def __init__(
-        self, engine: Engine, connect: Callable[[], psycopg.Connection[tuple[Any, ...]]], *, kept: int = KEPT
-    ) -> None:
+    def __init__(self, engine: Engine, connect: Callable[[], Direct], *, kept: int = KEPT) -> None:
         self._engine = engine
         self._connect = connect
         self._entries: deque[tuple[int, Event]] = deque(maxlen=kept)
@@ -45,22 +38,13 @@ class Tail:
         self._end = 0
         self._waiters: set[Waiter] = set()
         self._lock = threading.Lock()
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="tail", daemon=True)
+        self.stopped = False
+        """Whether streams should end."""
 
     @property
-    def stopped(self) -> bool:
-        """Whether streams should end."""
-        return self._stopping.is_set()
-
-    def start(self) -> None:
-        """Begin; waits for the database by itself."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """End, and let every stream end."""
-        self._stopping.set()
-        self._wake()
+    def part(self) -> Part:
+        """The tail as a part of a process."""
+        return Part("tail", self._run)
 
     @contextmanager
     def listening(self) -> Iterator[asyncio.Event]:
@@ -122,22 +106,22 @@ class Tail:
             with suppress(RuntimeError):  # its loop was closed
                 loop.call_soon_threadsafe(event.set)
 
-    def _run(self) -> None:
-        while not self._stopping.is_set():
-            try:
-                with self._connect() as conn:
-                    conn.execute(f"LISTEN {store.CHANNEL}")
-                    while not self._stopping.is_set():
-                        self._catch_up()
-                        await_notice(conn, POLL_SECONDS, self._stopping)
-            except (psycopg.Error, SQLAlchemyError) as error:
-                log.warning("streams wait: %s", type(error).__name__)
-                self._forget()
-                self._stopping.wait(1.0)
+    def _run(self, pulse: Pulse) -> None:
+        try:
+            with self._connect() as conn:
+                listen(conn, store.CHANNEL)
+                while not pulse.stopping.is_set():
+                    self._catch_up(pulse.stopping)
+                    pulse.beat(POLL_SECONDS)
+                    await_notice(conn, POLL_SECONDS, pulse.stopping)
+        finally:
+            self._forget()
+            self.stopped = pulse.stopping.is_set()
+            self._wake()
 
-    def _catch_up(self) -> None:
+    def _catch_up(self, stopping: threading.Event) -> None:
         more = True
-        while more and not self._stopping.is_set():
+        while more and not stopping.is_set():
             before, listening = self._end, self._start is not None
             self.read()
             more = self._end - before >= PAGE or (not listening and self._start is not None)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from collections.abc import Callable
 from datetime import datetime
@@ -15,6 +14,7 @@ from jalons import clock, metrics
 from jalons.database import Busy, transact, transient
 from jalons.identity import Principal
 from jalons.messaging.deliver import where
+from jalons.parts import Part, Pulse
 from jalons.wiring import Ground
 from services.referrals.commands.deadlines import fall_due
 from services.referrals.domain.lifecycle import HUB
@@ -49,17 +49,11 @@ class ClockLoop:
         self._now = now
         self._at: UUID | None = None
         self._aside: dict[UUID, float] = {}
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="clock", daemon=True)
 
-    def start(self) -> None:
-        """Begin; the first look is at once, and waits for the database by itself."""
-        self._thread.start()
-
-    def stop(self, seconds: float = 5.0) -> None:
-        """Ask for the end after the act in hand, and wait that long for it."""
-        self._stopping.set()
-        self._thread.join(seconds)
+    @property
+    def part(self) -> Part:
+        """The clock loop as a part of a process."""
+        return Part("clock", self._run)
 
     def step(self) -> bool:
         """Deal with one act of which something is due; False if there is none. Raises what the database raises while
@@ -99,13 +93,9 @@ class ClockLoop:
             work.append()
         return True
 
-    def _run(self) -> None:
-        while not self._stopping.is_set():
-            try:
-                while not self._stopping.is_set() and self.step():
-                    pass
-                pause = self.rest()
-            except Exception as error:  # noqa: BLE001 - a thread that ends would forget every deadline
-                pause = HELD_SECONDS
-                log.warning("deadlines wait: %s", where(error))
-            self._stopping.wait(clock.pause(pause))
+    def _run(self, pulse: Pulse) -> None:
+        while not pulse.stopping.is_set():
+            if self.step():
+                pulse.beat()
+            else:
+                pulse.rest(clock.pause(self.rest()))

@@ -11,14 +11,13 @@ from jalons.database import engine
 from jalons.http import application
 from jalons.identity import Verifier
 from jalons.messaging.api import dead_letter_routes, log_routes
-from jalons.messaging.kafka import reachable
 from jalons.messaging.outbox import Outbox
 from jalons.peers import Peers
 from jalons.privacy.api import audit_routes
 from jalons.privacy.links import AnswerLinks
 from jalons.serve import Service
 from jalons.settings import Settings
-from jalons.wiring import database_answers, ground
+from jalons.wiring import ground, missing
 from schemas.envelope import Event
 from services.referrals.api import (
     activities,
@@ -67,13 +66,15 @@ def build(settings: Settings) -> Service:
     peers = Peers(settings)
     verifier = Verifier(signing, settings.token_issuer) if own else peers.verifier()
 
-    def missing() -> dict[str, str]:
-        waits = {} if database_answers(base.engine) else {"database": "PostgreSQL does not answer"}
-        if not reachable(settings):
-            waits["broker"] = "Kafka takes no connection; calls are taken on, their events wait"
-        return waits
-
-    app = application("referrals", PROMISE, verifier, missing, settings.public_url, large={"/imports": IMPORT_BYTES})
+    app = application(
+        "referrals",
+        PROMISE,
+        verifier,
+        lambda: missing(pool),
+        settings.public_url,
+        large={"/imports": IMPORT_BYTES},
+        degraded=base.parts.degraded,
+    )
     app.state.examples = EXAMPLES
     edge = Edge(base, keys)
     app.include_router(acts.routes(edge))  # first: paths are looked through in order, and these are the busiest
@@ -98,4 +99,5 @@ def build(settings: Settings) -> Service:
     app.include_router(audit_routes(base.engine, base.audit, stores.home_ref))
     app.include_router(log_routes(base.engine, keys.cache, base.alias, base.audit, _narrowed))
     app.include_router(dead_letter_routes(base.engine, None))
-    return Service("referrals", app, [base.relay, importer, ClockLoop(base, keys)])
+    base.parts.add(importer.part, ClockLoop(base, keys).part)
+    return Service("referrals", app, base.parts)

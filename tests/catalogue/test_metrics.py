@@ -12,7 +12,7 @@ from prometheus_client import Counter, Gauge, Histogram
 from jalons import metrics
 
 DECLARED = {name: metric for name, metric in vars(metrics).items() if isinstance(metric, Counter | Gauge | Histogram)}
-LABELS = {"service", "type", "outcome", "topic", "partition", "method", "route", "status", "channel"}
+LABELS = {"service", "type", "outcome", "topic", "partition", "method", "route", "status", "channel", "part"}
 """Closed or bounded sets all; a new label is thought about here first."""
 UNITS = {  # in brackets, or what is counted stands first, in the plural
     Gauge: r"\((rows|records|seconds)\)|^1 where|^[A-Z][a-z]+s ",

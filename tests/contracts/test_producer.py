@@ -16,16 +16,19 @@ from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaConfigurationError, KafkaTimeoutError
 from sqlalchemy import Engine
 
+from jalons import parts
 from jalons.clock import new_id, now
 from jalons.database import execute, one, transaction
 from jalons.embedded.stack import Servers
 from jalons.messaging import kafka
 from jalons.messaging.outbox import Cause, Draft, Outbox
 from jalons.messaging.relay import Producer, Relay
+from jalons.parts import Parts
 from jalons.postgres import direct
 from jalons.settings import Settings
 from tests.support.events import MemorySource, person
 from tests.support.network import eventually
+from tests.support.parts import at_work
 
 TYPE = "jalons.referral.received.v1"
 
@@ -105,17 +108,16 @@ class Desk:
     engine: Engine
     schema: str
     outbox: Outbox = field(default_factory=lambda: Outbox("referrals"))
-    relays: list[Relay] = field(default_factory=list)
+    relays: list[Parts] = field(default_factory=list)
     source: MemorySource = field(default_factory=MemorySource)
 
     def connect(self) -> psycopg.Connection[Any]:
         return direct(self.servers.database_url, self.schema, "relay")
 
-    def relay(self, producer: Callable[[], Producer], connect: Callable[[], Any] | None = None, **more: Any) -> Relay:
+    def relay(self, producer: Callable[[], Producer], connect: Callable[[], Any] | None = None, **more: Any) -> Parts:
         """A relay, started."""
-        relay = Relay("referrals", connect or self.connect, producer, **more)
+        relay = at_work(Relay("referrals", connect or self.connect, producer, **more).part)
         self.relays.append(relay)
-        relay.start()
         return relay
 
     def append(self, *subjects: str, wait: float = 0) -> None:
@@ -256,19 +258,6 @@ def test_nothing_has_a_position_before_the_broker_has_it(desk: Desk) -> None:
     broker.away.clear()
     assert desk.emptied()
     assert len(broker.order(anna)) == 2
-
-
-def test_events_that_nobody_waits_for_share_a_batch_and_the_first_waits_for_nothing(desk: Desk) -> None:
-    broker = MemoryBroker()
-    desk.relay(broker.producer, pace_seconds=2.0)
-    began = time.monotonic()
-    desk.append("a")
-    assert desk.emptied()
-    assert time.monotonic() - began < 1.5
-    desk.append("b")
-    desk.append("c", "b")
-    assert desk.emptied()
-    assert broker.flushes == [1, 3]
 
 
 def test_three_thousand_events_go_out_in_full_batches(desk: Desk) -> None:
@@ -437,3 +426,16 @@ def test_a_broker_that_was_away_is_found_when_it_comes(desk: Desk, settings: Set
     desk.relay(build)
     assert desk.emptied()
     assert len(tried) == 3
+
+
+def test_a_broker_that_refuses_degrades_the_relay_and_is_sent_to_once_it_takes(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parts, "SILENT_SECONDS", 0.5)
+    broker, anna = MemoryBroker(failing=set(range(1, 1_000_000))), person()
+    relay = desk.relay(broker.producer)
+    desk.append(anna)
+    eventually(lambda: "NotSent" in relay.degraded().get("relay", ""))
+    broker.failing.clear()
+    assert desk.emptied()
+    eventually(lambda: relay.degraded() == {})

@@ -9,7 +9,6 @@ import sys
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib import import_module
-from pathlib import Path
 from threading import Thread
 
 import psycopg
@@ -18,8 +17,7 @@ import typer
 from jalons.embedded.stack import Stack
 from jalons.settings import Settings
 
-PRELOAD = ("jalons.embedded.stack", "jalons.embedded.mail", "jalons.settings", "aiosmtpd.smtp", "fakes")
-FakeStack = partial(Stack, service="fakes:serve", migrate="fakes:migrate", preload=PRELOAD)
+FakeStack = partial(Stack, program=(sys.executable, __file__))
 
 
 def migrate(settings: Settings) -> None:
@@ -32,8 +30,6 @@ def migrate(settings: Settings) -> None:
 def serve(name: str, settings: Settings) -> None:
     """Ready at once; `/about` tells what a child is."""
     about = {"name": name, "pid": os.getpid(), "parent": os.getppid(), "session": os.getsid(0)}
-    about["modules"] = sorted(sys.modules)
-    about["main"] = Path(str(getattr(sys.modules["__main__"], "__file__", ""))).name
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -49,7 +45,11 @@ def serve(name: str, settings: Settings) -> None:
     server.serve_forever()
 
 
-if __name__ == "__main__":
+if __name__ == "__main__" and sys.argv[1] == "serve":
+    serve(sys.argv[2], Settings())
+elif __name__ == "__main__" and sys.argv[1] == "migrate":
+    migrate(Settings())
+elif __name__ == "__main__":
     command = import_module("jalons.cli.up")  # by name: the package's `up` is the command itself
     command.Stack = FakeStack
     typer.run(command.up)

@@ -103,12 +103,11 @@ def test_a_second_hub_on_the_folder_is_refused_and_harms_nothing(hub: Stack) -> 
     assert about(hub, "referrals")["name"] == "referrals"
 
 
-def test_services_are_forked_from_one_parent_that_had_imported_all(hub: Stack) -> None:
+def test_each_service_is_a_process_of_its_own_in_a_session_of_its_own(hub: Stack) -> None:
     told = [about(hub, name) for name in SERVICES]
-    assert {one["parent"] for one in told} == {hub.pid_of("nursery")}
-    assert {one["main"] for one in told} == {"nursery.py"}  # not the program that started the hub, run again
-    assert all("pytest" not in one["modules"] and "aiosmtpd.smtp" in one["modules"] for one in told)
-    assert all(one["session"] == one["pid"] for one in told)  # Ctrl-C at a terminal is not for them
+    assert {one["parent"] for one in told} == {os.getpid()}
+    assert [one["pid"] for one in told] == [hub.pid_of(name) for name in SERVICES]
+    assert all(one["session"] == one["pid"] for one in told), "Ctrl-C at a terminal is not for them"
 
 
 def test_a_killed_service_comes_back_and_is_said(hub: Stack, said: list[str]) -> None:
@@ -118,15 +117,6 @@ def test_a_killed_service_comes_back_and_is_said(hub: Stack, said: list[str]) ->
     assert hub.pid_of("observation") != before
     assert about(hub, "observation")["pid"] == hub.pid_of("observation")
     assert any(line.startswith("observation ended (signal SIGKILL)") for line in said)
-
-
-def test_a_killed_nursery_takes_its_services_along_and_all_come_back(hub: Stack) -> None:
-    before = {name: hub.pid_of(name) for name in SERVICES}
-    hub.kill("nursery", signal.SIGKILL)
-    eventually(lambda: not hub.children["nursery"].ready)
-    eventually(all_ready(hub))
-    assert not any(psutil.pid_exists(pid) for pid in before.values())
-    assert {about(hub, name)["parent"] for name in SERVICES} == {hub.pid_of("nursery")}
 
 
 def test_killed_servers_come_back_with_what_they_had(hub: Stack) -> None:
@@ -156,7 +146,7 @@ def test_servers_named_in_the_environment_are_used_instead(
     monkeypatch.setenv("JALONS_DATABASE_URL", hub.info["database"])
     monkeypatch.setenv("JALONS_SMTP_URL", "smtp://mail.example:587")
     with FakeStack(tmp_path / "data", port_base=18_300) as other:
-        assert set(other.children) == {"nursery", "migrate", *SERVICES}
+        assert set(other.children) == {"migrate", *SERVICES}
         assert other.info["kafka"] == hub.info["kafka"]
         assert other.info["database"] == hub.info["database"]
         assert other.settings.smtp_url == "smtp://mail.example:587"
@@ -169,6 +159,24 @@ def test_a_folder_that_holds_other_things_is_left_alone(tmp_path: Path) -> None:
     with pytest.raises(CannotStart, match="other things"), Servers(tmp_path):
         pass
     assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o755
+
+
+@pytest.mark.parametrize(("layout", "made"), [(None, "before version 0.1.0"), ("2", "by a later version")])
+def test_a_folder_of_another_version_is_refused_in_a_sentence(
+    up: Callable[..., Up], tmp_path: Path, layout: str | None, made: str
+) -> None:
+    data = tmp_path / "data"
+    data.mkdir(mode=0o700)
+    (data / "lock").touch()
+    (data / "secrets.json").write_text("{}")
+    if layout:
+        (data / "layout").write_text(layout)
+    refused = up(data)
+    assert refused.process.wait(30) == 1
+    said = " ".join(refused.said().split())
+    assert f"was made {made}, and this version cannot read it." in said
+    assert "Name a new folder with --data" in said
+    assert (data / "secrets.json").read_text() == "{}", "it is left as it was"
 
 
 def test_up_stops_on_sigterm_goes_on_where_it_was_and_survives_sigkill(up: Callable[..., Up], tmp_path: Path) -> None:

@@ -1,12 +1,10 @@
-"""What the processes of a running hub listen on, and which of them give way."""
+"""What the processes of a running hub listen on."""
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import psutil
 
-from jalons.embedded.stack import SERVICES, Stack
+from jalons.embedded.stack import Stack
 from tests.support.network import Network
 
 
@@ -23,12 +21,3 @@ def test_nothing_listens_but_what_is_declared(stack: Stack, network: Network) ->
     assert {port for _, port in listening} == declared
     assert 6066 not in declared, "the port Faust's command line would open"
     assert {ip.removeprefix("::ffff:") for ip, _ in listening} == {"127.0.0.1"}
-
-
-def test_what_nobody_waits_for_gives_way_to_the_rest(stack: Stack) -> None:
-    """As a process, and as a session where Linux weighs those against each other."""
-    niceness = {name: psutil.Process(stack.pid_of(name)).nice() for name in (*SERVICES, "mail")}
-    assert niceness == {"referrals": 0, "observation": 0, "notifications": 19, "mail": 19}
-    groups = [Path(f"/proc/{stack.pid_of(name)}/autogroup") for name in niceness]
-    if groups[0].exists():
-        assert [int(group.read_text().split()[-1]) for group in groups] == list(niceness.values())

@@ -3,27 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import tempfile
 import threading
 import time
 import uuid
 from collections.abc import Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
-from aiokafka.client import AIOKafkaClient
-from aiokafka.protocol.fetch import FetchRequest
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import KafkaAdminClient
 
 from jalons.embedded.stack import Servers
-from jalons.messaging import fetching
 from jalons.messaging.consumer import BUSY, MOST, Consumer, Queue, build
 from jalons.messaging.fuse import CONSECUTIVE, WINDOW, Fuse
 from jalons.messaging.items import Item, Place, Record
 from jalons.messaging.watchdog import Stall
+from jalons.parts import Parts
 from jalons.settings import Settings
 from schemas.topics import MAX_MESSAGE_BYTES, Topic
 from tests.support.network import eventually
@@ -79,10 +80,10 @@ def producer(servers: Servers) -> Any:
 
 
 @asynccontextmanager
-async def _consuming(settings: Settings, topic: Topic, sink: Sink, pace_seconds: float = 0.0) -> Any:
+async def _consuming(settings: Settings, topic: Topic, sink: Sink) -> Any:
     """A consumer at work, with its group; stopped at the end."""
-    consumer = Consumer(settings, topic.name, [topic], sink, pace_seconds)
-    task = asyncio.create_task(consumer.run())
+    consumer = Consumer(settings, topic.name, [topic], sink)
+    task = asyncio.create_task(consumer.run(Parts("tests").pulse("consumer")))
     try:
         yield consumer, task
     finally:
@@ -124,93 +125,6 @@ def test_a_lone_event_is_delivered_at_once_and_a_burst_in_batches(
     assert sink.batches[0] == 1
     assert max(sink.batches) <= MOST
     assert len(sink.batches) < 1_000, "a burst shares its transactions, however slowly a busy machine sends it"
-
-
-@pytest.fixture
-def fetches(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """When each question for events was sent to the broker."""
-    sent: list[float] = []
-    send = AIOKafkaClient.send
-
-    async def noted(self: Any, node: Any, request: Any, **more: Any) -> Any:
-        if isinstance(request, FetchRequest):
-            sent.append(time.monotonic())
-        return await send(self, node, request, **more)
-
-    monkeypatch.setattr(AIOKafkaClient, "send", noted)
-    return sent
-
-
-@pytest.mark.parametrize(("pace", "few"), [(0.0, False), (0.4, True)])
-def test_at_a_pace_a_lone_event_comes_at_once_and_a_stream_of_them_shares_fetches(
-    settings: Settings, topic: Topic, producer: KafkaProducer, fetches: list[float], pace: float, few: bool
-) -> None:
-    sink = Sink()
-
-    async def story() -> tuple[float, int]:
-        async with _consuming(settings, topic, sink, pace):
-            producer.send(topic.name, key=b"warm", value=b"up", partition=0).get(10)
-            await _until(lambda: len(sink.got) == 1)
-            await asyncio.sleep(1)
-            before, sent = len(fetches), time.monotonic()
-            producer.send(topic.name, key=b"k", value=b"0", partition=1).get(10)
-            await _until(lambda: len(sink.got) == 2)
-            lone = time.monotonic() - sent
-            for number in range(1, 50):
-                producer.send(topic.name, key=b"k", value=str(number).encode(), partition=number % 2).get(10)
-                await asyncio.sleep(0.02)
-            await _until(lambda: len(sink.got) == 51)
-            return lone, len(fetches) - before
-
-    lone, asked = asyncio.run(story())
-    assert lone < 0.3, "it waits for nothing"
-    assert sorted(int(record.value or b"") for record in sink.got[1:]) == list(range(50))
-    assert (asked <= 12) is few, f"{asked} fetches in a second for 50 events"
-
-
-def test_while_nothing_comes_the_broker_is_asked_only_each_few_seconds(
-    settings: Settings, topic: Topic, producer: KafkaProducer, fetches: list[float]
-) -> None:
-    sink = Sink()
-
-    async def story() -> tuple[int, float]:
-        async with _consuming(settings, topic, sink):
-            producer.send(topic.name, key=b"warm", value=b"up", partition=0).get(10)
-            await _until(lambda: len(sink.got) == 1)
-            before = len(fetches)
-            await asyncio.sleep(2 * fetching.LONG_POLL_SECONDS - 1)
-            asked, sent = len(fetches) - before, time.monotonic()
-            producer.send(topic.name, key=b"k", value=b"v", partition=1).get(10)
-            await _until(lambda: len(sink.got) == 2)
-            return asked, time.monotonic() - sent
-
-    asked, waited = asyncio.run(story())
-    assert asked <= 2, "Faust alone asks six times in nine seconds"
-    assert waited < 1, "what comes is answered at once"
-
-
-def test_after_a_rebalance_nothing_waits_for_what_was_asked_before(
-    settings: Settings, topic: Topic, producer: KafkaProducer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The broker answers one question of a connection at a time, and may still hold the one for former partitions."""
-    monkeypatch.setattr(fetching, "LONG_POLL_SECONDS", 15)
-    sink, other = Sink(), Sink()
-
-    async def story() -> float:
-        async with _consuming(settings, topic, sink) as (stays, _task):
-            await _until(lambda: len(stays.state.assigned) == 2)
-            async with _consuming(settings, topic, other) as (goes, _task):
-                await _until(lambda: len(stays.state.assigned) == len(goes.state.assigned) == 1)
-                (ours,), (theirs,) = stays.state.assigned, goes.state.assigned
-                producer.send(topic.name, key=b"k", value=b"v", partition=ours[1]).get(10)
-                await _until(lambda: len(sink.got) == 1, 30)  # from here on the question that is held is for ours alone
-            await _until(lambda: len(stays.state.assigned) == 2)
-            sent = time.monotonic()
-            producer.send(topic.name, key=b"k", value=b"v", partition=theirs[1]).get(10)
-            await _until(lambda: len(sink.got) == 2)
-            return time.monotonic() - sent
-
-    assert asyncio.run(story()) < 1
 
 
 def test_what_is_not_delivered_is_not_acknowledged_and_comes_again(
@@ -307,6 +221,26 @@ def test_a_fuse_pauses_its_partition_and_leaves_the_others_running(
     asyncio.run(story())
 
 
+def _empty(folder: Path) -> None:
+    assert list(folder.iterdir()) == [], "Faust would make jalons-SERVICE-data here"
+
+
+def test_no_folder_is_left_in_the_directory_it_is_started_in(
+    settings: Settings, topic: Topic, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    async def story() -> None:
+        async with _consuming(settings, topic, Sink()) as (consumer, _task):
+            await _until(lambda: consumer.state.assigned)
+            await asyncio.to_thread(_empty, tmp_path)
+
+    before = set(Path(tempfile.gettempdir()).glob("jalons-faust-*"))
+    asyncio.run(story())
+    _empty(tmp_path)
+    assert set(Path(tempfile.gettempdir()).glob("jalons-faust-*")) <= before
+
+
 def test_no_port_is_opened_by_an_app(settings: Settings, topic: Topic) -> None:
     sink = Sink()
 
@@ -321,7 +255,7 @@ def test_no_port_is_opened_by_an_app(settings: Settings, topic: Topic) -> None:
 
 def test_each_attempt_is_a_new_app_with_the_settings_that_hold(settings: Settings, topic: Topic) -> None:
     async def two() -> tuple[Any, Any]:
-        return build(settings, "observation", [topic], Queue()), build(settings, "observation", [topic], Queue())
+        return await _built(settings, topic), await _built(settings, topic)
 
     one, other = asyncio.run(two())
     assert one is not other
@@ -336,18 +270,18 @@ def test_each_attempt_is_a_new_app_with_the_settings_that_hold(settings: Setting
 
 
 async def _built(settings: Settings, topic: Topic) -> Any:
-    return build(settings, "observation", [topic], Queue())
+    return build(settings, "observation", [topic], Queue(), Path("nowhere"))
 
 
 def test_a_second_worker_of_the_same_static_id_refuses_to_start(servers: Servers, tmp_path: Any) -> None:
     """Two of one id would fight silently."""
-    import os
     import subprocess
     import sys
 
     program = (
-        "import sys, time; from jalons.serve import InstanceLock; from jalons.settings import Settings;"
-        "lock = InstanceLock(Settings(), 'observation'); lock.start(); time.sleep(4)"
+        "import time; from jalons.parts import Parts; from jalons.settings import Settings;"
+        "from jalons.wiring import instance_lock; parts = Parts('observation');"
+        "parts.add(instance_lock(Settings(), 'observation')); parts.start(); time.sleep(4)"
     )
     settings = _settings(servers, instance="a")
     environment = os.environ | {

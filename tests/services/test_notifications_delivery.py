@@ -17,6 +17,7 @@ from services.notifications.ports import MemoryCaller, MemoryMailer
 from services.notifications.smtp import SmtpMailer
 from services.notifications.webhook import HttpCaller
 from tests.services.test_notifications_stage import REF, TELLING, Stage, event, everything, known
+from tests.support.parts import at_work
 
 pytest_plugins = ["tests.services.test_notifications_stage"]
 
@@ -323,7 +324,7 @@ def test_a_recipient_gets_one_message_at_a_time_and_a_slow_one_holds_nobody_back
     def one(channel: Channel) -> bool:
         taken = dispatcher.take(channel)
         if taken:
-            dispatcher.deal(channel, taken)
+            dispatcher.deal(taken)
         return taken is not None
 
     with ThreadPoolExecutor(5) as pool:
@@ -341,9 +342,8 @@ def test_who_was_served_longest_ago_comes_first(stage: Stage):
     stage.hears(*(event("referral.sent") for _ in range(3)), event("referral.accepted", partner="le-trusquin"))
     dispatcher = stage.dispatcher()
     emails = next(each for each in stage.channels() if each.name == "email")
-    taken = dispatcher.take(emails)
     for _ in range(2):
-        taken = dispatcher.deal(emails, taken)
+        dispatcher.deal(dispatcher.take(emails))
         stage.clock.pass_(seconds=1)
     assert {message["To"] for message in mailer.taken} == {"accueil@trusquin.example", "insertion@cpas-hotton.example"}
 
@@ -357,8 +357,7 @@ def test_the_running_part_is_woken_by_the_commit_and_stops(stage: Stage, mail, r
     stage.clock.at = stage.clock.at - timedelta(days=900)  # made long ago: due by the real clock
     stage.knows_everybody()
     stage.subscribes("le-trusquin", receiver.url)
-    part = stage.dispatcher(threaded=True)
-    part.start()
+    parts = at_work(*stage.dispatcher(threaded=True).parts)
     try:
         time.sleep(0.5)  # it listens, and has found nothing to do
         began = time.monotonic()
@@ -368,5 +367,5 @@ def test_the_running_part_is_woken_by_the_commit_and_stops(stage: Stage, mail, r
         _eventually(lambda: len(stage.said()) == 2)
     finally:
         began = time.monotonic()
-        part.stop()
+        parts.stop()
         assert time.monotonic() - began < 5

@@ -153,9 +153,8 @@ class Stage:
         """All that is due now, in this thread."""
         dispatcher = self.dispatcher()
         for channel in self.channels():
-            taken = dispatcher.take(channel)
-            while taken:
-                taken = dispatcher.deal(channel, taken)
+            while taken := dispatcher.take(channel):
+                dispatcher.deal(taken)
 
     def rows(self, sql: str, **values: Any) -> list[Any]:
         with self.engine.begin() as conn:

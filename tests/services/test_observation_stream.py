@@ -21,7 +21,6 @@ from jalons.database import execute, transaction
 from schemas.envelope import Event
 from services.observation import store
 from services.observation.api import stream as streaming
-from services.observation.tail import Tail
 from tests.services.test_observation_stage import (
     REFERRALS,
     Person,
@@ -31,6 +30,7 @@ from tests.services.test_observation_stage import (
     named,
     whole_stream,
 )
+from tests.support.parts import at_work
 
 pytest_plugins = ["tests.services.test_observation_stage"]
 
@@ -84,10 +84,9 @@ def _head(engine: Engine) -> int:
 def running(postgres: str) -> Iterator[str]:
     """The service's HTTP and its tail on a real socket."""
     service = built(postgres)
-    tail = next(part for part in service.parts if isinstance(part, Tail))
+    tail = at_work(service.parts["tail"])
     server = uvicorn.Server(uvicorn.Config(service.app, port=0, lifespan="off", log_config=None))
     thread = threading.Thread(target=server.run)
-    tail.start()
     thread.start()
     while not server.started:
         time.sleep(0.01)

@@ -27,6 +27,7 @@ from services.referrals.keyring import PersonKeys
 from services.referrals.store.acts import Acts
 from services.referrals.work import Call, Work
 from tests.support.network import PARTNERS, PROFILE, Network
+from tests.support.parts import at_work
 
 SECRET = "a secret that is long enough for tests"
 T = TypeVar("T")
@@ -143,5 +144,5 @@ def work_off(loop: ClockLoop) -> None:
 
 if __name__ == "__main__":
     url, schema, instant = sys.argv[1:]
-    Desk(engine(url, schema), datetime.fromisoformat(instant)).loop().start()
+    at_work(Desk(engine(url, schema), datetime.fromisoformat(instant)).loop().part)
     threading.Event().wait()

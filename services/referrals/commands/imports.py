@@ -5,19 +5,18 @@ from __future__ import annotations
 import hashlib
 import hmac
 import logging
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-import psycopg
 from sqlalchemy import Connection
-from sqlalchemy.exc import SQLAlchemyError
 
 from jalons import clock
-from jalons.database import Busy, transact
+from jalons.database import Busy, transact, transient
 from jalons.identity import Principal
+from jalons.messaging.deliver import where
+from jalons.parts import Part, Pulse
 from jalons.privacy.sealing import derive, seal, unseal
 from jalons.problems import Problem
 from jalons.wiring import Ground
@@ -34,7 +33,12 @@ log = logging.getLogger(__name__)
 BATCH = 50
 """Rows in one commit: a referral costs half as much as alone, and callers wait for no more than these."""
 LOOK_SECONDS = 5.0
-_REFUSED: tuple[type[Exception], ...] = (Problem, *REFUSALS)
+_UNEXPECTED = Problem(
+    500,
+    "unexpected",
+    "The hub failed on this row in a way nobody foresaw.",
+    "Import the file again later; tell the hub's operator if it stays.",
+)
 
 
 def key_of(secret: str) -> bytes:
@@ -67,37 +71,26 @@ class Importer:
         self._key = key
         self._form = form
         self._now = now
-        self._stopping = threading.Event()
-        self._bell = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="imports", daemon=True)
-
-    def start(self) -> None:
-        """Begin; waits for the database by itself."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Ask for the end; a batch in hand is committed or not at all."""
-        self._stopping.set()
-        self._bell.set()
+        self.part = Part("imports", self._run)
 
     def wake(self) -> None:
         """There is something new."""
-        self._bell.set()
+        self.part.bell.set()
 
     def step(self) -> bool:
-        """Work off one batch; False if nothing waits. Raises the database's errors, and Busy."""
+        """Work off one batch; False if nothing waits. Raises Busy and the database's errors."""
         engine = self._ground.engine
         try:
             return transact(engine, lambda conn: self._batch(conn, BATCH))
         except _Refused:
             for _ in range(BATCH):
-                if self._stopping.is_set() or not transact(engine, lambda conn: self._batch(conn, 1)):
+                if not transact(engine, lambda conn: self._batch(conn, 1)):
                     break
             return True
 
     def _batch(self, conn: Connection, most: int) -> bool:
-        """The next rows of the oldest import. With one row a refusal is its outcome; with more, it raises _Refused and
-        they are taken one by one."""
+        """The next rows of the oldest import. With one row an error is its outcome; with more, it raises _Refused and
+        they are taken one by one. Errors that pass, such as a database that is away, are raised as they are."""
         found = store.oldest(conn)
         if found is None:
             return False
@@ -110,7 +103,9 @@ class Importer:
                 outcomes = self._worked_off(conn, found, rows)
                 if found.dry_run:
                     attempt.rollback()
-        except _REFUSED as error:
+        except Exception as error:
+            if transient(error) or isinstance(error, Busy):
+                raise
             if most > 1:
                 raise _Refused from error
             outcomes = [_refusal(rows[0].number, error)]
@@ -148,23 +143,25 @@ class Importer:
         store.keep_imported(conn, found.partner, new)
         return outcomes
 
-    def _run(self) -> None:
-        while not self._stopping.is_set():
-            try:
-                while not self._stopping.is_set() and self.step():
-                    pass
-                pause = LOOK_SECONDS
-            except (SQLAlchemyError, psycopg.Error, Busy) as error:
-                log.warning("imports wait: %s", type(error).__name__)
-                pause = 1.0
-            self._bell.wait(pause)
-            self._bell.clear()
+    def _run(self, pulse: Pulse) -> None:
+        while not pulse.stopping.is_set():
+            if self.step():
+                pulse.beat()
+            else:
+                pulse.rest(LOOK_SECONDS)
 
 
 class _Refused(Exception):
     """A row of the batch is refused; nobody knows yet whether others are."""
 
 
-def _refusal(number: int, error: BaseException) -> Outcome:
-    problem = error if isinstance(error, Problem) else REFUSALS[type(error)](error)  # type: ignore[index]
+def _refusal(number: int, error: Exception) -> Outcome:
+    """A row's outcome. An error that nobody foresaw is logged by its place and refuses this row only."""
+    if isinstance(error, Problem):
+        problem = error
+    elif type(error) in REFUSALS:
+        problem = REFUSALS[type(error)](error)
+    else:
+        log.error("a row of an import failed: %s", where(error))
+        problem = _UNEXPECTED
     return Outcome(number, "refused", None, problem.code, problem.detail, problem.cure)
