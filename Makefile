@@ -1,7 +1,5 @@
 # `make help` prints the verbs.
-# The distribution's own Python first: it is compiled with optimisation, one compiled at home mostly is not (decision 31).
-PYTHON ?= $(shell /usr/bin/python3 -c 'import ensurepip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
-	&& echo /usr/bin/python3 || echo python3)
+PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=

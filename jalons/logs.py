@@ -1,4 +1,4 @@
-"""Logs are one line an event, on stderr; what libraries say about records' content is kept out of them."""
+"""Logs go to stderr, one line per event; libraries that would log the content of records are silenced."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ _QUIET = {
     "sqlalchemy": logging.CRITICAL,
     "asyncio": logging.ERROR,
 }
-"""Libraries that log addresses, records or whole tracebacks; what matters of it the hub says itself."""
+"""Libraries that log addresses, records or tracebacks. The hub logs itself what matters of it."""
 
 
 def configure(service: str, level: str) -> None:
-    """Set up the process' logging once, at the edge."""
+    """Configure the process's logging; called once, at start."""
     form = f"%(asctime)s {service} %(levelname)s %(name)s: %(message)s"
     logging.basicConfig(stream=sys.stderr, level=level, format=form, force=True)
     for name, least in _QUIET.items():

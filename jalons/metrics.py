@@ -1,4 +1,4 @@
-"""Every metric of the hub, with its unit and meaning; no label ever holds a person, a URL or an address."""
+"""Every metric of the hub, with unit and meaning. No label holds a person, a URL or an address."""
 
 from __future__ import annotations
 
@@ -67,4 +67,4 @@ NAMES = frozenset(
         "jalons_degraded",
     }
 )
-"""The base names, without Prometheus' suffixes; dashboards and alerts may use no other."""
+"""The metrics' names, without Prometheus' suffixes. Dashboards and alerts use no others."""

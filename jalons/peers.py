@@ -1,4 +1,4 @@
-"""How a service reaches the others: their keys, their logs, and the hub's token for asking."""
+"""A service's calls to the other services: keys, logs and receipts, under the hub's own token."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from jalons.settings import ServiceName, Settings
 
 
 class PeerAway(Exception):
-    """Another service did not answer; what it would have said is not known."""
+    """Another service did not answer."""
 
 
 class Peers:
-    """Opens nothing until something is asked. One connection pool for all."""
+    """Clients of the other services, which share one connection pool. Opens nothing before the first call."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -29,20 +29,20 @@ class Peers:
         self._tokens = HubTokens(settings.referrals_url, settings.hub_client_id, settings.hub_client_secret, self._http)
 
     def verifier(self) -> Verifier:
-        """Checks tokens against the issuer's keys."""
+        """A verifier of tokens, with the issuer's keys."""
         url = self._settings.jwks_url or f"{self._settings.referrals_url}/.well-known/jwks.json"
         return Verifier(RemoteKeySet(url, self._http), self._settings.token_issuer)
 
     def keys(self) -> Keys:
-        """Persons' keys, from referrals."""
+        """The persons' keys, resolved by referrals."""
         return Keys(self._resolve)
 
     def log(self, service: ServiceName) -> HttpLog:
-        """A service's own log."""
+        """A service's log, read over HTTP."""
         return HttpLog(f"/services/{service}", self._settings.url(service), self._http, self._tokens)
 
     def forgotten(self, service: ServiceName, receipt_id: UUID) -> datetime | None:
-        """When a service applied an erasure; None: not yet. Raises PeerAway."""
+        """When a service applied an erasure; None if it has not yet. Raises PeerAway."""
         try:
             answer = self._http.get(
                 f"{self._settings.url(service)}/forgotten/{receipt_id}",
@@ -56,7 +56,8 @@ class Peers:
             raise PeerAway(f"{service} did not answer: {type(error).__name__}") from error
 
     def tell_what_waits(self, asked: UUID, partner: str, acts: list[dict[str, Any]], more: bool) -> None:
-        """Have notifications write to a partner what waits for it. more: than is listed. Raises PeerAway."""
+        """Have notifications mail to a partner the acts that wait for it. asked: the id of this request, mailed once;
+        more: whether there are more than listed. Raises PeerAway."""
         try:
             self._http.post(
                 f"{self._settings.url('notifications')}/waiting",

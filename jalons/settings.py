@@ -1,4 +1,4 @@
-"""One frozen model of every setting, built once at the edge; importing it opens nothing and reads nothing."""
+"""Every setting, in one frozen model that is built once at start. Importing it opens and reads nothing."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
 class Settings(BaseSettings):
-    """Read from `JALONS_…` variables. `jalons up` makes them itself; in production they come from the environment.
+    """The settings, read from `JALONS_…` environment variables. `jalons up` sets them itself.
 
-    Addresses are URLs without a trailing slash, durations are seconds. Raises pydantic's ValidationError,
-    which names the missing or wrong variable but never its value.
+    Addresses are URLs without a trailing slash; durations are seconds. Raises pydantic's ValidationError, which names
+    the missing or wrong variable but never its value.
     """
 
     model_config = SettingsConfigDict(env_prefix="JALONS_", frozen=True, extra="ignore", hide_input_in_errors=True)
 
-    # Stores. The direct URL is for session locks and LISTEN, where a pooler stands before the other.
+    # Databases. The direct URL bypasses a connection pooler, for session locks and LISTEN.
     database_url: str
     database_direct_url: str | None = None
     database_pool: int = 10
@@ -35,18 +35,18 @@ class Settings(BaseSettings):
     kafka_ca_file: Path | None = None
     kafka_replication: int = 1
 
-    # Secrets. Everything kept encrypted or derived (person keys, aliases, signing keys) hangs on the secret key.
+    # Secrets. Person keys, aliases and signing keys are encrypted with, or derived from, the secret key.
     secret_key: SecretStr = Field(min_length=32)
     operator_client_id: str = "operator"
     operator_client_secret: SecretStr | None = None
     hub_client_id: str = "hub"
     hub_client_secret: SecretStr
 
-    # Who signs tokens. Unset: referrals itself.
+    # The issuer of tokens. Unset: referrals itself.
     issuer: str | None = None
     jwks_url: str | None = None
 
-    # Where the services listen, and where they find one another.
+    # Where the services listen, and where they reach each other.
     host: str = "127.0.0.1"
     referrals_port: int = 8001
     observation_port: int = 8002
@@ -56,7 +56,7 @@ class Settings(BaseSettings):
     notifications_url: str = "http://127.0.0.1:8003"
     public_url: str | None = Field(default=None, description="the one address that links and OpenAPI carry")
 
-    # Mail. With a catcher's folder and no SMTP address mail is caught and shown, never sent.
+    # Mail. With a catcher's folder and no SMTP URL, mail is caught and shown, never sent.
     smtp_url: str | None = Field(default=None, description="smtp://user:password@host:25 or smtps://…")
     mail_from: str = "jalons@localhost"
     mail_catcher_dir: Path | None = None
@@ -89,15 +89,15 @@ class Settings(BaseSettings):
         return int(getattr(self, f"{service}_port"))
 
     def url(self, service: ServiceName) -> str:
-        """Where the hub's own services find a service."""
+        """Where the hub's services reach a service."""
         return str(getattr(self, f"{service}_url"))
 
     @property
     def direct_url(self) -> str:
-        """For connections that hold a session lock or LISTEN."""
+        """The database URL for connections that hold a session lock or LISTEN."""
         return self.database_direct_url or self.database_url
 
     @property
     def token_issuer(self) -> str:
-        """What `iss` must be in every token."""
+        """The `iss` that every token must carry."""
         return self.issuer or f"{self.public_url or self.referrals_url}"

@@ -1,4 +1,4 @@
-"""`jalons doctor`: what of a hub is not ready, in plain words; it only asks, and changes nothing."""
+"""`jalons doctor`: reports what does not work in a hub, and changes nothing."""
 
 from __future__ import annotations
 
@@ -25,8 +25,11 @@ _FAR_BEHIND = 50
 """Records not yet delivered; the same figure as the alert's."""
 _COLOURS = {"ok": "green", "note": "yellow", "not ready": "bold red"}
 _CURES = {
-    "database": "See that PostgreSQL runs and that JALONS_DATABASE_URL names it.",
-    "broker": "Wait half a minute after a start; then see that Kafka runs and that JALONS_KAFKA names it.",
+    "database": "Check that PostgreSQL runs and that JALONS_DATABASE_URL names it.",
+    "broker": "Wait half a minute after a start; then check that Kafka runs and that JALONS_KAFKA names it.",
+    "relay": "Check that Kafka runs and has room, and that JALONS_KAFKA names it. Unsent events are kept.",
+    "watchdog": "Check that Kafka runs and that JALONS_KAFKA names it.",
+    "batch": "Check that the other services and PostgreSQL run. Nothing is lost meanwhile.",
 }
 
 Verdict = Literal["ok", "note", "not ready"]
@@ -34,7 +37,7 @@ Verdict = Literal["ok", "note", "not ready"]
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One line. A note does not make a hub unready: it says what an operator should know of it."""
+    """One line of the report. A note is for the operator to know and does not fail the command."""
 
     verdict: Verdict
     about: str
@@ -46,11 +49,11 @@ def doctor(
         Path | None, typer.Option("--data", help="The folder of `jalons up`; without it JALONS_… settings are used.")
     ] = None,
 ) -> None:
-    """Say what is not ready, and what to do about it. Exits 1 if anything is not.
+    """Report what does not work, and what to do about it. Exits 1 if anything does not.
 
-    Asks each service whether it is ready and what it waits for, where
-    links lead, whether mail is sent, what lies in dead letters, waits in
-    an outbox, lags behind or was stopped by its fuse.
+    Asks each service whether it answers calls and which of its parts do
+    not work, where links lead, whether mail is sent, and what is in dead
+    letters, waits in an outbox, lags behind or was stopped by its fuse.
 
         jalons doctor --data data
     """
@@ -65,15 +68,15 @@ def doctor(
 
 
 def examine(hub: Hub, data: Path | None) -> Iterator[Finding]:
-    """Every finding, in the order in which to mend them. What cannot be asked because a service is away is left out:
-    that the service is away is said. Raises typer.Exit, with cause and cure said, if the operator is not known."""
+    """Every finding, in the order in which to fix them. A service that is away is reported, and not asked further.
+    Raises typer.Exit, with cause and cure printed, if the operator is not known."""
     with httpx.Client(timeout=10) as http:
         answering = set()
         for service in _SERVICES:
-            finding = _service(http, hub, service, data)
-            if finding.verdict == "ok":
-                answering.add(service)
-            yield finding
+            for finding in health(http, hub, service, data):
+                if finding.verdict == "ok":
+                    answering.add(service)
+                yield finding
         if "referrals" not in answering:
             return
         yield _address(http, hub, data)
@@ -88,20 +91,22 @@ def examine(hub: Hub, data: Path | None) -> Iterator[Finding]:
                 yield from measured(service, http.get(f"{hub.urls[service]}/metrics").text)
 
 
-def _service(http: httpx.Client, hub: Hub, service: str, data: Path | None) -> Finding:
+def health(http: httpx.Client, hub: Hub, service: str, data: Path | None) -> Iterator[Finding]:
+    """Whether it answers calls; then one finding for each part of it that does not work."""
     log = f"{data}/log/{service}.log" if data else "its log"
     try:
-        answer = http.get(f"{hub.urls[service]}/health/ready")
-        waits: dict[str, str] = answer.json()["waits_for"]
+        answer = http.get(f"{hub.urls[service]}/health/ready").json()
+        waits: dict[str, str] = answer["waits_for"]
+        degraded: dict[str, str] = answer["degraded"]
     except (httpx.HTTPError, ValueError, KeyError):
-        return Finding(
+        yield Finding(
             "not ready", service, f"nothing answers at {hub.urls[service]}. Start it; {log} says why it ended."
         )
+        return
     if not waits:
-        return Finding("ok", service, f"answers at {hub.urls[service]}")
-    causes = "; ".join(waits.values())
-    cures = " ".join(dict.fromkeys(_CURES.get(name, f"See {log}.") for name in waits))
-    return Finding("not ready", service, f"it waits: {causes}. {cures}")
+        yield Finding("ok", service, f"answers at {hub.urls[service]}")
+    for name, cause in (waits | degraded).items():
+        yield Finding("not ready", service, f"{name}: {cause}. {_CURES.get(name, f'See {log}.')}")
 
 
 def _address(http: httpx.Client, hub: Hub, data: Path | None) -> Finding:

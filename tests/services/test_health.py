@@ -1,0 +1,65 @@
+"""A service is ready while it can answer its own calls; what else does not work is named, also by `jalons doctor`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+import pytest
+from fastapi.testclient import TestClient
+
+from jalons.cli.doctor import Finding, health
+from jalons.cli.hub import Hub
+from jalons.http import application
+from tests.support.apps import Apps
+from tests.support.network import eventually
+from tests.support.parts import working
+
+DATABASE = {"database": "PostgreSQL does not answer"}
+RELAY = {"relay": "it has failed for 75 s: NoBrokersAvailable"}
+
+
+def answers(missing: dict[str, str], degraded: dict[str, str]) -> httpx.Response:
+    verifier: Any = None
+    app = application("referrals", "test", verifier, lambda: missing, None, degraded=lambda: degraded)
+    return TestClient(app).get("/health/ready")  # type: ignore[return-value]
+
+
+@pytest.mark.parametrize(
+    ("missing", "degraded", "code", "status"),
+    [({}, {}, 200, "ready"), ({}, RELAY, 200, "degraded"), (DATABASE, RELAY, 503, "waiting")],
+)
+def test_only_what_keeps_it_from_answering_makes_a_service_unready(
+    missing: dict[str, str], degraded: dict[str, str], code: int, status: str
+) -> None:
+    answer = answers(missing, degraded)
+    assert answer.status_code == code
+    assert answer.json() == {"status": status, "waits_for": missing, "degraded": degraded}
+
+
+def told(missing: dict[str, str], degraded: dict[str, str]) -> list[Finding]:
+    """What the doctor says of a service that answers so."""
+    answer = answers(missing, degraded)
+    reply = httpx.Response(answer.status_code, json=answer.json())
+    with httpx.Client(transport=httpx.MockTransport(lambda _request: reply)) as http:
+        return list(health(http, Hub({"referrals": "http://referrals"}, "operator", ""), "referrals", None))
+
+
+def test_the_doctor_names_what_does_not_work_in_a_service_that_answers() -> None:
+    assert [finding.verdict for finding in told({}, {})] == ["ok"]
+    answering, relay = told({}, RELAY)
+    assert answering.verdict == "ok"
+    assert relay.verdict == "not ready"
+    assert "NoBrokersAvailable" in relay.said and "Kafka" in relay.said
+    assert [finding.verdict for finding in told(DATABASE, {})] == ["not ready"]
+
+
+def test_a_consumer_that_has_not_joined_degrades_its_service_and_leaves_it_ready(apps: Apps) -> None:
+    """The broker of these services is away for good."""
+    service = apps.services["observation"]
+    with working(service.parts["monitor"]):
+        ask = TestClient(service.app)
+        eventually(lambda: "broker" in ask.get("/health/ready").json()["degraded"])
+        assert ask.get("/health/ready").status_code == 200
+    metrics = ask.get("/metrics").text
+    assert 'jalons_degraded{part="broker",service="observation"} 1.0' in metrics
