@@ -28,7 +28,7 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Asgi = Callable[[Scope, Receive, Send], Awaitable[None]]
-Named = Callable[[], dict[str, str]]
+Check = Callable[[], dict[str, str]]
 """What is amiss, by name, in a sentence; empty if nothing is. Called in a thread; may block a few seconds."""
 
 
@@ -36,10 +36,10 @@ def application(
     service: str,
     promise: str,
     verifier: Verifier,
-    missing: Named,
+    missing: Check,
     public_url: str | None,
     large: Mapping[str, int] | None = None,
-    degraded: Named = dict,
+    degraded: Check = dict,
 ) -> FastAPI:
     """A service's application without its routes. promise: one line for its documents; missing: what keeps it from
     answering calls; degraded: what else does not work; large: paths that take larger bodies, with the bytes."""

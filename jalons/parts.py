@@ -42,8 +42,8 @@ def end_process(code: int = 70) -> None:
     os._exit(code)
 
 
-class Pulse:
-    """What a running part is handed: whether to stop, and where to report that it is alive and gets on.
+class Heartbeat:
+    """Passed to a running part: it says when to stop, and records that the part is alive and makes progress.
 
     A part calls `beat` after each pass that succeeded. At most `patience` seconds may lie between two beats, plus those
     that the last beat announced.
@@ -52,13 +52,13 @@ class Pulse:
     def __init__(
         self,
         stopping: threading.Event,
-        bell: threading.Event,
+        wakeup: threading.Event,
         excused: Callable[[], bool] = lambda: False,
         clock: Callable[[], float] = time.monotonic,
         patience: float = SILENT_SECONDS,
     ) -> None:
         self.stopping = stopping
-        self._bell = bell
+        self._wakeup = wakeup
         self._excused = excused
         self._patience = patience
         self._clock = clock
@@ -73,15 +73,15 @@ class Pulse:
         self._failing = self._unforeseen_since = None
         self.backoff = _BACKOFF_LEAST
 
-    def rest(self, seconds: float) -> None:
-        """Beat, then sleep; a ring of the part's bell ends the sleep early."""
+    def sleep(self, seconds: float) -> None:
+        """Beat, then sleep; setting the part's `wakeup` ends the sleep early."""
         self.beat(seconds)
         if not self.stopping.is_set():
-            self._bell.wait(seconds)
-        self._bell.clear()
+            self._wakeup.wait(seconds)
+        self._wakeup.clear()
 
     def failed(self, reason: str, *, foreseen: bool) -> None:
-        """Note an error of the part, which is alive but did not get on. foreseen: a dependency is away."""
+        """Record an error: the part is alive but made no progress. foreseen: a dependency is away."""
         self._expected = self._clock()
         since = self._failing[0] if self._failing else self._expected
         self._failing = (since, reason)
@@ -91,12 +91,12 @@ class Pulse:
             self._unforeseen_since = self._expected
 
     @property
-    def failing(self) -> bool:
-        """Whether the last pass failed."""
-        return self._failing is not None
+    def failing(self) -> str | None:
+        """Why the last pass failed; None if it succeeded."""
+        return self._failing[1] if self._failing else None
 
-    def ailment(self) -> str | None:
-        """What is wrong with the part, in a sentence; None if nothing is."""
+    def trouble(self) -> str | None:
+        """What is wrong with the part, in a sentence; None if it works."""
         now = self._clock()
         if self._failing and now - self._failing[0] >= SILENT_SECONDS:
             return f"it has failed for {now - self._failing[0]:.0f} s: {self._failing[1]}"
@@ -118,27 +118,27 @@ class Pulse:
 class Part:
     """Something that works beside HTTP.
 
-    run: works until `pulse.stopping` is set, and then returns within seconds; it may raise. passing: errors that mean
-    that a dependency is away, besides those of the database and the network; they never end the process. excused:
+    run: works until `heartbeat.stopping` is set, and then returns within seconds; it may raise. passing: errors that
+    mean that a dependency is away, besides those of the database and the network; they never end the process. excused:
     whether the part's silence has a known cause. delay: seconds before it first runs. patience: seconds that one pass
-    may take. bell: ends `pulse.rest` early; rung when the process stops.
+    may take. wakeup: ends `heartbeat.sleep` early; set when the process stops.
     """
 
     name: str
-    run: Callable[[Pulse], None]
+    run: Callable[[Heartbeat], None]
     passing: tuple[type[Exception], ...] = ()
     excused: Callable[[], bool] = lambda: False
     delay: float = 0.0
     patience: float = SILENT_SECONDS
-    bell: threading.Event = field(default_factory=threading.Event)
+    wakeup: threading.Event = field(default_factory=threading.Event)
 
 
-def repeated(once: Callable[[], float]) -> Callable[[Pulse], None]:
+def repeated(once: Callable[[], float]) -> Callable[[Heartbeat], None]:
     """A part's `run` made of rounds. once: does one, and returns the seconds until the next."""
 
-    def run(pulse: Pulse) -> None:
-        while not pulse.stopping.is_set():
-            pulse.rest(once())
+    def run(heartbeat: Heartbeat) -> None:
+        while not heartbeat.stopping.is_set():
+            heartbeat.sleep(once())
 
     return run
 
@@ -169,7 +169,7 @@ class Parts:
         self._parts = [Part("monitor", repeated(self._monitor))]
         self._conditions: list[Condition] = []
         self._since: dict[tuple[str, str], float] = {}
-        self._pulses: dict[str, Pulse] = {}
+        self._heartbeats: dict[str, Heartbeat] = {}
         self._threads: list[threading.Thread] = []
         self._reported: set[str] = set()
         self._lost: dict[str, str] = {}
@@ -189,28 +189,32 @@ class Parts:
     def start(self) -> None:
         """Start every part's thread; waits for no server."""
         for part in self._parts:
-            pulse = self._pulses[part.name] = Pulse(self.stopping, part.bell, part.excused, self._clock, part.patience)
-            thread = threading.Thread(target=self._keep, args=(part, pulse), name=part.name, daemon=True)
+            heartbeat = self._heartbeats[part.name] = Heartbeat(
+                self.stopping, part.wakeup, part.excused, self._clock, part.patience
+            )
+            thread = threading.Thread(target=self._keep, args=(part, heartbeat), name=part.name, daemon=True)
             self._threads.append(thread)
             thread.start()
 
-    def pulse(self, name: str) -> Pulse:
-        """A pulse for what runs elsewhere, as a task of the event loop: watched like the parts."""
-        self._pulses[name] = Pulse(self.stopping, threading.Event(), clock=self._clock)
-        return self._pulses[name]
+    def heartbeat(self, name: str) -> Heartbeat:
+        """A heartbeat for what runs as a task of the event loop. It is watched like those of the parts."""
+        self._heartbeats[name] = Heartbeat(self.stopping, threading.Event(), clock=self._clock)
+        return self._heartbeats[name]
 
     def stop(self, seconds: float = 5.0) -> None:
         """Ask all parts to stop, and wait for them that long in total."""
         self.stopping.set()
         for part in self._parts:
-            part.bell.set()
+            part.wakeup.set()
         until = time.monotonic() + seconds
         for thread in self._threads:
             thread.join(max(0.0, until - time.monotonic()))
 
     def degraded(self) -> dict[str, str]:
         """What does not work as it should, by part or condition, in a sentence; empty if everything does."""
-        found = {name: ailment for name, pulse in list(self._pulses.items()) if (ailment := pulse.ailment())}
+        found = {
+            name: trouble for name, heartbeat in list(self._heartbeats.items()) if (trouble := heartbeat.trouble())
+        }
         now = self._clock()
         for condition in self._conditions:
             held = {why: since for (name, why), since in self._since.items() if name == condition.name}
@@ -218,39 +222,39 @@ class Parts:
                 found[condition.name] = "; ".join(lasting)
         return found
 
-    def _keep(self, part: Part, pulse: Pulse) -> None:
-        """The life of a part's thread: whatever happens in it is logged and tried again, or ends the process."""
+    def _keep(self, part: Part, heartbeat: Heartbeat) -> None:
+        """Run a part until the stop: every error is logged and the part tried again, or the process ends."""
         try:
-            pulse.rest(part.delay)
+            heartbeat.sleep(part.delay)
             while not self.stopping.is_set():
-                self._run_once(part, pulse)
+                self._run_once(part, heartbeat)
         except CannotGoOn as error:
             self._give_up(part.name, str(error), error.code)
         except BaseException as error:
             self._give_up(part.name, where(error))
             raise
 
-    def _run_once(self, part: Part, pulse: Pulse) -> None:
+    def _run_once(self, part: Part, heartbeat: Heartbeat) -> None:
         try:
-            part.run(pulse)
+            part.run(heartbeat)
         except CannotGoOn:
             raise
         except Exception as error:  # noqa: BLE001 - a part that died silently would never do its work again
             foreseen = transient(error) or isinstance(error, (Busy, OSError, *part.passing))
-            self._failed(part, pulse, type(error).__name__ if foreseen else where(error), foreseen=foreseen)
+            self._failed(part, heartbeat, type(error).__name__ if foreseen else where(error), foreseen=foreseen)
         else:
             if not self.stopping.is_set():
-                self._failed(part, pulse, "it returned by itself", foreseen=False)
+                self._failed(part, heartbeat, "it returned by itself", foreseen=False)
 
-    def _failed(self, part: Part, pulse: Pulse, reason: str, *, foreseen: bool) -> None:
+    def _failed(self, part: Part, heartbeat: Heartbeat, reason: str, *, foreseen: bool) -> None:
         """Log the error's type and place, never its text, which may hold data of persons; wait before the next try."""
-        if not pulse.failing:
+        if heartbeat.failing != reason:
             log.log(
                 logging.WARNING if foreseen else logging.ERROR, "%s failed and is tried again: %s", part.name, reason
             )
-        pulse.failed(reason, foreseen=foreseen)
-        self.stopping.wait(pulse.backoff)
-        pulse.backoff = min(pulse.backoff * 2, _BACKOFF_MOST)
+        heartbeat.failed(reason, foreseen=foreseen)
+        self.stopping.wait(heartbeat.backoff)
+        heartbeat.backoff = min(heartbeat.backoff * 2, _BACKOFF_MOST)
 
     def _monitor(self) -> float:
         """Sample the conditions, set the metric, and end the process for a part that is lost."""
@@ -263,7 +267,7 @@ class Parts:
         for name in self._reported - degraded.keys():
             log.info("no longer degraded: %s", name)
         self._reported = set(degraded)
-        lost = {name: reason for name, pulse in list(self._pulses.items()) if (reason := pulse.lost())}
+        lost = {name: reason for name, heartbeat in list(self._heartbeats.items()) if (reason := heartbeat.lost())}
         for name in lost.keys() & self._lost.keys():  # twice in a row: the process may only just have been resumed
             self._give_up(name, lost[name])
         self._lost = lost

@@ -56,7 +56,7 @@ async def _run(service: Service, settings: Settings) -> None:
     server = _server(service, settings)
     working = {asyncio.create_task(server.serve(), name="http")}
     if service.consumer:
-        working.add(asyncio.create_task(service.consumer.run(service.parts.pulse("consumer")), name="consumer"))
+        working.add(asyncio.create_task(service.consumer.run(service.parts.heartbeat("consumer")), name="consumer"))
     service.parts.start()
     asked = asyncio.create_task(stop.wait())
     done, _ = await asyncio.wait({*working, asked}, return_when=asyncio.FIRST_COMPLETED)

@@ -20,7 +20,7 @@ from jalons.messaging.reconciler import Reconciler
 from jalons.messaging.relay import Relay
 from jalons.messaging.source_log import SourceLog
 from jalons.messaging.watchdog import Watchdog
-from jalons.parts import CannotGoOn, Condition, Part, Parts, Pulse
+from jalons.parts import CannotGoOn, Condition, Heartbeat, Part, Parts
 from jalons.peers import Peers
 from jalons.postgres import direct, try_session_lock
 from jalons.privacy.aliases import alias
@@ -35,6 +35,8 @@ from schemas.topics import Topic
 
 BATCH_WAITS_SECONDS = 300
 """A batch that has waited this long for one reason degrades its service."""
+JOIN_SECONDS = 30
+"""A consumer may take this long to join its group after a start."""
 
 
 @dataclass(frozen=True)
@@ -84,14 +86,14 @@ def instance_lock(settings: Settings, service: ServiceName) -> Part:
     While the database is away nobody knows: the lock is tried again until it answers, and again when it is lost.
     """
 
-    def run(pulse: Pulse) -> None:
+    def run(heartbeat: Heartbeat) -> None:
         with direct(settings.direct_url, service, "instance") as conn:
             if not try_session_lock(conn, f"instance {service} {settings.instance}"):
                 raise CannotGoOn(
                     f"another {service} runs as JALONS_INSTANCE={settings.instance}; give each worker its own name", 78
                 )
-            while not pulse.stopping.is_set():
-                pulse.rest(5)
+            while not heartbeat.stopping.is_set():
+                heartbeat.sleep(5)
                 conn.execute("SELECT 1")
 
     return Part("instance lock", run)
@@ -145,7 +147,7 @@ def follower(
     base.parts.add(Reconciler(deliver, settings.reconcile_seconds).part, watchdog.part)
     base.parts.watch(
         Condition("batch", lambda: deliver.waiting, BATCH_WAITS_SECONDS),
-        Condition("broker", lambda: _not_joined(consumer)),
+        Condition("broker", lambda: _not_joined(consumer), JOIN_SECONDS),
     )
     return Service(name, app, base.parts, consumer), base
 

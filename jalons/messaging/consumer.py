@@ -18,7 +18,7 @@ from jalons import metrics
 from jalons.messaging.fuse import Fuse, Partition
 from jalons.messaging.items import Item, Record
 from jalons.messaging.kafka import reachable
-from jalons.parts import Pulse
+from jalons.parts import Heartbeat
 from jalons.settings import Settings
 from schemas.topics import MAX_MESSAGE_BYTES, Topic
 
@@ -152,10 +152,10 @@ class Consumer:
         self._blown: set[Partition] = set()
         self.state = State({})
 
-    async def run(self, pulse: Pulse) -> None:
+    async def run(self, heartbeat: Heartbeat) -> None:
         """Run until `stop`. Raises only if draining itself fails; the process must end then."""
         drain = asyncio.create_task(self._drain(), name=f"drain-{self._service}")
-        read = asyncio.create_task(self._supervise(pulse), name=f"faust-{self._service}")
+        read = asyncio.create_task(self._supervise(heartbeat), name=f"faust-{self._service}")
         done, _ = await asyncio.wait({drain, read}, return_when=asyncio.FIRST_COMPLETED)
         self._stopping.set()
         drain.cancel()
@@ -203,27 +203,27 @@ class Consumer:
         if self._app is not None:
             self._app.consumer.pause_partitions({TP(*partition)})
 
-    async def _supervise(self, pulse: Pulse) -> None:
+    async def _supervise(self, heartbeat: Heartbeat) -> None:
         """Run one App after another, with backoff. None is built while the broker is away."""
         backoff = 0.5
         while not self._stopping.is_set():
-            pulse.beat()
+            heartbeat.beat()
             if not await asyncio.to_thread(reachable, self._settings):
                 self.state.waiting_for_broker = True
                 await self._pause_for(1.0)
                 continue
             started = asyncio.get_running_loop().time()
             with tempfile.TemporaryDirectory(prefix="jalons-faust-", ignore_cleanup_errors=True) as folder:
-                await self._run_app(pulse, Path(folder))
+                await self._run_app(heartbeat, Path(folder))
             if asyncio.get_running_loop().time() - started > 60:
                 backoff = 0.5
             await self._pause_for(backoff)
             backoff = min(backoff * 2, _BACKOFF_MOST)
 
-    async def _run_app(self, pulse: Pulse, folder: Path) -> None:
+    async def _run_app(self, heartbeat: Heartbeat, folder: Path) -> None:
         self._queue.clear()
         app = self._app = build(self._settings, self._service, self._topics, self._queue, folder)
-        watch = asyncio.create_task(self._watch(app, pulse))
+        watch = asyncio.create_task(self._watch(app, heartbeat))
         try:
             await app.start()
             await _first(app.wait(), self._stopping.wait())
@@ -234,10 +234,10 @@ class Consumer:
             self.state.assigned = frozenset()
             await self._close(app)
 
-    async def _watch(self, app: faust.App, pulse: Pulse) -> None:
+    async def _watch(self, app: faust.App, heartbeat: Heartbeat) -> None:
         """Note the assigned partitions, once a second."""
         while True:
-            pulse.beat()
+            heartbeat.beat()
             await asyncio.sleep(1.0)
             if app.started and not app.crashed:
                 self.state.assigned = frozenset((tp.topic, tp.partition) for tp in app.consumer.assignment())

@@ -13,7 +13,7 @@ from jalons import clock, metrics
 from jalons.messaging import relay_rows
 from jalons.messaging.outbox import channel
 from jalons.messaging.relay_rows import Row
-from jalons.parts import Part, Pulse
+from jalons.parts import Heartbeat, Part
 from jalons.postgres import Direct, await_notice, listen
 from schemas.envelope import CONTENT_TYPE
 
@@ -65,22 +65,22 @@ class Relay:
         """The relay as a part of a process."""
         return Part("relay", self._run, passing=(KafkaError, NotSent))
 
-    def _run(self, pulse: Pulse) -> None:
+    def _run(self, heartbeat: Heartbeat) -> None:
         try:
             with self._connect() as conn:
                 while not relay_rows.try_relay_lock(conn):  # another relay may hold it for years
-                    pulse.rest(1.0)
-                    if pulse.stopping.is_set():
+                    heartbeat.sleep(1.0)
+                    if heartbeat.stopping.is_set():
                         return
                 listen(conn, channel(self._service))
-                self._send_all(conn, pulse)
+                self._send_all(conn, heartbeat)
         finally:
             self._drop_producer()
 
-    def _send_all(self, conn: Direct, pulse: Pulse) -> None:
+    def _send_all(self, conn: Direct, heartbeat: Heartbeat) -> None:
         """Send batch after batch; wait for a notification when nothing is left."""
         position = relay_rows.last_position(conn)
-        while not pulse.stopping.is_set():
+        while not heartbeat.stopping.is_set():
             self._measure(conn)
             rows = relay_rows.unsent(conn, self._batch)
             if rows:
@@ -88,9 +88,9 @@ class Relay:
                 if relay_rows.mark(conn, rows, position) != len(rows):
                     raise NotSent("another relay has marked events of this batch")
                 position += len(rows)
-            pulse.beat(POLL_SECONDS)
+            heartbeat.beat(POLL_SECONDS)
             if len(rows) < self._batch:
-                await_notice(conn, POLL_SECONDS, pulse.stopping)
+                await_notice(conn, POLL_SECONDS, heartbeat.stopping)
 
     def _send(self, rows: Sequence[Row]) -> None:
         if self._producer is None:

@@ -11,7 +11,7 @@ from kafka.errors import KafkaError
 from jalons import metrics
 from jalons.messaging.fuse import Partition
 from jalons.messaging.kafka import reader
-from jalons.parts import CannotGoOn, Part, Pulse
+from jalons.parts import CannotGoOn, Heartbeat, Part
 from jalons.settings import Settings
 
 CHECK_SECONDS = 10.0
@@ -74,12 +74,12 @@ class Watchdog:
         """The watchdog as a part of a process."""
         return Part("watchdog", self._run, passing=(KafkaError,), delay=CHECK_SECONDS)
 
-    def _run(self, pulse: Pulse) -> None:
+    def _run(self, heartbeat: Heartbeat) -> None:
         client = reader(self._settings, f"jalons-{self._service}-watchdog", group=f"jalons-{self._service}")
         try:
-            while not pulse.stopping.is_set():
+            while not heartbeat.stopping.is_set():
                 self._check(client)
-                pulse.rest(CHECK_SECONDS)
+                heartbeat.sleep(CHECK_SECONDS)
         finally:
             client.close()
 

@@ -18,7 +18,7 @@ from jalons import clock, metrics
 from jalons.database import Busy, looking, transact
 from jalons.messaging.deliver import where
 from jalons.messaging.outbox import Outbox
-from jalons.parts import Part, Pulse
+from jalons.parts import Heartbeat, Part
 from jalons.postgres import Direct, await_notice, listen
 from services.notifications import ending, store, subscriptions
 from services.notifications.channels import Channel, Send
@@ -156,33 +156,33 @@ class Dispatcher:
 
     # Parts
 
-    def _send_all(self, channel: Channel, pulse: Pulse) -> None:
+    def _send_all(self, channel: Channel, heartbeat: Heartbeat) -> None:
         """Send while something is due, then wait to be woken. A message that was claimed is sent before the stop."""
-        while not pulse.stopping.is_set():
+        while not heartbeat.stopping.is_set():
             if taken := self.take(channel):
                 self.deal(taken)
-                pulse.beat()
+                heartbeat.beat()
             else:
                 channel.rest()
-                pulse.rest(IDLE_SECONDS)
+                heartbeat.sleep(IDLE_SECONDS)
 
-    def _watch(self, pulse: Pulse) -> None:
+    def _watch(self, heartbeat: Heartbeat) -> None:
         """Wake the senders when a message was added or has become due."""
         try:
             with self._listen() as conn:
                 listen(conn, store.wake_channel())
-                while not pulse.stopping.is_set():
+                while not heartbeat.stopping.is_set():
                     with looking(self._engine) as pooled:
                         due = store.lanes_due(pooled, self._now())
                     self._wake(due)
-                    pulse.beat(POLL_SECONDS)
-                    await_notice(conn, POLL_SECONDS, pulse.stopping)
+                    heartbeat.beat(POLL_SECONDS)
+                    await_notice(conn, POLL_SECONDS, heartbeat.stopping)
         finally:
             self._wake(self._senders)
 
     def _wake(self, channels: Iterable[str]) -> None:
         for part in (part for name in channels for part in self._senders.get(name, ())):
-            part.bell.set()
+            part.wakeup.set()
 
 
 def _prepared(channel: Channel, conn: Connection, due: Due, now: datetime) -> Send | Waits | Never:

@@ -13,7 +13,7 @@ from jalons.database import transaction
 from jalons.inserts import Inserts
 from jalons.messaging import progress
 from jalons.messaging.outbox import Cause, Draft, Outbox
-from jalons.parts import Part, Pulse
+from jalons.parts import Heartbeat, Part
 from schemas.pathway import StalledV1
 from services.observation import store
 from services.observation.apply import derive
@@ -69,9 +69,9 @@ class Stalls:
             rows.write(conn)
         return len(drafts)
 
-    def _run(self, pulse: Pulse) -> None:
-        while not pulse.stopping.is_set():
+    def _run(self, heartbeat: Heartbeat) -> None:
+        while not heartbeat.stopping.is_set():
             if self._batch(self._now()):
-                pulse.beat()
+                heartbeat.beat()
             else:
-                pulse.rest(clock.pause(LOOK_SECONDS))
+                heartbeat.sleep(clock.pause(LOOK_SECONDS))

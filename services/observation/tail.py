@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from sqlalchemy import Engine
 
 from jalons.database import looking
-from jalons.parts import Part, Pulse
+from jalons.parts import Heartbeat, Part
 from jalons.postgres import Direct, await_notice, listen
 from schemas.envelope import Event
 from services.observation import store
@@ -106,17 +106,17 @@ class Tail:
             with suppress(RuntimeError):  # its loop was closed
                 loop.call_soon_threadsafe(event.set)
 
-    def _run(self, pulse: Pulse) -> None:
+    def _run(self, heartbeat: Heartbeat) -> None:
         try:
             with self._connect() as conn:
                 listen(conn, store.CHANNEL)
-                while not pulse.stopping.is_set():
-                    self._catch_up(pulse.stopping)
-                    pulse.beat(POLL_SECONDS)
-                    await_notice(conn, POLL_SECONDS, pulse.stopping)
+                while not heartbeat.stopping.is_set():
+                    self._catch_up(heartbeat.stopping)
+                    heartbeat.beat(POLL_SECONDS)
+                    await_notice(conn, POLL_SECONDS, heartbeat.stopping)
         finally:
             self._forget()
-            self.stopped = pulse.stopping.is_set()
+            self.stopped = heartbeat.stopping.is_set()
             self._wake()
 
     def _catch_up(self, stopping: threading.Event) -> None:

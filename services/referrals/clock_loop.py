@@ -14,7 +14,7 @@ from jalons import clock, metrics
 from jalons.database import Busy, transact, transient
 from jalons.identity import Principal
 from jalons.messaging.deliver import where
-from jalons.parts import Part, Pulse
+from jalons.parts import Heartbeat, Part
 from jalons.wiring import Ground
 from services.referrals.commands.deadlines import fall_due
 from services.referrals.domain.lifecycle import HUB
@@ -93,9 +93,9 @@ class ClockLoop:
             work.append()
         return True
 
-    def _run(self, pulse: Pulse) -> None:
-        while not pulse.stopping.is_set():
+    def _run(self, heartbeat: Heartbeat) -> None:
+        while not heartbeat.stopping.is_set():
             if self.step():
-                pulse.beat()
+                heartbeat.beat()
             else:
-                pulse.rest(clock.pause(self.rest()))
+                heartbeat.sleep(clock.pause(self.rest()))

@@ -21,6 +21,7 @@ from jalons.clock import new_id, now
 from jalons.database import execute, one, transaction
 from jalons.embedded.stack import Servers
 from jalons.messaging import kafka
+from jalons.messaging import relay as relay_module
 from jalons.messaging.outbox import Cause, Draft, Outbox
 from jalons.messaging.relay import Producer, Relay
 from jalons.parts import Parts
@@ -270,19 +271,13 @@ def test_three_thousand_events_go_out_in_full_batches(desk: Desk) -> None:
     assert [position for position, *_ in desk.log()] == list(range(1, 3001))
 
 
-def test_a_commit_wakes_the_relay_at_once(desk: Desk) -> None:
+def test_a_commit_wakes_the_relay_at_once(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(relay_module, "POLL_SECONDS", 3600.0)
     broker = MemoryBroker()
     desk.relay(broker.producer)
-    desk.append(person())
-    assert desk.emptied()
-    took = []
-    for n in range(2, 7):
-        time.sleep(0.05)
-        began = time.monotonic()
+    for n in range(1, 7):
         desk.append(person())
         eventually(lambda n=n: len(broker.records) == n)
-        took.append(time.monotonic() - began)
-    assert sorted(took)[2] < 0.5, "the poll alone would take seconds"
 
 
 def test_a_second_relay_waits_and_takes_over_when_the_first_is_cut_off(desk: Desk) -> None:
@@ -393,23 +388,22 @@ def test_a_broker_that_is_away_holds_up_the_relays_own_thread_and_nobody_else(de
     with socket.create_server(("127.0.0.1", 0)) as taken:
         closed = f"127.0.0.1:{taken.getsockname()[1]}"
     nowhere = settings.model_copy(update={"kafka": closed})
-    building, anna = threading.Event(), person()
+    building, built, anna = threading.Event(), threading.Event(), person()
 
     def build() -> Producer:
         building.set()
-        return kafka.producer(nowhere, "jalons-test")
+        try:
+            return kafka.producer(nowhere, "jalons-test")
+        finally:
+            built.set()
 
-    began = time.monotonic()
     relay = desk.relay(build)
-    assert time.monotonic() - began < 0.5
     desk.append(anna)
     assert building.wait(5)
-    began = time.monotonic()
     desk.append(anna)
-    assert desk.waiting() == 2
-    assert time.monotonic() - began < 2, "calls are taken on; their events wait"
+    assert desk.waiting() == 2, "calls are taken on; their events wait"
     relay.stop(0.2)
-    assert time.monotonic() - began < 3, "and the process can end"
+    assert not built.is_set(), "and the process can end meanwhile"
     assert desk.log() == []
 
 

@@ -8,10 +8,13 @@ import httpx
 import pytest
 from fastapi.testclient import TestClient
 
+from jalons import wiring
 from jalons.cli.doctor import Finding, health
 from jalons.cli.hub import Hub
 from jalons.http import application
-from tests.support.apps import Apps
+from jalons.settings import Settings
+from services.observation.service import build
+from tests.support.apps import SECRET, Apps
 from tests.support.network import eventually
 from tests.support.parts import working
 
@@ -54,9 +57,13 @@ def test_the_doctor_names_what_does_not_work_in_a_service_that_answers() -> None
     assert [finding.verdict for finding in told(DATABASE, {})] == ["not ready"]
 
 
-def test_a_consumer_that_has_not_joined_degrades_its_service_and_leaves_it_ready(apps: Apps) -> None:
-    """The broker of these services is away for good."""
-    service = apps.services["observation"]
+def test_a_consumer_that_has_not_joined_degrades_its_service_and_leaves_it_ready(
+    apps: Apps, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wiring, "JOIN_SECONDS", 0)
+    url = apps.engines["observation"].url.render_as_string(hide_password=False)
+    settings = Settings(database_url=url, kafka="127.0.0.1:1", secret_key=SECRET, hub_client_secret="none")
+    service = build(settings)
     with working(service.parts["monitor"]):
         ask = TestClient(service.app)
         eventually(lambda: "broker" in ask.get("/health/ready").json()["degraded"])

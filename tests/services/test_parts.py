@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from jalons import parts
-from jalons.parts import GIVE_UP_SECONDS, SILENT_SECONDS, CannotGoOn, Condition, Part, Parts, Pulse, repeated
+from jalons.parts import GIVE_UP_SECONDS, SILENT_SECONDS, CannotGoOn, Condition, Heartbeat, Part, Parts, repeated
 from tests.support.network import eventually
 
 
@@ -45,10 +45,10 @@ def process(monkeypatch: pytest.MonkeyPatch) -> Iterator[Process]:
     running.parts.stop()
 
 
-def failing(error: Callable[[], Exception], tries: list[int]) -> Callable[[Pulse], None]:
+def failing(error: Callable[[], Exception], tries: list[int]) -> Callable[[Heartbeat], None]:
     """A part that always fails. tries: grows by one each time."""
 
-    def run(_pulse: Pulse) -> None:
+    def run(_pulse: Heartbeat) -> None:
         tries.append(1)
         raise error()
 
@@ -107,8 +107,8 @@ def test_a_dependency_that_is_away_degrades_a_part_and_never_ends_the_process(pr
 
 
 def test_a_part_that_hangs_silently_is_degraded_and_at_last_ends_the_process(process: Process) -> None:
-    process.starts(Part("clock", lambda pulse: pulse.stopping.wait() and None))
-    eventually(lambda: "monitor" in process.parts._pulses)
+    process.starts(Part("clock", lambda heartbeat: heartbeat.stopping.wait() and None))
+    eventually(lambda: "monitor" in process.parts._heartbeats)
     assert process.degraded_after(SILENT_SECONDS - 1).keys() - {"monitor"} == set()
     assert "has not reported" in process.degraded_after(1)["clock"]
     process.at += GIVE_UP_SECONDS
@@ -116,7 +116,7 @@ def test_a_part_that_hangs_silently_is_degraded_and_at_last_ends_the_process(pro
 
 
 def test_a_part_whose_silence_has_a_known_cause_does_not_end_the_process(process: Process) -> None:
-    process.starts(Part("reconciler", lambda pulse: pulse.stopping.wait() and None, excused=lambda: True))
+    process.starts(Part("reconciler", lambda heartbeat: heartbeat.stopping.wait() and None, excused=lambda: True))
     process.at += 2 * GIVE_UP_SECONDS
     assert "reconciler" in process.parts.degraded()
     eventually(lambda: process.parts._reported)
@@ -132,14 +132,14 @@ def test_a_part_that_sleeps_for_an_hour_is_not_silent(process: Process) -> None:
 
     process.starts(Part("stalls", repeated(once)))
     assert asleep.wait(5)
-    eventually(lambda: process.parts._pulses["stalls"]._expected >= 3600)
+    eventually(lambda: process.parts._heartbeats["stalls"]._expected >= 3600)
     assert "stalls" not in process.degraded_after(3600)
 
 
 @pytest.mark.parametrize("error", [CannotGoOn("the lock is taken", 78), SystemExit(78), KeyboardInterrupt()])
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_a_part_that_cannot_go_on_ends_the_process(process: Process, error: BaseException) -> None:
-    def run(_pulse: Pulse) -> None:
+    def run(_pulse: Heartbeat) -> None:
         raise error
 
     process.starts(Part("instance lock", run))
@@ -165,7 +165,7 @@ def test_a_condition_is_reported_once_the_same_reason_has_held(process: Process)
     assert process.ended == []
 
 
-def test_a_ring_of_its_bell_wakes_a_part_and_a_stop_ends_it(process: Process) -> None:
+def test_its_wakeup_wakes_a_part_and_a_stop_ends_it(process: Process) -> None:
     rounds: list[int] = []
 
     def once() -> float:
@@ -175,7 +175,7 @@ def test_a_ring_of_its_bell_wakes_a_part_and_a_stop_ends_it(process: Process) ->
     part = Part("imports", repeated(once))
     process.starts(part)
     eventually(lambda: len(rounds) == 1)
-    part.bell.set()
+    part.wakeup.set()
     eventually(lambda: len(rounds) == 2)
     process.parts.stop(10)
     assert not any(thread.is_alive() for thread in process.parts._threads)

@@ -16,7 +16,7 @@ from jalons import clock
 from jalons.database import Busy, transact, transient
 from jalons.identity import Principal
 from jalons.messaging.deliver import where
-from jalons.parts import Part, Pulse
+from jalons.parts import Heartbeat, Part
 from jalons.privacy.sealing import derive, seal, unseal
 from jalons.problems import Problem
 from jalons.wiring import Ground
@@ -75,7 +75,7 @@ class Importer:
 
     def wake(self) -> None:
         """There is something new."""
-        self.part.bell.set()
+        self.part.wakeup.set()
 
     def step(self) -> bool:
         """Work off one batch; False if nothing waits. Raises Busy and the database's errors."""
@@ -143,12 +143,12 @@ class Importer:
         store.keep_imported(conn, found.partner, new)
         return outcomes
 
-    def _run(self, pulse: Pulse) -> None:
-        while not pulse.stopping.is_set():
+    def _run(self, heartbeat: Heartbeat) -> None:
+        while not heartbeat.stopping.is_set():
             if self.step():
-                pulse.beat()
+                heartbeat.beat()
             else:
-                pulse.rest(LOOK_SECONDS)
+                heartbeat.sleep(LOOK_SECONDS)
 
 
 class _Refused(Exception):
