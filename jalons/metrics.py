@@ -10,7 +10,7 @@ OUTBOX_WAITING = Gauge("jalons_outbox_waiting", "Events in the outbox not yet se
 OUTBOX_OLDEST = Gauge("jalons_outbox_oldest_seconds", "Age of the oldest event not yet sent (seconds)", ["service"])
 EVENTS_DELIVERED = Counter(
     "jalons_events_delivered",
-    "Records read from Kafka, by what became of them: applied, seen, waiting, set_aside, parked, retried",
+    "Records read from Kafka, by outcome: applied, seen, waiting, set_aside, parked, retried",
     ["service", "outcome"],
 )
 CONSUMER_LAG = Gauge(
@@ -38,12 +38,12 @@ HTTP_SECONDS = Histogram(
 DELIVERIES = Counter("jalons_deliveries", "Attempts to deliver a message, by outcome", ["channel", "outcome"])
 DEADLINES_OLDEST = Gauge(
     "jalons_deadlines_oldest_seconds",
-    "How long the oldest deadline has been due that the hub has not dealt with (seconds)",
+    "Age of the oldest overdue deadline (seconds)",
     ["service"],
 )
 DEGRADED = Gauge(
     "jalons_degraded",
-    "1 where a part of the service is silent or fails, or something the service needs is away",
+    "1 where a part of the service is silent or keeps failing, or a dependency is away",
     ["service", "part"],
 )
 

@@ -15,12 +15,12 @@ from sqlalchemy.schema import CreateSchema
 from jalons.messaging.kafka import make_topics
 from jalons.settings import SERVICES, Settings
 
-Say = Callable[[str], None]
+Report = Callable[[str], None]
 _LOCK = 7_206_115_200
 """The advisory lock under which schemas change: a number that nothing else here uses."""
 
 
-def migrate(settings: Settings, say: Say = lambda _line: None) -> None:
+def migrate(settings: Settings, report: Report = lambda _line: None) -> None:
     """Upgrade the schemas, then create the missing topics. Several machines may run it at once, and again.
 
     Raises SQLAlchemy's and Kafka's errors when a server is away.
@@ -31,11 +31,11 @@ def migrate(settings: Settings, say: Say = lambda _line: None) -> None:
             conn.execute(select(func.pg_advisory_lock(_LOCK)))
             conn.commit()
             for service in SERVICES:
-                say(f"schema {service}: revision {upgrade(conn, service)}")
+                report(f"schema {service}: revision {upgrade(conn, service)}")
     finally:
         engine.dispose()
     made = make_topics(settings)
-    say(f"topics: {', '.join(made) if made else 'all exist'}")
+    report(f"topics: {', '.join(made) if made else 'all exist'}")
 
 
 def upgrade(conn: Connection, service: str, schema: str | None = None) -> str | None:

@@ -1,4 +1,4 @@
-"""`jalons up`: the whole hub in the foreground, until it is told to stop."""
+"""`jalons up`: runs the whole hub in the foreground until it is stopped."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from jalons.embedded.stack import Stack
 
 
 class _Stopped(BaseException):
-    """Ctrl-C, SIGTERM, or the terminal is gone; raised wherever the main thread is, starting or waiting."""
+    """Ctrl-C, SIGTERM or SIGHUP; raised in the main thread, whether it starts the hub or waits."""
 
 
 def _stop(_signal: int, _frame: FrameType | None) -> None:
-    _on_stop(signal.SIG_IGN)  # stopping takes seconds: asking again does not make it untidy
+    _on_stop(signal.SIG_IGN)  # stopping takes seconds: a second signal must not interrupt it
     raise _Stopped
 
 
@@ -32,7 +32,7 @@ def _on_stop(handler: signal.Handlers | object) -> None:
 
 
 def up(
-    data: Annotated[Path, typer.Option(help="The folder that keeps everything. Made when it is not there.")],
+    data: Annotated[Path, typer.Option(help="The folder for all data; it is created if it does not exist.")],
     port_base: Annotated[
         int, typer.Option(help="The services listen here and on the next two ports, or the next three free ones.")
     ] = 8001,
@@ -51,18 +51,18 @@ def up(
 ) -> None:
     """Run the whole hub on this machine: Kafka, PostgreSQL, a mail catcher and the three services.
 
-    Needs Python only: Kafka's files (45 MB) are fetched once into your
-    cache; nothing is installed. All of it listens on 127.0.0.1 and keeps
-    its data in one folder. Ctrl-C stops it; started again on the same
-    folder it goes on where it was, also after it was killed.
+    Needs Python only: Kafka's files (45 MB) are downloaded once into your
+    cache; nothing is installed. Every server listens on 127.0.0.1 and
+    keeps its data in one folder. Ctrl-C stops the hub. Started again on
+    the same folder it continues where it was, also after it was killed.
 
-    When it is ready, DIR/hub.json says where everything is and holds the
-    operator's secret; other commands find the hub with the same --data.
+    When it is ready, DIR/hub.json holds all addresses and the operator's
+    secret; other commands find the hub with the same --data.
 
         jalons up --data data
 
     JALONS_KAFKA, JALONS_DATABASE_URL and JALONS_SMTP_URL name servers of
-    your own, used instead. What each part says is in DIR/log.
+    your own, which are used instead. The logs are in DIR/log.
     """
     console = _console()
     run_stack(
@@ -77,22 +77,22 @@ def up(
 
 
 def run_stack(data: Path, work: Callable[[Stack], None], **options: Any) -> None:
-    """Start a hub on a folder, do the work while it is up, and stop it whatever happens; Ctrl-C and SIGTERM stop it.
+    """Start a hub on a folder, do the work while it runs, and stop it in any case, also on Ctrl-C and SIGTERM.
 
     Exits 1 with cause and cure if the hub cannot run.
     """
     console = _console()
 
-    def say(sentence: str) -> None:
+    def report(sentence: str) -> None:
         console.print(escape(sentence), soft_wrap=True)
 
-    stack = Stack(data, say=say, tell=lambda sentence: say(f"{sentence} …"), quiet=False, **options)
+    stack = Stack(data, report=report, progress=lambda sentence: report(f"{sentence} …"), quiet=False, **options)
     _on_stop(_stop)
     try:
         with stack:
             work(stack)
     except _Stopped:
-        say("The hub is stopped; its data is kept.")
+        report("The hub is stopped; its data is kept.")
     except CannotStart as error:
         console.print(f"[bold red]The hub cannot run.[/] {escape(error.cause)}\n{escape(error.cure)}", soft_wrap=True)
         raise typer.Exit(1) from error
@@ -108,7 +108,7 @@ def _wait(stack: Stack, console: Console) -> None:
 
 
 def _show(stack: Stack, console: Console) -> None:
-    """Where everything is; no secret, since terminals are logged."""
+    """Print all addresses, but no secret, since terminals are logged."""
     folder = stack.folder.path
     caught = f"caught in {stack.mail_folder}" if stack.mail_folder else "sent through your SMTP server"
     rows = {

@@ -21,7 +21,7 @@ from jalons.embedded.folder import DataFolder, free_run
 from jalons.embedded.kafka import Kafka
 from jalons.embedded.postgres import Postgres
 from jalons.embedded.process import spawn, sweep
-from jalons.embedded.supervisor import Child, Say, Spec, Supervisor, say_on_stderr
+from jalons.embedded.supervisor import Child, Report, Spec, Supervisor, print_to_stderr
 
 if TYPE_CHECKING:
     from jalons.settings import Settings
@@ -42,13 +42,13 @@ class Servers:
         data: Path,
         *,
         restart: bool = True,
-        say: Say = say_on_stderr,
-        tell: Say = lambda _: None,
+        report: Report = print_to_stderr,
+        progress: Report = lambda _: None,
         quiet: bool = True,
     ) -> None:
         self.folder = DataFolder(data)
-        self.say, self.tell, self.quiet = say, tell, quiet
-        self.supervisor = Supervisor(self.folder.path / "run", say, restart)
+        self.report, self.progress, self.quiet = report, progress, quiet
+        self.supervisor = Supervisor(self.folder.path / "run", report, restart)
         self.secrets: dict[str, str] = {}
         self.ports: dict[str, int] = {}
 
@@ -91,7 +91,7 @@ class Servers:
     def _open(self) -> None:
         self.folder.remove("hub.json")
         for name in sweep(self.folder.path / "run"):
-            self.say(f"{name} was left over from a run that was killed. It is stopped.")
+            self.report(f"{name} was left over from a run that was killed. It is stopped.")
         self.secrets = self.folder.secrets()
         self.ports = self.folder.ports("kafka", "controller", "postgres", "smtp")
 
@@ -150,12 +150,12 @@ class Stack(Servers):
         smtp_url: str | None = None,
         test_clock: bool = False,
         restart: bool = True,
-        say: Say = say_on_stderr,
-        tell: Say = lambda _: None,
+        report: Report = print_to_stderr,
+        progress: Report = lambda _: None,
         quiet: bool = True,
         program: Sequence[str] = PROGRAM,
     ) -> None:
-        super().__init__(data, restart=restart, say=say, tell=tell, quiet=quiet)
+        super().__init__(data, restart=restart, report=report, progress=progress, quiet=quiet)
         self.port_base = port_base
         self.asked = {"allow_loopback_webhooks": allow_loopback_webhooks, "public_url": public_url}
         self.smtp_url = smtp_url or os.environ.get("JALONS_SMTP_URL")
@@ -192,11 +192,11 @@ class Stack(Servers):
         if "JALONS_DATABASE_URL" not in os.environ:
             servers.append(self.postgres)
         if servers:
-            self.tell("Starting " + ", ".join(type(server).__name__ for server in servers))
+            self.progress("Starting " + ", ".join(type(server).__name__ for server in servers))
             self._start_servers(servers)
-        self.tell("Bringing the database and the topics up to date")
+        self.progress("Bringing the database and the topics up to date")
         self.supervisor.start(self._migration(), *self._catcher())
-        self.tell("Starting the services")
+        self.progress("Starting the services")
         self.supervisor.start(*map(self._service, SERVICES))
         self.info = self._info()
         self.folder.write("hub.json", self.info)
@@ -205,7 +205,7 @@ class Stack(Servers):
         """The settings that this hub decides; the others are taken from JALONS_… variables."""
         ports = free_run(self.port_base, len(SERVICES))
         if ports[0] != self.port_base:
-            self.say(
+            self.report(
                 f"Port {self.port_base} or one of the next two is taken: the services use {ports[0]} to {ports[-1]}."
             )
         addresses: dict[str, Any] = {}

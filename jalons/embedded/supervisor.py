@@ -22,10 +22,10 @@ STARTING_TICK, TICK = 0.05, 0.25
 STOP_SECONDS = 14.0
 FOR_SERVERS = 3.5  # of those, reserved for what was started first; a service gives itself 10
 
-Say = Callable[[str], None]
+Report = Callable[[str], None]
 
 
-def say_on_stderr(sentence: str) -> None:
+def print_to_stderr(sentence: str) -> None:
     """Print a line to stderr."""
     print(sentence, file=sys.stderr, flush=True)  # noqa: T201 - the supervisor's messages
 
@@ -70,7 +70,7 @@ class Supervisor:
     """Starts, watches and stops children. With `restart` off, a child that ended stays down until started again."""
 
     run_dir: Path
-    say: Say = say_on_stderr
+    report: Report = print_to_stderr
     restart: bool = True
     children: dict[str, Child] = field(default_factory=dict, init=False)
     _changed: threading.Condition = field(default_factory=threading.Condition, init=False)
@@ -148,7 +148,7 @@ class Supervisor:
         if not self._gone(running, seconds):
             for child in running:
                 if child.alive:
-                    self.say(f"{child.spec.name} did not stop in {seconds:.0f} s and is killed.")
+                    self.report(f"{child.spec.name} did not stop in {seconds:.0f} s and is killed.")
                     _signal(child, signal.SIGKILL)
             self._gone(running, 2.0)
 
@@ -181,7 +181,7 @@ class Supervisor:
         elif not child.ready and not child.spec.once and self._probe(child):
             child.ready = True
             if child.deaths:
-                self.say(f"{child.spec.name} is back.")
+                self.report(f"{child.spec.name} is back.")
 
     def _probe(self, child: Child) -> bool:
         """Check without holding the lock, so that a child that hangs can be stopped meanwhile."""
@@ -222,7 +222,7 @@ class Supervisor:
         child.deaths += 1
         child.due, waits = now + child.wait, child.wait
         child.wait = min(LONGEST_WAIT, child.wait * 2)
-        self.say(f"{child.spec.name} {how}; starting it again in {waits:.0f} s. Its log is {child.spec.log}.")
+        self.report(f"{child.spec.name} {how}; starting it again in {waits:.0f} s. Its log is {child.spec.log}.")
 
 
 def _signal(child: Child, sig: int) -> None:

@@ -7,7 +7,6 @@ import os
 import signal
 import socket
 import stat
-import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -40,7 +39,7 @@ def hub(tmp_path_factory: pytest.TempPathFactory, said: list[str]) -> Iterator[S
         free = (each for each in range(18_100, 18_300, 10) if free_run(each + 3, 3)[0] == each + 3)
         base = next(each for each in free if _bound(taken, each + 1))
         taken.listen()
-        with FakeStack(tmp_path_factory.mktemp("hub") / "data", port_base=base, say=said.append) as hub:
+        with FakeStack(tmp_path_factory.mktemp("hub") / "data", port_base=base, report=said.append) as hub:
             yield hub
     os.environ.pop("PYTHONPATH") if before is None else os.environ.update(PYTHONPATH=before)
 
@@ -185,10 +184,8 @@ def test_up_stops_on_sigterm_goes_on_where_it_was_and_survives_sigkill(up: Calla
     first.wait_ready()
     info = json.loads((data / "hub.json").read_text())
     everything = psutil.Process(first.process.pid).children(recursive=True)
-    began = time.monotonic()
     os.killpg(first.process.pid, signal.SIGINT)  # as a terminal does: to the whole group
     assert first.process.wait(timeout=15) == 0
-    assert time.monotonic() - began < 15
     assert "The hub is ready" in first.said()
     assert not any(process.is_running() for process in everything)
     assert not (data / "hub.json").exists()

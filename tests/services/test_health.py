@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import httpx
@@ -12,6 +13,7 @@ from jalons import wiring
 from jalons.cli.doctor import Finding, health
 from jalons.cli.hub import Hub
 from jalons.http import application
+from jalons.messaging.deliver import Deliver, Done, Retry
 from jalons.settings import Settings
 from services.observation.service import build
 from tests.support.apps import SECRET, Apps
@@ -70,3 +72,24 @@ def test_a_consumer_that_has_not_joined_degrades_its_service_and_leaves_it_ready
         assert ask.get("/health/ready").status_code == 200
     metrics = ask.get("/metrics").text
     assert 'jalons_degraded{part="broker",service="observation"} 1.0' in metrics
+
+
+def test_why_a_batch_waits_is_known_until_it_is_delivered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever else delivers meanwhile does not hide it."""
+    nothing: Any = None
+    deliver = Deliver("tests", nothing, nothing, nothing, nothing, {})
+    away = threading.Event()
+    away.set()
+
+    def attempt(items: Any) -> Done | Retry:
+        return Retry(0.01, "the keys could not be resolved") if items == ["stuck"] and away.is_set() else Done()
+
+    monkeypatch.setattr(deliver, "attempt", attempt)
+    stuck = threading.Thread(target=deliver.persist, args=(["stuck"],))
+    stuck.start()
+    eventually(lambda: deliver.waiting)
+    assert deliver.persist([]) is True
+    assert deliver.waiting == {"the keys could not be resolved"}
+    away.clear()
+    stuck.join(10)
+    assert deliver.waiting == set()
