@@ -109,7 +109,7 @@ class Heartbeat:
         now = self._clock()
         if self._unforeseen_since is not None and now - self._unforeseen_since >= GIVE_UP_SECONDS:
             return f"it has failed for {now - self._unforeseen_since:.0f} s for reasons nobody foresaw"
-        if now - self._expected >= GIVE_UP_SECONDS and not self._excused():
+        if now - self._expected >= max(GIVE_UP_SECONDS, self._patience) and not self._excused():
             return f"it has not reported for {now - self._expected:.0f} s"
         return None
 
@@ -179,8 +179,8 @@ class Parts:
         self._parts += parts
 
     def __getitem__(self, name: str) -> Part:
-        """The part of that name. Raises StopIteration if there is none."""
-        return next(part for part in self._parts if part.name == name)
+        """The part of that name. Raises KeyError if there is none."""
+        return {part.name: part for part in self._parts}[name]
 
     def watch(self, *conditions: Condition) -> None:
         """Conditions to be sampled every few seconds."""
@@ -249,9 +249,8 @@ class Parts:
     def _failed(self, part: Part, heartbeat: Heartbeat, reason: str, *, foreseen: bool) -> None:
         """Log the error's type and place, never its text, which may hold data of persons; wait before the next try."""
         if heartbeat.failing != reason:
-            log.log(
-                logging.WARNING if foreseen else logging.ERROR, "%s failed and is tried again: %s", part.name, reason
-            )
+            level = logging.WARNING if foreseen else logging.ERROR
+            log.log(level, "%s failed and is tried again: %s", part.name, reason)
         heartbeat.failed(reason, foreseen=foreseen)
         self.stopping.wait(heartbeat.backoff)
         heartbeat.backoff = min(heartbeat.backoff * 2, _BACKOFF_MOST)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 
 from sqlalchemy import Connection
 
@@ -11,7 +12,7 @@ from jalons.database import execute, transaction
 from jalons.messaging import dead_letters, progress
 from jalons.messaging.deliver import Deliver
 from jalons.messaging.source_log import Head, LogUnavailable
-from jalons.parts import Part, repeated
+from jalons.parts import Heartbeat, Part
 
 log = logging.getLogger(__name__)
 
@@ -32,20 +33,21 @@ class Reconciler:
         """The reconciler as a part of a process."""
         return Part(
             "reconciler",
-            repeated(self._round),
+            self._run,
             passing=(LogUnavailable,),
             excused=lambda: bool(self._deliver.waiting),
             delay=self._seconds,
         )
 
-    def _round(self) -> float:
-        self.measure()
-        self.look()
-        return self._seconds
+    def _run(self, heartbeat: Heartbeat) -> None:
+        while not heartbeat.stopping.is_set():
+            self.measure()
+            self.look(heartbeat.beat)
+            heartbeat.sleep(self._seconds)
 
-    def look(self) -> int:
+    def look(self, beat: Callable[[], None] = lambda: None) -> int:
         """One round over every source; how many events were missing. Raises LogUnavailable and database errors."""
-        return sum(self._compare(source) for source in self._deliver.logs)
+        return sum(self._compare(source, beat) for source in self._deliver.logs)
 
     def measure(self) -> None:
         """Say in the metrics what was set aside or parked and is not mended."""
@@ -54,7 +56,7 @@ class Reconciler:
         metrics.DEAD_LETTERS_OPEN.labels(self._deliver.service).set(letters)
         metrics.SUBJECTS_PARKED.labels(self._deliver.service).set(parked)
 
-    def _compare(self, source: str) -> int:
+    def _compare(self, source: str, beat: Callable[[], None]) -> int:
         missing = 0
         while not self._stopping.is_set():
             with transaction(self._deliver.engine) as conn:
@@ -71,6 +73,7 @@ class Reconciler:
                 missing += applied
             with transaction(self._deliver.engine) as conn:
                 _note(conn, source, max(head.position for head in heads))
+            beat()
         return missing
 
 
