@@ -115,8 +115,10 @@ def aged(there: Network, moved: Stack, lives: dict[str, Walk]) -> dict[str, dict
     brief = Network.convention() | {"parties": ["cpas-erezee", "rendeux"], "scope": scope, "valid_to": expires}
     there.operator.done("POST", "/conventions", brief)
 
-    _late_mail(there, moved, FIRST_DAY + timedelta(days=9))
-    for days in (12, 31, 60, 100, 130, 190, 250, 400):
+    goes_to(there, FIRST_DAY + timedelta(days=6))  # reminders are due, and no escalation, whatever weekday it began on
+    time.sleep(1.5)
+    _late_mail(there, moved, FIRST_DAY + timedelta(days=15))
+    for days in (18, 31, 60, 100, 130, 190, 250, 400):
         goes_to(there, FIRST_DAY + timedelta(days=days))
         time.sleep(0.5)
     for name in ("unanswered", "waitlisted"):
