@@ -15,9 +15,9 @@ from jalons.messaging.kafka import make_topics, producer
 from jalons.messaging.outbox import Cause, Draft, Outbox
 from jalons.messaging.relay import Relay
 from jalons.messaging.relay_rows import last_position
-from jalons.parts import Parts
 from jalons.postgres import direct
-from jalons.settings import Settings
+from jalons.process.parts import Parts
+from jalons.process.settings import Settings
 from schemas.catalogue import TYPES
 from schemas.examples import DATA, SEALED
 

@@ -24,9 +24,13 @@ from jalons.embedded.process import spawn, sweep
 from jalons.embedded.supervisor import Child, Report, Spec, Supervisor, print_to_stderr
 
 if TYPE_CHECKING:
-    from jalons.settings import Settings
+    from jalons.process.settings import Settings
 
-SERVICES = ("referrals", "observation", "notifications")  # as in jalons.settings, which this process does not import
+SERVICES = (
+    "referrals",
+    "observation",
+    "notifications",
+)  # as in jalons.process.settings, which this process does not import
 
 PROGRAM = (sys.executable, "-P", "-m", "jalons")
 
@@ -180,7 +184,7 @@ class Stack(Servers):
     @cached_property
     def settings(self) -> Settings:
         """The services' settings. Imports pydantic, which `jalons up` itself does not need."""
-        from jalons.settings import Settings
+        from jalons.process.settings import Settings
 
         return Settings(**self.values)
 

@@ -9,7 +9,7 @@ from kafka import KafkaConsumer, KafkaProducer
 from kafka.admin import KafkaAdminClient
 from kafka.errors import TopicAlreadyExistsError
 
-from jalons.settings import Settings
+from jalons.process.settings import Settings
 from schemas.topics import MAX_MESSAGE_BYTES, TOPICS, Topic
 
 

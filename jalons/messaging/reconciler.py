@@ -7,12 +7,12 @@ from collections.abc import Callable
 
 from sqlalchemy import Connection
 
-from jalons import metrics
 from jalons.database import execute, transaction
 from jalons.messaging import dead_letters, progress
 from jalons.messaging.deliver import Deliver
 from jalons.messaging.source_log import Head, LogUnavailable
-from jalons.parts import Heartbeat, Part
+from jalons.process import metrics
+from jalons.process.parts import Heartbeat, Part
 
 log = logging.getLogger(__name__)
 

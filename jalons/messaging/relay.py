@@ -9,12 +9,13 @@ from typing import Any, Protocol
 
 from kafka.errors import KafkaError
 
-from jalons import clock, metrics
+from jalons import clock
 from jalons.messaging import relay_rows
 from jalons.messaging.outbox import channel
 from jalons.messaging.relay_rows import Row
-from jalons.parts import Heartbeat, Part
 from jalons.postgres import Direct, await_notice, listen
+from jalons.process import metrics
+from jalons.process.parts import Heartbeat, Part
 from schemas.envelope import CONTENT_TYPE
 
 log = logging.getLogger(__name__)

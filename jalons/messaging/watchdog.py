@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterable, Mapping
 from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
 
-from jalons import metrics
 from jalons.messaging.fuse import Partition
 from jalons.messaging.kafka import reader
-from jalons.parts import CannotGoOn, Heartbeat, Part
-from jalons.settings import Settings
+from jalons.process import metrics
+from jalons.process.parts import CannotGoOn, Heartbeat, Part
+from jalons.process.settings import Settings
 
 CHECK_SECONDS = 10.0
 

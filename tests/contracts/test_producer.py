@@ -16,7 +16,6 @@ from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaConfigurationError, KafkaTimeoutError
 from sqlalchemy import Engine
 
-from jalons import parts
 from jalons.clock import new_id, now
 from jalons.database import execute, one, transaction
 from jalons.embedded.stack import Servers
@@ -24,9 +23,10 @@ from jalons.messaging import kafka
 from jalons.messaging import relay as relay_module
 from jalons.messaging.outbox import Cause, Draft, Outbox
 from jalons.messaging.relay import Producer, Relay
-from jalons.parts import Parts
 from jalons.postgres import direct
-from jalons.settings import Settings
+from jalons.process import parts
+from jalons.process.parts import Parts
+from jalons.process.settings import Settings
 from tests.support.events import MemorySource, person
 from tests.support.network import eventually
 from tests.support.parts import at_work

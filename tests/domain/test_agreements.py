@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas import codes
-from services.referrals.domain.agreement import (
+from services.referrals.agreements.rules import (
     PROFILE,
     Consent,
     Convention,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from services.referrals.domain.communes import nis
+from services.referrals.directory.communes import nis
 
 
 @pytest.mark.parametrize(

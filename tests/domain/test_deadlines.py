@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from jalons.clock import BRUSSELS
 from schemas import codes
 from schemas.catalogue import TYPES
-from services.referrals.domain import deadlines
-from services.referrals.domain.acts import Act, Placement, Referral, Training
-from services.referrals.domain.agreement import Convention
-from services.referrals.domain.deadlines import Deadline, Kind, at_end_of, expires, newest, of, says, terms, wait
-from services.referrals.domain.working_days import after_working_days, is_working_day
+from services.referrals.acts.rules import Act, Placement, Referral, Training
+from services.referrals.agreements.rules import Convention
+from services.referrals.deadlines import rules as deadlines
+from services.referrals.deadlines.rules import Deadline, Kind, at_end_of, expires, newest, of, says, terms, wait
+from services.referrals.deadlines.working_days import after_working_days, is_working_day
 from tests.domain.test_lifecycle import new
 
 MONDAY = date(2026, 11, 23)

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from services.referrals.domain.agreement import Convention, destinations
-from services.referrals.domain.communes import COMMUNES, NIS_OF_POSTAL_CODE, Commune, distances
-from services.referrals.domain.fitting import REACH_KM, fits, free_places
+from services.referrals.agreements.rules import Convention, destinations
+from services.referrals.directory.communes import COMMUNES, NIS_OF_POSTAL_CODE, Commune, distances
+from services.referrals.directory.fitting import REACH_KM, fits, free_places
 
 DAY = date(2026, 11, 23)
 

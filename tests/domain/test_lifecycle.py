@@ -14,8 +14,10 @@ from hypothesis import strategies as st
 from schemas import codes
 from schemas.catalogue import TYPES
 from schemas.envelope import Payload
-from services.referrals.domain import acts, lifecycle
-from services.referrals.domain.acts import (
+from services.referrals.acts import lifecycle
+from services.referrals.acts import rules as acts
+from services.referrals.acts.lifecycle import BEFORE, STAYS, NotAllowed, NotGiven, Office, Table, Transition
+from services.referrals.acts.rules import (
     MOMENT_OF_KIND,
     Act,
     AlreadyRecorded,
@@ -26,13 +28,9 @@ from services.referrals.domain.acts import (
     act,
     open_to,
 )
-from services.referrals.domain.agreement import (
-    NoConsent,
-    NoConvention,
-)
-from services.referrals.domain.lifecycle import BEFORE, STAYS, NotAllowed, NotGiven, Office, Table, Transition
-from services.referrals.domain.rerouting import ChainTooLong, ComesBack, Followed
+from services.referrals.agreements.rules import NoConsent, NoConvention
 from services.referrals.refusals import REFUSALS
+from services.referrals.rerouting.rules import ChainTooLong, ComesBack, Followed
 
 TABLES: dict[type[Act], Table] = {
     Referral: lifecycle.REFERRAL,

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from jalons.privacy.links import AnswerLinks, Named
 from jalons.privacy.private_codes import code_hash, private_code
-from services.referrals.api.tries import Tries
-from services.referrals.domain import lifecycle
+from services.referrals.acts import lifecycle
+from services.referrals.pages.tries import Tries
 
 SECRET = "0123456789abcdef0123456789abcdef"
 LINKS = AnswerLinks(SECRET)

@@ -13,8 +13,8 @@ import pytest
 from schemas.catalogue import TYPES
 from schemas.envelope import Event
 from schemas.examples import DATA, SEALED
-from services.observation.domain.counting import MEASURES, Cell, counted
-from services.observation.domain.moments import MOMENTS, Step, Turn, after, turn
+from services.observation.counts.rules import MEASURES, Cell, counted
+from services.observation.pathways.rules import MOMENTS, Step, Turn, after, turn
 
 MORNING = datetime(2026, 3, 2, 8, tzinfo=UTC)
 

@@ -7,8 +7,8 @@ from uuid import uuid4
 
 import pytest
 
-from services.observation.domain.counting import MEASURES, Cell, change, net
-from services.observation.domain.moments import THE_HUBS_OWN, Turn
+from services.observation.counts.rules import MEASURES, Cell, change, net
+from services.observation.pathways.rules import THE_HUBS_OWN, Turn
 from tests.domain.test_moments import MORNING, Way, event
 
 MARCH = ("2026-03", "cpas-hotton", "le-trusquin", "formation")

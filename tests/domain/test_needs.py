@@ -14,8 +14,8 @@ from schemas.examples import DATA
 from schemas.need import ExpressedV1, ReportedV1, UnmetSealed
 from schemas.reasons import UNMET_NEED
 from schemas.referral import DeclinedSealed, DeclinedV1
-from services.observation.domain.counting import net
-from services.referrals.domain.needs import MEETS, Need, expressed, is_unmet, meeting, unmet
+from services.observation.counts.rules import net
+from services.referrals.needs.rules import MEETS, Need, expressed, is_unmet, meeting, unmet
 from tests.domain.test_moments import event
 
 TODAY = date(2026, 11, 24)

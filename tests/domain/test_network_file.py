@@ -10,7 +10,7 @@ import pytest
 
 from jalons.cli.network.file import NetworkFile, WrongFile, read, shipped
 from schemas import codes
-from services.referrals.domain.communes import NIS_OF_POSTAL_CODE
+from services.referrals.directory.communes import NIS_OF_POSTAL_CODE
 
 INTEGRA = shipped("integra-plus.yaml")
 

@@ -11,17 +11,10 @@ from typing import Any
 import pytest
 
 from schemas.catalogue import TYPES
-from services.referrals.domain.accompaniment import PERSON, Left, check_accompanied, decide
-from services.referrals.domain.agreement import (
-    Consent,
-    Convention,
-    Holder,
-    Receiver,
-    disclosed_now,
-    uncovered,
-)
-from services.referrals.domain.erasure import KEPT, due, kept_until
-from services.referrals.domain.lifecycle import NotAllowed, NotGiven, Transition
+from services.referrals.acts.lifecycle import NotAllowed, NotGiven, Transition
+from services.referrals.agreements.rules import Consent, Convention, Holder, Receiver, disclosed_now, uncovered
+from services.referrals.erasure.rules import KEPT, due, kept_until
+from services.referrals.persons.rules import PERSON, Left, check_accompanied, decide
 from services.referrals.refusals import REFUSALS
 
 NOUNS = ("referral", "training", "placement")

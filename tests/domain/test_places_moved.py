@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from services.referrals.domain import lifecycle
-from services.referrals.domain.acts import Placement, Referral, Training
-from services.referrals.domain.places import moved, status
+from services.referrals.acts import lifecycle
+from services.referrals.acts.rules import Placement, Referral, Training
+from services.referrals.directory.places import moved, status
 
 SHARED: dict[str, Any] = {
     "id": uuid.uuid4(),

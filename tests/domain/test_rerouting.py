@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.referrals.domain.acts import Referral
-from services.referrals.domain.rerouting import (
+from services.referrals.acts.rules import Referral
+from services.referrals.rerouting.rules import (
     MOST_LINKS,
     ChainTooLong,
     ComesBack,

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.referrals.domain import sheet
-from services.referrals.domain.sheet import NotTaken, Sheet
+from services.referrals.imports import sheet
+from services.referrals.imports.sheet import NotTaken, Sheet
 
 ALL = (*sheet._ASKED, "obstacles")
 

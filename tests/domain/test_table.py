@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.referrals.api.imports import _labels as labels_read
-from services.referrals.api.table import _labels as labels_written
-from services.referrals.domain import sheet, table
-from services.referrals.domain.sheet import ANSWERS, HEADINGS, LIST_OF, plain, shielded, unshielded
+from services.referrals.acts import export as table
+from services.referrals.acts.export_http import _labels as labels_written
+from services.referrals.imports import sheet
+from services.referrals.imports.http import _labels as labels_read
+from services.referrals.imports.sheet import ANSWERS, HEADINGS, LIST_OF, plain, shielded, unshielded
 
 CHANGED = datetime(2026, 11, 24, 9, 30, tzinfo=UTC)
 BODY: dict[str, Any] = {

@@ -9,11 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.catalogue import TYPES
-from services.notifications.domain import addresses, gate, told
-from services.notifications.domain.answer import judge
-from services.notifications.domain.causes import CAUSES
-from services.notifications.domain.outcome import Deferred, Delivered, Gone
-from services.notifications.domain.retrying import next_attempt
+from services.notifications.deliveries.causes import CAUSES
+from services.notifications.deliveries.outcome import Deferred, Delivered, Gone
+from services.notifications.deliveries.retrying import next_attempt
+from services.notifications.routing import gate
+from services.notifications.routing import rules as told
+from services.notifications.webhooks import addresses
+from services.notifications.webhooks.answer import judge
 
 NOW = datetime(2026, 11, 24, 9, 30, tzinfo=UTC)
 REFERRAL = {"home": "cpas-hotton", "referrer": "cpas-hotton", "recipient": "le-trusquin"}

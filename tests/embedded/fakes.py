@@ -15,7 +15,7 @@ import psycopg
 import typer
 
 from jalons.embedded.stack import Stack
-from jalons.settings import Settings
+from jalons.process.settings import Settings
 
 FakeStack = partial(Stack, program=(sys.executable, __file__))
 

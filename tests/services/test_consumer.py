@@ -25,8 +25,8 @@ from jalons.messaging.consumer import BUSY, MOST, Consumer, Queue, build
 from jalons.messaging.fuse import CONSECUTIVE, WINDOW, Fuse
 from jalons.messaging.items import Item, Place, Record
 from jalons.messaging.watchdog import Stall
-from jalons.parts import Parts
-from jalons.settings import Settings
+from jalons.process.parts import Parts
+from jalons.process.settings import Settings
 from schemas.topics import MAX_MESSAGE_BYTES, Topic
 from tests.support.network import eventually
 
@@ -280,8 +280,8 @@ def test_a_second_worker_of_the_same_static_id_refuses_to_start(servers: Servers
     import sys
 
     program = (
-        "import time; from jalons.parts import Parts; from jalons.settings import Settings;"
-        "from jalons.wiring import instance_lock; parts = Parts('observation');"
+        "import time; from jalons.process.parts import Parts; from jalons.process.settings import Settings;"
+        "from jalons.process.wiring import instance_lock; parts = Parts('observation');"
         "parts.add(instance_lock(Settings(), 'observation')); parts.start(); time.sleep(4)"
     )
     settings = _settings(servers, instance="a")

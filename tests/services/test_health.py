@@ -9,12 +9,12 @@ import httpx
 import pytest
 from fastapi.testclient import TestClient
 
-from jalons import wiring
 from jalons.cli.doctor import Finding, health
 from jalons.cli.hub import Hub
-from jalons.http import application
 from jalons.messaging.deliver import Deliver, Done, Retry
-from jalons.settings import Settings
+from jalons.process import wiring
+from jalons.process.settings import Settings
+from jalons.web.application import application
 from services.observation.service import build
 from tests.support.apps import SECRET, Apps
 from tests.support.network import eventually

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from services.referrals.commands import imports
+from services.referrals.imports import commands as imports
 from tests.journeys.test_import import posted, table
 from tests.support.apps import Apps
 from tests.support.network import Network, eventually

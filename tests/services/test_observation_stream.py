@@ -19,8 +19,8 @@ from sqlalchemy import Connection, Engine
 
 from jalons.database import execute, transaction
 from schemas.envelope import Event
-from services.observation import store
-from services.observation.api import stream as streaming
+from services.observation.pathways import rows as store
+from services.observation.stream import http as streaming
 from tests.services.test_observation_stage import (
     REFERRALS,
     Person,

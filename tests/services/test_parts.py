@@ -8,8 +8,17 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from jalons import parts
-from jalons.parts import GIVE_UP_SECONDS, SILENT_SECONDS, CannotGoOn, Condition, Heartbeat, Part, Parts, repeated
+from jalons.process import parts
+from jalons.process.parts import (
+    GIVE_UP_SECONDS,
+    SILENT_SECONDS,
+    CannotGoOn,
+    Condition,
+    Heartbeat,
+    Part,
+    Parts,
+    repeated,
+)
 from tests.support.network import eventually
 
 
@@ -77,7 +86,7 @@ def test_an_error_is_logged_by_type_and_place_without_its_text(
     with caplog.at_level(logging.WARNING):
         process.starts(Part("imports", failing(lambda: ValueError("85.07.30-033.28"), tries)))
         eventually(lambda: len(tries) > 3)
-    said = [record.getMessage() for record in caplog.records if record.name == "jalons.parts"]
+    said = [record.getMessage() for record in caplog.records if record.name == "jalons.process.parts"]
     assert len(said) == 1, "once, however often it fails in a row"
     assert "ValueError at " in said[0]
     assert "85.07" not in caplog.text

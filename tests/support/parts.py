@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from jalons.parts import Part, Parts
+from jalons.process.parts import Part, Parts
 
 
 def at_work(*parts: Part) -> Parts:

@@ -1,0 +1,156 @@
+"""What every service is built from: engine, outbox and relay; and, where it follows others, delivery and its guards."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import psycopg
+from sqlalchemy import Engine, select
+from sqlalchemy.exc import SQLAlchemyError
+
+from jalons.database import engine, transaction
+from jalons.messaging.api import dead_letter_routes, log_routes
+from jalons.messaging.consumer import Consumer
+from jalons.messaging.deliver import Apply, Deliver
+from jalons.messaging.kafka import producer
+from jalons.messaging.outbox import Outbox
+from jalons.messaging.reconciler import Reconciler
+from jalons.messaging.relay import Relay
+from jalons.messaging.source_log import SourceLog
+from jalons.messaging.watchdog import Watchdog
+from jalons.postgres import direct, try_session_lock
+from jalons.privacy.aliases import alias
+from jalons.privacy.audit import Audit
+from jalons.privacy.disclosure import Alias
+from jalons.privacy.forgotten import forgotten_routes
+from jalons.privacy.keys import Keys
+from jalons.privacy.sealing import derive
+from jalons.process.parts import CannotGoOn, Condition, Heartbeat, Part, Parts
+from jalons.process.peers import Peers
+from jalons.process.serve import Service
+from jalons.process.settings import SERVICES, ServiceName, Settings
+from jalons.web.application import application
+from schemas.topics import Topic
+
+BATCH_WAITS_SECONDS = 300
+"""A batch that has waited this long for one reason degrades its service."""
+JOIN_SECONDS = 30
+"""A consumer may take this long to join its group after a start."""
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What a service has before its first own route."""
+
+    name: ServiceName
+    settings: Settings
+    engine: Engine
+    outbox: Outbox
+    parts: Parts
+    alias: Alias
+    audit: Audit
+
+
+def ground(settings: Settings, name: ServiceName, pool: Engine, outbox: Outbox) -> Ground:
+    """Build what stands on a service's engine, with the relay and the instance lock among its parts. Opens nothing."""
+    secret = settings.secret_key.get_secret_value()
+    aliases = derive(secret, "aliases")
+    relay = Relay(
+        name,
+        connect=lambda: direct(settings.direct_url, name, "relay"),
+        producer=lambda: producer(settings, f"jalons-{name}"),
+    )
+    parts = Parts(name)
+    parts.add(relay.part)
+    if settings.instance:
+        parts.add(instance_lock(settings, name))
+    return Ground(
+        name, settings, pool, outbox, parts, lambda ref, partner: alias(aliases, ref, partner), Audit(secret, name)
+    )
+
+
+def missing(pool: Engine) -> dict[str, str]:
+    """What a service needs to answer its own calls, and has not; empty if it can answer."""
+    try:
+        with transaction(pool) as conn:
+            conn.execute(select(1))
+    except (SQLAlchemyError, psycopg.Error):
+        return {"database": "PostgreSQL does not answer"}
+    return {}
+
+
+def instance_lock(settings: Settings, service: ServiceName) -> Part:
+    """A part that holds the advisory lock on this worker's static id; if another worker holds it, the process ends.
+
+    While the database is away nobody knows: the lock is tried again until it answers, and again when it is lost.
+    """
+
+    def run(heartbeat: Heartbeat) -> None:
+        with direct(settings.direct_url, service, "instance") as conn:
+            if not try_session_lock(conn, f"instance {service} {settings.instance}"):
+                raise CannotGoOn(
+                    f"another {service} runs as JALONS_INSTANCE={settings.instance}; give each worker its own name", 78
+                )
+            while not heartbeat.stopping.is_set():
+                heartbeat.sleep(5)
+                conn.execute("SELECT 1")
+
+    return Part("instance lock", run)
+
+
+def follower(
+    settings: Settings,
+    name: ServiceName,
+    promise: str,
+    *,
+    topics: Sequence[Topic],
+    follows: Sequence[ServiceName],
+    apply: Callable[[Ground, Keys], Apply],
+    audited: bool = True,
+) -> tuple[Service, Ground]:
+    """A service that follows others' logs: delivery, reconciler, watchdog and the routes every service has.
+
+    The caller adds its own routes to the application and its own parts. Its first migration creates the table of
+    `privacy.forgotten`. audited: its log has events of persons, and each read of them is recorded.
+    """
+    peers = Peers(settings)
+    pool = engine(settings.database_url, name, pool=settings.database_pool)
+    base = ground(settings, name, pool, Outbox(name))
+    keys = peers.keys()
+    logs: Mapping[str, SourceLog] = {f"/services/{each}": peers.log(each) for each in follows}
+    deliver = Deliver(
+        name,
+        base.engine,
+        apply(base, keys),
+        base.outbox,
+        keys,
+        logs,
+        others=frozenset(f"/services/{each}" for each in SERVICES if each not in follows),
+        stopping=base.parts.stopping,
+    )
+    consumer = Consumer(settings, name, topics, deliver)
+    deliver.observe = consumer.observe
+    app = application(
+        name, promise, peers.verifier(), lambda: missing(pool), settings.public_url, degraded=base.parts.degraded
+    )
+    app.include_router(log_routes(base.engine, keys, base.alias, base.audit if audited else None))
+    app.include_router(dead_letter_routes(base.engine, deliver))
+    app.include_router(forgotten_routes(base.engine))
+    watchdog = Watchdog(
+        settings,
+        name,
+        assigned=lambda: consumer.state.assigned - consumer.fused,
+        delivered=lambda: consumer.state.delivered,
+        excused=lambda: consumer.state.waiting_for_broker or bool(deliver.waiting),
+    )
+    base.parts.add(Reconciler(deliver, settings.reconcile_seconds).part, watchdog.part)
+    base.parts.watch(
+        Condition("batch", lambda: deliver.waiting, BATCH_WAITS_SECONDS),
+        Condition("broker", lambda: _not_joined(consumer), JOIN_SECONDS),
+    )
+    return Service(name, app, base.parts, consumer), base
+
+
+def _not_joined(consumer: Consumer) -> Sequence[str]:
+    return ["the consumer has not joined its group"] if consumer.state.waiting_for_broker else []
