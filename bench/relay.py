@@ -14,7 +14,7 @@ from jalons.messaging import tables
 from jalons.messaging.kafka import make_topics, producer
 from jalons.messaging.outbox import Cause, Draft, Outbox
 from jalons.messaging.relay import Connection, Relay
-from jalons.settings import Settings
+from jalons.process.settings import Settings
 from schemas.catalogue import TYPES
 from schemas.examples import DATA, SEALED
 

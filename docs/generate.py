@@ -14,14 +14,15 @@ from prometheus_client.metrics import MetricWrapperBase
 from pydantic import SecretStr
 from pydantic_core import PydanticUndefined
 
-from jalons import metrics
-from jalons.settings import SERVICES, Settings
+from jalons.process import metrics
+from jalons.process.settings import SERVICES, Settings
 from schemas import asyncapi
 from schemas.catalogue import PAYLOADS
 from schemas.envelope import Payload
 from schemas.topics import DEAD_LETTERS, DELIVERIES, DIRECTORY, PATHWAYS, TOPICS, Topic
-from services.notifications.domain.causes import CAUSES
-from services.referrals.domain import accompaniment, lifecycle
+from services.notifications.deliveries.causes import CAUSES
+from services.referrals.acts import lifecycle
+from services.referrals.persons import rules as accompaniment
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent

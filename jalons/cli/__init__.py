@@ -46,7 +46,7 @@ def serve(service: Annotated[Literal["referrals", "observation", "notifications"
         JALONS_DATABASE_URL=… JALONS_KAFKA=… jalons serve referrals
     """
     from jalons.cli.settings import from_environment
-    from jalons.serve import serve as run
+    from jalons.process.serve import serve as run
 
     run(service, from_environment())
 
@@ -59,7 +59,7 @@ def migrate() -> None:
     left as it is. `jalons up` does it by itself.
     """
     from jalons.cli.settings import from_environment, refused
-    from jalons.migrate import migrate as run
+    from jalons.process.migrate import migrate as run
 
     settings = from_environment()
     try:

@@ -11,7 +11,7 @@ import typer
 from jalons.cli.settings import from_environment, refused
 
 if TYPE_CHECKING:
-    from jalons.settings import Settings
+    from jalons.process.settings import Settings
 
 
 def republish(
@@ -75,7 +75,7 @@ def _settings(data: Path | None) -> Settings:
     """With a folder, what hub.json says of database and broker; this command needs nothing else of the settings."""
     if data is None:
         return from_environment()
-    from jalons.settings import Settings
+    from jalons.process.settings import Settings
 
     try:
         info = json.loads((data / "hub.json").read_text("utf-8"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 from pydantic import ValidationError
 
-from jalons.settings import Settings
+from jalons.process.settings import Settings
 
 
 def refused(cause: str, cure: str) -> typer.Exit:

@@ -25,17 +25,21 @@ from jalons.embedded.process import Process, sweep
 from jalons.embedded.supervisor import Child, Say, Spec, Supervisor, say_on_stderr
 
 if TYPE_CHECKING:
-    from jalons.settings import Settings
+    from jalons.process.settings import Settings
 
-SERVICES = ("referrals", "observation", "notifications")  # as in jalons.settings, which this light process leaves alone
+SERVICES = (
+    "referrals",
+    "observation",
+    "notifications",
+)  # as in process/settings.py
 
 # Named, not imported: the services come with the hub, but the hub stands without them.
 PRELOAD = (
     "jalons.embedded.stack",
     "jalons.embedded.mail",
-    "jalons.settings",
+    "jalons.process.settings",
     "aiosmtpd.smtp",
-    "jalons.serve",
+    "jalons.process.serve",
     *(f"services.{name}.service" for name in SERVICES),
 )
 
@@ -164,8 +168,8 @@ class Stack(Servers):
         say: Say = say_on_stderr,
         tell: Say = lambda _: None,
         quiet: bool = True,
-        service: str = "jalons.serve:serve",
-        migrate: str = "jalons.migrate:migrate",
+        service: str = "jalons.process.serve:serve",
+        migrate: str = "jalons.process.migrate:migrate",
         preload: Sequence[str] = PRELOAD,
     ) -> None:
         super().__init__(data, restart=restart, say=say, tell=tell, quiet=quiet)
@@ -194,7 +198,7 @@ class Stack(Servers):
     @cached_property
     def settings(self) -> Settings:
         """What the services run with. Asking imports pydantic, which `jalons up` itself never needs."""
-        from jalons.settings import Settings
+        from jalons.process.settings import Settings
 
         return Settings(**self.values)
 
@@ -291,7 +295,7 @@ class Stack(Servers):
 
 def call_with_settings(target: str, arguments: tuple[str, ...], values: dict[str, Any]) -> None:
     """In a forked child: build the Settings there and call `module:function` with them last."""
-    from jalons.settings import Settings
+    from jalons.process.settings import Settings
 
     module, _, function = target.partition(":")
     getattr(importlib.import_module(module), function)(*arguments, Settings(**values))

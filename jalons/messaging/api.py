@@ -14,8 +14,6 @@ from sqlalchemy import Connection, Engine
 from jalons import clock
 from jalons.clock import new_id, now
 from jalons.database import execute, transact, transaction
-from jalons.http import Actor
-from jalons.identity import Principal, forbidden, require
 from jalons.messaging import dead_letters
 from jalons.messaging.codec import Read, opened, read
 from jalons.messaging.deliver import Deliver
@@ -23,7 +21,9 @@ from jalons.privacy import audit as audits
 from jalons.privacy.audit import Audit, Line
 from jalons.privacy.disclosure import Alias, cut, for_coordinator
 from jalons.privacy.keys import Keys
-from jalons.problems import Problem
+from jalons.web.application import Actor
+from jalons.web.identity import Principal, forbidden, require
+from jalons.web.problems import Problem
 from schemas.envelope import Event
 
 Caller = Annotated[Principal, Depends(require("partner", "coordinator", "hub"))]

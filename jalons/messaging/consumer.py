@@ -12,12 +12,12 @@ from typing import Any
 import faust
 from faust.types import TP
 
-from jalons import metrics
 from jalons.messaging.fetching import fetch
 from jalons.messaging.fuse import Fuse, Partition
 from jalons.messaging.items import Item, Record
 from jalons.messaging.kafka import reachable
-from jalons.settings import Settings
+from jalons.process import metrics
+from jalons.process.settings import Settings
 from schemas.topics import MAX_MESSAGE_BYTES, Topic
 
 log = logging.getLogger(__name__)

@@ -14,13 +14,14 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Engine
 
-from jalons import clock, metrics
+from jalons import clock
 from jalons.database import transaction, transient
 from jalons.messaging import dead_letters, progress
 from jalons.messaging.items import Entry, Item, Record, of_entry, of_record, open_all, read_again
 from jalons.messaging.outbox import Outbox
 from jalons.messaging.source_log import LogUnavailable, SourceLog
 from jalons.privacy.keys import Keys, KeysUnavailable
+from jalons.process import metrics
 from schemas.envelope import Event
 
 log = logging.getLogger(__name__)

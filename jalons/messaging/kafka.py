@@ -11,7 +11,7 @@ from kafka.admin import KafkaAdminClient
 from kafka.errors import TopicAlreadyExistsError
 from kafka.partitioner.abc import Partitioner
 
-from jalons.settings import Settings
+from jalons.process.settings import Settings
 from schemas.topics import MAX_MESSAGE_BYTES, TOPICS, Topic
 
 

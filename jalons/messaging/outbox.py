@@ -9,11 +9,11 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
-from jalons import metrics
 from jalons.clock import new_id
 from jalons.database import execute, given
 from jalons.inserts import Inserts, Into
 from jalons.messaging.codec import encode
+from jalons.process import metrics
 from schemas.envelope import Event, Payload, SealedPart
 
 

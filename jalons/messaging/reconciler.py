@@ -9,11 +9,11 @@ import psycopg
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
-from jalons import metrics
 from jalons.database import execute, transaction
 from jalons.messaging import dead_letters, progress
 from jalons.messaging.deliver import Deliver
 from jalons.messaging.source_log import Head, LogUnavailable
+from jalons.process import metrics
 
 log = logging.getLogger(__name__)
 

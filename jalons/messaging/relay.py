@@ -12,9 +12,10 @@ from typing import Any, Protocol
 import psycopg
 from kafka.errors import KafkaError
 
-from jalons import clock, metrics
+from jalons import clock
 from jalons.database import await_notice
 from jalons.messaging.outbox import channel
+from jalons.process import metrics
 from schemas.envelope import CONTENT_TYPE
 
 log = logging.getLogger(__name__)

@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterable, Mapping
 from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
 
-from jalons import metrics
 from jalons.messaging.fuse import Partition
 from jalons.messaging.kafka import reader
-from jalons.settings import Settings
+from jalons.process import metrics
+from jalons.process.settings import Settings
 
 log = logging.getLogger(__name__)
 

@@ -12,11 +12,11 @@ from sqlalchemy import Connection, Engine
 
 from jalons import clock
 from jalons.database import transact
-from jalons.http import Actor
-from jalons.identity import Principal, forbidden, require
 from jalons.privacy.audit import Asked, Audit, Caller, Line
 from jalons.privacy.references import normalise
-from jalons.problems import Problem
+from jalons.web.application import Actor
+from jalons.web.identity import Principal, forbidden, require
+from jalons.web.problems import Problem
 
 Reader = Annotated[Principal, Depends(require("partner", "coordinator"))]
 At = Annotated[AwareDatetime | None, Query()]

@@ -20,9 +20,9 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from jalons.database import execute
-from jalons.identity import Principal
 from jalons.inserts import Inserts, Into
 from jalons.privacy.sealing import derive
+from jalons.web.identity import Principal
 from schemas.envelope import Payload
 from schemas.topics import PATHWAYS
 

@@ -10,8 +10,8 @@ from fastapi import APIRouter, Depends
 from sqlalchemy import Connection, Engine
 
 from jalons.database import execute, transaction
-from jalons.identity import Principal, require
-from jalons.problems import Problem
+from jalons.web.identity import Principal, require
+from jalons.web.problems import Problem
 
 TABLE = """
 CREATE TABLE forgotten (

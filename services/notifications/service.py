@@ -6,21 +6,21 @@ from jalons import clock
 from jalons.database import direct
 from jalons.privacy.keys import Keys
 from jalons.privacy.links import AnswerLinks
-from jalons.serve import Service
-from jalons.settings import Settings
-from jalons.wiring import Ground, follower
+from jalons.process.serve import Service
+from jalons.process.settings import Settings
+from jalons.process.wiring import Ground, follower
 from schemas.topics import DIRECTORY, PATHWAYS
-from services.notifications.api.deliveries import delivery_routes
-from services.notifications.api.mailbox import mailbox_routes
-from services.notifications.api.subscriptions import subscription_routes
-from services.notifications.api.waiting import waiting_routes
-from services.notifications.apply import Told
-from services.notifications.channels import Emails, Webhooks
-from services.notifications.dispatch import Dispatcher
-from services.notifications.letters import Letters
-from services.notifications.ports import Mailer
-from services.notifications.smtp import NoMailServer, SmtpMailer
-from services.notifications.webhook import HttpCaller
+from services.notifications.deliveries.channels import Emails, Webhooks
+from services.notifications.deliveries.dispatch import Dispatcher
+from services.notifications.deliveries.http import delivery_routes
+from services.notifications.deliveries.ports import Mailer
+from services.notifications.emails.letters import Letters
+from services.notifications.emails.mailbox import mailbox_routes
+from services.notifications.emails.smtp import NoMailServer, SmtpMailer
+from services.notifications.emails.waiting import waiting_routes
+from services.notifications.routing.apply import Told
+from services.notifications.webhooks.http import subscription_routes
+from services.notifications.webhooks.sending import HttpCaller
 
 PROMISE = "Tells each partner what waits for it, by e-mail and signed webhook: once, and nothing it may not know."
 PACE_SECONDS = 0.2

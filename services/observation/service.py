@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from jalons.database import direct
 from jalons.privacy.api import audit_routes
-from jalons.serve import Service
-from jalons.settings import Settings
-from jalons.wiring import follower
+from jalons.process.serve import Service
+from jalons.process.settings import Settings
+from jalons.process.wiring import follower
 from schemas.topics import DIRECTORY, PATHWAYS
-from services.observation import store
-from services.observation.api.counts import count_routes
-from services.observation.api.pathways import pathway_routes
-from services.observation.api.stream import Streams, stream_routes
-from services.observation.apply import Project
-from services.observation.stalls import Stalls
-from services.observation.tail import Tail
+from services.observation.counts.http import count_routes
+from services.observation.pathways import rows as store
+from services.observation.pathways.apply import Project
+from services.observation.pathways.http import pathway_routes
+from services.observation.pathways.stalls import Stalls
+from services.observation.stream.http import Streams, stream_routes
+from services.observation.stream.tail import Tail
 
 PROMISE = "What the network sees: each person's way, the counts, and events as they come, cut to their reader."
 

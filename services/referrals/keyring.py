@@ -21,12 +21,13 @@ from sqlalchemy import Connection, Engine
 
 from jalons.clock import new_id
 from jalons.database import one, transaction
-from jalons.identity import ALGORITHM, AUDIENCE, TOKEN_SECONDS
 from jalons.privacy.keys import GONE, Key, Keys
 from jalons.privacy.sealing import derive, new_key, seal, unseal
-from services.referrals.store import identity, persons
-from services.referrals.store.identity import SigningKey
-from services.referrals.store.persons import Person
+from jalons.web.identity import ALGORITHM, AUDIENCE, TOKEN_SECONDS
+from services.referrals.identity import rows as identity
+from services.referrals.identity.rows import SigningKey
+from services.referrals.persons import rows as persons
+from services.referrals.persons.rows import Person
 
 _CACHE_SECONDS = 60
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from jalons.problems import Problem
-from services.referrals.domain.accompaniment import Left
-from services.referrals.domain.acts import AlreadyRecorded, TooLate
-from services.referrals.domain.agreement import NoConsent, NoConvention
-from services.referrals.domain.lifecycle import NotAllowed, NotGiven
-from services.referrals.domain.places import NoPlaceLeft
-from services.referrals.domain.rerouting import MOST_LINKS, ChainTooLong, ComesBack, Followed
-from services.referrals.store.acts import AlreadyOpen, Erased
-from services.referrals.store.persons import LocalRefTaken
+from jalons.web.problems import Problem
+from services.referrals.acts.lifecycle import NotAllowed, NotGiven
+from services.referrals.acts.rows import AlreadyOpen, Erased
+from services.referrals.acts.rules import AlreadyRecorded, TooLate
+from services.referrals.agreements.rules import NoConsent, NoConvention
+from services.referrals.directory.places import NoPlaceLeft
+from services.referrals.persons.rows import LocalRefTaken
+from services.referrals.persons.rules import Left
+from services.referrals.rerouting.rules import MOST_LINKS, ChainTooLong, ComesBack, Followed
 from services.referrals.work import InTheFuture, Stale
 
 

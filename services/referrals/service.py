@@ -8,45 +8,43 @@ from sqlalchemy import Connection
 
 from jalons.clock import now
 from jalons.database import engine
-from jalons.http import application
-from jalons.identity import Verifier
 from jalons.messaging.api import dead_letter_routes, log_routes
 from jalons.messaging.kafka import reachable
 from jalons.messaging.outbox import Outbox
-from jalons.peers import Peers
 from jalons.privacy.api import audit_routes
 from jalons.privacy.links import AnswerLinks
-from jalons.serve import Service
-from jalons.settings import Settings
-from jalons.wiring import database_answers, ground
+from jalons.process.peers import Peers
+from jalons.process.serve import Service
+from jalons.process.settings import Settings
+from jalons.process.wiring import database_answers, ground
+from jalons.web.application import application
+from jalons.web.identity import Verifier
 from schemas.envelope import Event
-from services.referrals.api import (
-    activities,
-    acts,
-    answer,
-    clock,
-    code_lists,
-    directory,
-    erasure,
-    identity,
-    imports,
-    needs,
-    offers,
-    persons,
-    retention,
-    slip,
-    table,
-    waiting,
-    way,
-)
-from services.referrals.api.edge import Edge
-from services.referrals.api.examples import EXAMPLES
-from services.referrals.clock_loop import ClockLoop
-from services.referrals.commands.imports import Importer, key_of
-from services.referrals.commands.reading import narrowed
+from services.referrals.activities import http as activities
+from services.referrals.acts import export_http as table
+from services.referrals.acts import http as acts
+from services.referrals.acts.reading import narrowed
+from services.referrals.answering import http as answer
+from services.referrals.answering import waiting
+from services.referrals.calls.edge import Edge
+from services.referrals.calls.examples import EXAMPLES
+from services.referrals.codes import http as code_lists
+from services.referrals.deadlines import http as clock
+from services.referrals.deadlines.loop import ClockLoop
+from services.referrals.directory import http as directory
+from services.referrals.directory import offers
+from services.referrals.erasure import http as erasure
+from services.referrals.erasure import retention
+from services.referrals.identity import http as identity
+from services.referrals.imports import http as imports
+from services.referrals.imports.commands import Importer, key_of
 from services.referrals.keyring import PersonKeys, SigningKeys
+from services.referrals.needs import http as needs
 from services.referrals.pages.render import Pages
-from services.referrals.store import persons as stores
+from services.referrals.persons import http as persons
+from services.referrals.persons import rows as stores
+from services.referrals.persons import way
+from services.referrals.slips import http as slip
 
 IMPORT_BYTES = 20 * 1024 * 1024
 PROMISE = "What partners do: refer, answer, train, place; each act one commit, one event, and nothing disclosed."

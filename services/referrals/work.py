@@ -13,20 +13,21 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from jalons.clock import happened, local_date
-from jalons.identity import Principal
 from jalons.inserts import Inserts
 from jalons.messaging.outbox import Cause, Draft, Outbox
 from jalons.privacy import audit
 from jalons.privacy.audit import Audit, Line
 from jalons.privacy.disclosure import Alias
+from jalons.web.identity import Principal
 from schemas.envelope import Payload, SealedPart
 from schemas.offer import CapacityChangedV1
-from services.referrals.domain import places
-from services.referrals.domain.acts import Act
-from services.referrals.domain.agreement import Consent
+from services.referrals.acts.rules import Act
+from services.referrals.agreements.rules import Consent
+from services.referrals.directory import places
+from services.referrals.directory import rows as directory
 from services.referrals.keyring import PersonKeys
-from services.referrals.store import directory, persons
-from services.referrals.store.persons import Person
+from services.referrals.persons import rows as persons
+from services.referrals.persons.rows import Person
 
 T = TypeVar("T")
 

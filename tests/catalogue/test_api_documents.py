@@ -17,12 +17,12 @@ from fastapi import FastAPI
 from fastapi.routing import iter_route_contexts
 from pydantic import SecretStr, TypeAdapter
 
-from jalons.documents import page
-from jalons.openapi import BY_LINK
-from jalons.settings import SERVICES, Settings
+from jalons.process.settings import SERVICES, Settings
+from jalons.web.documents import page
+from jalons.web.openapi import BY_LINK
 from schemas.catalogue import TYPES
 from schemas.topics import TOPICS
-from services.referrals.api.examples import EXAMPLES
+from services.referrals.calls.examples import EXAMPLES
 
 DOCUMENTS = sorted((Path(__file__).parents[2] / "docs/api").glob("*.json"))
 EVERYBODYS = {"/health/live", "/health/ready", "/metrics", "/oauth/token", "/.well-known/jwks.json"}
@@ -186,7 +186,7 @@ def test_every_call_of_referrals_that_must_have_a_body_has_an_example_that_its_f
         for method, operation in methods.items():
             content = operation.get("requestBody", {}).get("content", {}).get("application/json")
             if content and operation["requestBody"].get("required"):
-                assert content.get("example"), f"{method} {path}: give it one in services/referrals/api/examples.py"
+                assert content.get("example"), f"{method} {path}: give it one in services/referrals/calls/examples.py"
 
 
 class Page(HTMLParser):

@@ -7,7 +7,7 @@ from typing import get_args
 
 from schemas import codes
 from schemas.reasons import LISTS, OF_THE_OFFER, PARENTS, UNMET_NEED, Group
-from services.referrals.api.code_lists import _LABELS, labelled
+from services.referrals.codes.http import _LABELS, labelled
 
 
 def test_every_code_of_every_list_has_a_french_label_and_no_label_is_left_over() -> None:

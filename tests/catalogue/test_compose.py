@@ -12,9 +12,9 @@ import pytest
 import yaml
 
 from jalons.embedded import jars
-from jalons.metrics import NAMES
-from jalons.problems import Problem
-from jalons.settings import SERVICES, Settings
+from jalons.process.metrics import NAMES
+from jalons.process.settings import SERVICES, Settings
+from jalons.web.problems import Problem
 
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "deploy"

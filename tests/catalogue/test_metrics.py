@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from prometheus_client import Counter, Gauge, Histogram
 
-from jalons import metrics
+from jalons.process import metrics
 
 DECLARED = {name: metric for name, metric in vars(metrics).items() if isinstance(metric, Counter | Gauge | Histogram)}
 LABELS = {"service", "type", "outcome", "topic", "partition", "method", "route", "status", "channel"}

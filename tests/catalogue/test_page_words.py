@@ -9,8 +9,9 @@ from typing import Any, get_args
 import pytest
 
 from schemas import codes
-from services.referrals.api import acts, bodies
-from services.referrals.domain import lifecycle
+from services.referrals.acts import http as acts
+from services.referrals.acts import lifecycle
+from services.referrals.calls import bodies
 from services.referrals.pages import forms, in_words
 from services.referrals.pages.words import LANGUAGES, words
 

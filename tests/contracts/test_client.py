@@ -15,12 +15,12 @@ import pytest
 from jalons import client as sdk
 from jalons.client import acts, bodies, nouns
 from jalons.client.exchange import Addresses, Call
-from services.referrals.api import bodies as forms
-from services.referrals.api.activities import ActivityBody
-from services.referrals.api.acts import ACTIONS
-from services.referrals.api.code_lists import FinerBody
-from services.referrals.api.needs import NeedBody
-from services.referrals.api.offers import Asked
+from services.referrals.activities.http import ActivityBody
+from services.referrals.acts.http import ACTIONS
+from services.referrals.calls import bodies as forms
+from services.referrals.codes.http import FinerBody
+from services.referrals.directory.offers import Asked
+from services.referrals.needs.http import NeedBody
 from tests.contracts.test_client_stage import Partner, at
 from tests.support.between import Between, break_off, drop_the_answer, refuse
 from tests.support.calls import course, work

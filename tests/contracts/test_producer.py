@@ -22,7 +22,7 @@ from jalons.embedded.stack import Servers
 from jalons.messaging import kafka
 from jalons.messaging.outbox import Cause, Draft, Outbox
 from jalons.messaging.relay import Producer, Relay
-from jalons.settings import Settings
+from jalons.process.settings import Settings
 from tests.support.events import MemorySource, person
 from tests.support.network import eventually
 

@@ -18,15 +18,15 @@ from sqlalchemy import Engine
 
 from jalons.clock import now
 from jalons.database import execute, transaction
-from jalons.http import application
-from jalons.identity import Principal
 from jalons.messaging.api import log_routes
 from jalons.messaging.codec import opened, read
 from jalons.messaging.outbox import Cause, Draft, Outbox
 from jalons.messaging.source_log import HttpLog, LogUnavailable, SourceLog
 from jalons.privacy.aliases import alias
 from jalons.privacy.keys import Keys
-from jalons.problems import Problem
+from jalons.web.application import application
+from jalons.web.identity import Principal
+from jalons.web.problems import Problem
 from schemas.envelope import Event
 from tests.support.events import SOURCE, MemorySource, person
 

@@ -16,9 +16,9 @@ import psycopg
 import typer
 
 from jalons.embedded.stack import Stack
-from jalons.settings import Settings
+from jalons.process.settings import Settings
 
-PRELOAD = ("jalons.embedded.stack", "jalons.embedded.mail", "jalons.settings", "aiosmtpd.smtp", "fakes")
+PRELOAD = ("jalons.embedded.stack", "jalons.embedded.mail", "jalons.process.settings", "aiosmtpd.smtp", "fakes")
 FakeStack = partial(Stack, service="fakes:serve", migrate="fakes:migrate", preload=PRELOAD)
 
 

@@ -16,8 +16,8 @@ import pytest
 
 from jalons.embedded.folder import free_run
 from jalons.embedded.stack import Servers
-from jalons.migrate import migrate
-from jalons.settings import Settings
+from jalons.process.migrate import migrate
+from jalons.process.settings import Settings
 from tests.support.network import eventually
 
 pytestmark = pytest.mark.timeout(240)

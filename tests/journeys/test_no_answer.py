@@ -13,7 +13,7 @@ import pytest
 
 from jalons.clock import BRUSSELS, local_date, now
 from jalons.embedded.stack import Stack
-from services.referrals.domain.working_days import after_working_days
+from services.referrals.deadlines.working_days import after_working_days
 from tests.support.accidents import kill
 from tests.support.calls import refused
 from tests.support.network import Network, eventually

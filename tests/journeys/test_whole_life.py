@@ -18,8 +18,8 @@ from jalons.clock import BRUSSELS, local_date, now
 from jalons.embedded.stack import Stack
 from schemas.catalogue import TYPES
 from schemas.topics import TOPICS
-from services.referrals.domain import lifecycle
-from services.referrals.domain.lifecycle import Table
+from services.referrals.acts import lifecycle
+from services.referrals.acts.lifecycle import Table
 from tests.support.accidents import back
 from tests.support.calls import offer, sheet
 from tests.support.network import ATTRIBUTES, PROFILE, Network, eventually, partner

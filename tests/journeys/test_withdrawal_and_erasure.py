@@ -18,12 +18,12 @@ from jalons.embedded.stack import Stack
 from jalons.messaging import progress
 from jalons.messaging.codec import opened, read
 from jalons.messaging.outbox import Outbox
-from jalons.migrate import upgrade
 from jalons.privacy.keys import GONE
+from jalons.process.migrate import upgrade
 from schemas.envelope import Event
 from schemas.topics import PATHWAYS
-from services.observation import store
-from services.observation.apply import Project
+from services.observation.pathways import rows as store
+from services.observation.pathways.apply import Project
 from tests.support.calls import refused, sheet
 from tests.support.network import PROFILE, Network, eventually
 from tests.support.stream import MONTHS, hub_token

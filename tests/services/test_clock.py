@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from jalons import clock
 from jalons.embedded import CannotStart
 from jalons.embedded.stack import Stack
-from jalons.settings import Settings
+from jalons.process.settings import Settings
 from tests.support.calls import refused
 from tests.support.network import Network
 

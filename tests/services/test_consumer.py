@@ -24,7 +24,7 @@ from jalons.messaging.consumer import BUSY, MOST, Consumer, Queue, build
 from jalons.messaging.fuse import CONSECUTIVE, WINDOW, Fuse
 from jalons.messaging.items import Item, Place, Record
 from jalons.messaging.watchdog import Stall
-from jalons.settings import Settings
+from jalons.process.settings import Settings
 from schemas.topics import MAX_MESSAGE_BYTES, Topic
 from tests.support.network import eventually
 
@@ -346,7 +346,7 @@ def test_a_second_worker_of_the_same_static_id_refuses_to_start(servers: Servers
     import sys
 
     program = (
-        "import sys, time; from jalons.serve import InstanceLock; from jalons.settings import Settings;"
+        "import sys, time; from jalons.process.serve import InstanceLock; from jalons.process.settings import Settings;"
         "lock = InstanceLock(Settings(), 'observation'); lock.start(); time.sleep(4)"
     )
     settings = _settings(servers, instance="a")

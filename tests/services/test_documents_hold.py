@@ -17,8 +17,8 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from jalons.clock import now
-from jalons.openapi import BY_LINK
-from jalons.settings import SERVICES
+from jalons.process.settings import SERVICES
+from jalons.web.openapi import BY_LINK
 from services.referrals.keyring import SigningKeys
 from tests.support.apps import SECRET, Apps
 from tests.support.documented import Operation, operations, values

@@ -17,16 +17,17 @@ from typing import Any
 import pytest
 from sqlalchemy import create_engine
 
-from jalons import metrics
 from jalons.database import engine, execute, transaction
 from jalons.embedded.stack import Servers
-from jalons.migrate import upgrade
-from services.referrals.commands import acts, agreements
-from services.referrals.commands import deadlines as deadline_commands
-from services.referrals.commands import directory as directory_commands
-from services.referrals.domain.lifecycle import NotAllowed
-from services.referrals.store import deadlines as store
-from services.referrals.store.acts import PLACEMENTS, REFERRALS, TRAININGS
+from jalons.process import metrics
+from jalons.process.migrate import upgrade
+from services.referrals.acts import commands as acts
+from services.referrals.acts.lifecycle import NotAllowed
+from services.referrals.acts.rows import PLACEMENTS, REFERRALS, TRAININGS
+from services.referrals.agreements import commands as agreements
+from services.referrals.deadlines import commands as deadline_commands
+from services.referrals.deadlines import rows as store
+from services.referrals.directory import commands as directory_commands
 from services.referrals.work import Work
 from tests.support.falling_due import Desk, brussels, work_off
 from tests.support.network import eventually

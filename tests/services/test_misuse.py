@@ -18,8 +18,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import Phase, find, settings
 
-from jalons import openapi
 from jalons.clock import now
+from jalons.web import openapi
 from services.referrals.keyring import SigningKeys
 from tests.support.apps import SECRET, Apps
 from tests.support.documented import Operation, operations, values

@@ -14,15 +14,15 @@ from standardwebhooks import Webhook
 from standardwebhooks.webhooks import WebhookVerificationError
 
 from jalons.embedded.mail import Catcher
-from jalons.http import application
-from jalons.identity import Principal
-from jalons.problems import Problem
-from services.notifications.api.deliveries import delivery_routes
-from services.notifications.api.mailbox import mailbox_routes
-from services.notifications.api.subscriptions import subscription_routes
-from services.notifications.domain.outcome import Deferred, Refused
-from services.notifications.ports import MemoryMailer
-from services.notifications.webhook import HttpCaller
+from jalons.web.application import application
+from jalons.web.identity import Principal
+from jalons.web.problems import Problem
+from services.notifications.deliveries.http import delivery_routes
+from services.notifications.deliveries.outcome import Deferred, Refused
+from services.notifications.deliveries.ports import MemoryMailer
+from services.notifications.emails.mailbox import mailbox_routes
+from services.notifications.webhooks.http import subscription_routes
+from services.notifications.webhooks.sending import HttpCaller
 from tests.services.test_notifications_stage import REF, SECRET, Stage, event
 
 pytest_plugins = ["tests.services.test_notifications_stage"]

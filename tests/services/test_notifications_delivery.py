@@ -11,11 +11,11 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import text
 
-from services.notifications.channels import Channel
-from services.notifications.domain.outcome import Deferred, Delivered
-from services.notifications.ports import MemoryCaller, MemoryMailer
-from services.notifications.smtp import SmtpMailer
-from services.notifications.webhook import HttpCaller
+from services.notifications.deliveries.channels import Channel
+from services.notifications.deliveries.outcome import Deferred, Delivered
+from services.notifications.deliveries.ports import MemoryCaller, MemoryMailer
+from services.notifications.emails.smtp import SmtpMailer
+from services.notifications.webhooks.sending import HttpCaller
 from tests.services.test_notifications_stage import REF, TELLING, Stage, event, everything, known
 
 pytest_plugins = ["tests.services.test_notifications_stage"]

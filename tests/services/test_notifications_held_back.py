@@ -10,7 +10,7 @@ from datetime import timedelta
 import pytest
 
 from schemas.envelope import Event
-from services.notifications.ports import MemoryCaller, MemoryMailer
+from services.notifications.deliveries.ports import MemoryCaller, MemoryMailer
 from tests.services.test_notifications_stage import NOW, Stage, event, known
 
 pytest_plugins = ["tests.services.test_notifications_stage"]

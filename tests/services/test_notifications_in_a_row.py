@@ -12,10 +12,10 @@ import pytest
 from psycopg.errors import UniqueViolation
 from sqlalchemy import text
 
-from services.notifications.channels import Channel
-from services.notifications.dispatch import Dispatcher, Taken
-from services.notifications.domain.outcome import Delivered
-from services.notifications.ports import MemoryMailer
+from services.notifications.deliveries.channels import Channel
+from services.notifications.deliveries.dispatch import Dispatcher, Taken
+from services.notifications.deliveries.outcome import Delivered
+from services.notifications.deliveries.ports import MemoryMailer
 from tests.services.test_notifications_stage import Stage, event, known
 
 pytest_plugins = ["tests.services.test_notifications_stage"]

@@ -15,12 +15,12 @@ from jalons.privacy.disclosure import parties
 from jalons.privacy.links import AnswerLinks, Named
 from schemas.catalogue import TYPES
 from schemas.examples import DATA, SEALED
-from services.notifications.apply import Told
-from services.notifications.channels import coordinator_record
-from services.notifications.domain.gate import PartnerRecord
-from services.notifications.domain.told import AWAITED, TOLD
-from services.notifications.letters import WAITING, Letters, NoAddress, spoken
-from services.notifications.store import Delivery
+from services.notifications.deliveries.channels import coordinator_record
+from services.notifications.deliveries.rows import Delivery
+from services.notifications.emails.letters import WAITING, Letters, NoAddress, spoken
+from services.notifications.routing.apply import Told
+from services.notifications.routing.gate import PartnerRecord
+from services.notifications.routing.rules import AWAITED, TOLD
 from tests.services.test_notifications_stage import NOW, SECRET, event, everything
 
 TOLD_TO = Told(SECRET, lambda _r, _p: new_id(), Outbox("notifications"), lambda _subject: None, coordinator=True)

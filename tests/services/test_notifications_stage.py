@@ -21,19 +21,19 @@ from sqlalchemy import Engine, text
 from jalons.clock import new_id
 from jalons.database import direct, engine
 from jalons.messaging.outbox import Outbox
-from jalons.migrate import upgrade
 from jalons.privacy.aliases import alias
 from jalons.privacy.links import AnswerLinks
 from jalons.privacy.sealing import derive
+from jalons.process.migrate import upgrade
 from schemas.catalogue import TYPES
 from schemas.envelope import Event
 from schemas.examples import DATA, SEALED
-from services.notifications import subscriptions
-from services.notifications.apply import Told
-from services.notifications.channels import Channel, Emails, Webhooks
-from services.notifications.dispatch import Dispatcher
-from services.notifications.letters import Letters
-from services.notifications.ports import Caller, Mailer, MemoryCaller, MemoryMailer
+from services.notifications.deliveries.channels import Channel, Emails, Webhooks
+from services.notifications.deliveries.dispatch import Dispatcher
+from services.notifications.deliveries.ports import Caller, Mailer, MemoryCaller, MemoryMailer
+from services.notifications.emails.letters import Letters
+from services.notifications.routing.apply import Told
+from services.notifications.webhooks import rows as subscriptions
 
 SECRET = "0123456789abcdef0123456789abcdef"
 REF = "3f8a1c52-6d0e-4b7a-9c21-5e4d7f60a913"

@@ -10,10 +10,10 @@ from email.message import EmailMessage
 
 import pytest
 
-from services.notifications.domain.outcome import Deferred, Delivered, Gone, Refused
-from services.notifications.ports import Caller, Mailer, MemoryCaller, MemoryMailer
-from services.notifications.smtp import MOST, NoMailServer, SmtpMailer
-from services.notifications.webhook import HttpCaller
+from services.notifications.deliveries.outcome import Deferred, Delivered, Gone, Refused
+from services.notifications.deliveries.ports import Caller, Mailer, MemoryCaller, MemoryMailer
+from services.notifications.emails.smtp import MOST, NoMailServer, SmtpMailer
+from services.notifications.webhooks.sending import HttpCaller
 from tests.services.test_notifications_stage import MailServer
 
 pytest_plugins = ["tests.services.test_notifications_stage"]

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 
 from standardwebhooks import Webhook
 
-from services.notifications.ports import MemoryCaller
-from services.notifications.webhook import HttpCaller
+from services.notifications.deliveries.ports import MemoryCaller
+from services.notifications.webhooks.sending import HttpCaller
 from tests.services.test_notifications_stage import REF, TELLING, Stage, event
 
 pytest_plugins = ["tests.services.test_notifications_stage"]

@@ -17,7 +17,7 @@ from jalons.messaging.outbox import Outbox
 from schemas.catalogue import TYPES
 from schemas.envelope import Event
 from schemas.examples import DATA
-from services.observation.stalls import SILENCE, Stalls
+from services.observation.pathways.stalls import SILENCE, Stalls
 from tests.services.test_observation_stage import (
     MORNING,
     REFERRALS,

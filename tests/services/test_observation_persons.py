@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 from sqlalchemy import Engine, text
 
 from schemas.envelope import Event
-from services.observation import store
+from services.observation.pathways import rows as store
 from tests.services.test_observation_batches import stalls
 from tests.services.test_observation_stage import (
     FORGOTTEN_KEYS,

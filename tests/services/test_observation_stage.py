@@ -15,20 +15,20 @@ from sqlalchemy import Connection, Engine, create_engine, text
 
 from jalons.database import engine as open_engine
 from jalons.embedded.stack import Servers
-from jalons.identity import Principal
 from jalons.messaging import progress
 from jalons.messaging.codec import opened, read
 from jalons.messaging.outbox import Outbox
-from jalons.migrate import upgrade
 from jalons.privacy.aliases import alias
 from jalons.privacy.sealing import derive
-from jalons.settings import Settings
+from jalons.process.migrate import upgrade
+from jalons.process.settings import Settings
+from jalons.web.identity import Principal
 from schemas.catalogue import TYPES
 from schemas.envelope import Event
 from schemas.examples import DATA, SEALED
 from services.observation import service as wiring
-from services.observation import store
-from services.observation.apply import Project
+from services.observation.pathways import rows as store
+from services.observation.pathways.apply import Project
 
 MORNING = datetime(2026, 3, 2, 8, tzinfo=UTC)
 SECRET = "a secret for tests only, of forty-some characters"

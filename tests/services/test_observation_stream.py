@@ -19,9 +19,9 @@ from sqlalchemy import Connection, Engine
 
 from jalons.database import execute, transaction
 from schemas.envelope import Event
-from services.observation import store
-from services.observation.api import stream as streaming
-from services.observation.tail import Tail
+from services.observation.pathways import rows as store
+from services.observation.stream import http as streaming
+from services.observation.stream.tail import Tail
 from tests.services.test_observation_stage import (
     REFERRALS,
     Person,

@@ -12,7 +12,7 @@ from sqlalchemy import Engine
 
 from jalons.messaging.outbox import Outbox
 from schemas.envelope import Event
-from services.observation.stalls import SILENCE, Stalls
+from services.observation.pathways.stalls import SILENCE, Stalls
 from tests.services.test_observation_stage import (
     MORNING,
     REFERRALS,

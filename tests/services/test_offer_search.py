@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 
 from jalons.clock import local_date, now
 from jalons.database import engine, transaction
-from services.referrals.store import directory
+from services.referrals.directory import rows as directory
 from tests.support.calls import refused
 from tests.support.directory import agreed, day, joined, name, offered
 from tests.support.network import Network, Partner

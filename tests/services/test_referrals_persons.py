@@ -14,13 +14,13 @@ import pytest
 from jalons.clock import new_id, now
 from jalons.database import engine, transaction
 from jalons.embedded.stack import Stack
-from jalons.identity import Principal
 from jalons.messaging.outbox import Outbox
 from jalons.privacy.aliases import alias
 from jalons.privacy.audit import Audit
 from jalons.privacy.sealing import derive
+from jalons.web.identity import Principal
 from schemas.consent import ExpiredV1
-from services.referrals.commands.agreements import expire_consent
+from services.referrals.agreements.commands import expire_consent
 from services.referrals.keyring import PersonKeys
 from services.referrals.work import Call, Work
 from tests.support.calls import course, refused, sheet, work

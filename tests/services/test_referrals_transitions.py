@@ -10,9 +10,9 @@ import psycopg
 import pytest
 
 from jalons.clock import local_date, now
-from services.referrals.api.acts import ACTIONS
-from services.referrals.domain import lifecycle
-from services.referrals.domain.lifecycle import BEFORE, STAYS, Table, Transition
+from services.referrals.acts import lifecycle
+from services.referrals.acts.http import ACTIONS
+from services.referrals.acts.lifecycle import BEFORE, STAYS, Table, Transition
 from tests.support.calls import newest, refused, sheet
 from tests.support.network import Network, Partner, eventually
 from tests.support.rerouting import SECOND, SECOND_OFFER, agree, joins, offers, second_operator

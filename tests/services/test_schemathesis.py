@@ -15,7 +15,7 @@ from schemathesis.python import asgi
 from schemathesis.specs.openapi import checks
 
 from jalons.clock import now
-from jalons.settings import SERVICES
+from jalons.process.settings import SERVICES
 from services.referrals.keyring import SigningKeys
 from tests.support.apps import SECRET, Apps
 

@@ -13,8 +13,8 @@ import httpx
 import pytest
 
 from jalons.database import execute, pipelined, transaction
-from services.referrals.api import together
-from services.referrals.store import persons
+from services.referrals.acts import together
+from services.referrals.persons import rows as persons
 from tests.support.apps import Apps
 from tests.support.calls import refused, sheet
 from tests.support.network import PROFILE, Partner

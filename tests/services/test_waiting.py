@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 
-from services.referrals.store import waiting
+from services.referrals.answering import rows as waiting
 from tests.support.apps import Apps
 from tests.support.pages import well_made
 

@@ -23,12 +23,12 @@ from jalons.embedded.postgres import Postgres
 from jalons.messaging import progress
 from jalons.messaging.codec import opened, read
 from jalons.messaging.outbox import Outbox
-from jalons.migrate import upgrade
 from jalons.privacy.aliases import alias
 from jalons.privacy.sealing import derive
-from jalons.serve import Service
-from jalons.settings import SERVICES, Settings
-from services.observation.apply import Project
+from jalons.process.migrate import upgrade
+from jalons.process.serve import Service
+from jalons.process.settings import SERVICES, Settings
+from services.observation.pathways.apply import Project
 from services.referrals.keyring import PersonKeys
 from tests.support.network import Network
 

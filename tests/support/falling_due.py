@@ -14,17 +14,18 @@ from sqlalchemy import Engine
 
 from jalons.clock import BRUSSELS, new_id
 from jalons.database import engine, execute, transact, transaction
-from jalons.identity import Principal
 from jalons.messaging.codec import opened, read
 from jalons.messaging.outbox import Outbox
 from jalons.privacy.keys import GONE
-from jalons.settings import Settings
-from jalons.wiring import Ground, ground
+from jalons.process.settings import Settings
+from jalons.process.wiring import Ground, ground
+from jalons.web.identity import Principal
 from schemas.envelope import Event
-from services.referrals.clock_loop import ClockLoop
-from services.referrals.commands import acts, directory
+from services.referrals.acts import commands as acts
+from services.referrals.acts.rows import Acts
+from services.referrals.deadlines.loop import ClockLoop
+from services.referrals.directory import commands as directory
 from services.referrals.keyring import PersonKeys
-from services.referrals.store.acts import Acts
 from services.referrals.work import Call, Work
 from tests.support.network import PARTNERS, PROFILE, Network
 

@@ -19,7 +19,7 @@ from jalons.privacy.keys import GONE
 from schemas.envelope import Event
 from schemas.need import UnmetV1
 from schemas.referral import ReferralEvent
-from services.observation.domain.counting import MEASURES, net
+from services.observation.counts.rules import MEASURES, net
 from tests.support.network import PROFILE, Network, Partner, eventually
 
 _YEAR = local_date(now()).year

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from services.referrals.domain import lifecycle
-from services.referrals.domain.lifecycle import AUTHOR, BEFORE, STAYS, Table, Transition
+from services.referrals.acts import lifecycle
+from services.referrals.acts.lifecycle import AUTHOR, BEFORE, STAYS, Table, Transition
 from tests.support.network import ATTRIBUTES, Network, Partner
 
 Said = Mapping[str, Any]

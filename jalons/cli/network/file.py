@@ -21,7 +21,7 @@ from pydantic import (
     model_validator,
 )
 
-from jalons.problems import Problem, refuse_unsafe_text
+from jalons.web.problems import Problem, refuse_unsafe_text
 from schemas import codes
 from schemas.reasons import FINER, LISTS
 

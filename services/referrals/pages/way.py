@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
-from services.referrals.domain.acts import Act, Placement, Referral, Training
+from services.referrals.acts.rules import Act, Placement, Referral, Training
 from services.referrals.pages import in_words
 from services.referrals.pages.in_words import Directory, Row
 from services.referrals.pages.words import Words

@@ -11,7 +11,7 @@ from importlib.resources import files
 from typing import Any, get_args
 
 from schemas.codes import Language
-from services.referrals.domain.communes import COMMUNES
+from services.referrals.directory.communes import COMMUNES
 
 LANGUAGES: Mapping[str, str] = {"fr": "Français", "nl": "Nederlands", "de": "Deutsch", "en": "English"}
 FALLBACK = "fr"

@@ -1,0 +1,80 @@
+"""How a service reaches the others: their keys, their logs, and the hub's token for asking."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Collection, Mapping
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import httpx
+
+from jalons.messaging.source_log import HttpLog
+from jalons.privacy.keys import GONE, Key, Keys, KeysUnavailable
+from jalons.process.settings import ServiceName, Settings
+from jalons.web.identity import HubTokens, RemoteKeySet, Verifier
+
+
+class PeerAway(Exception):
+    """Another service did not answer; what it would have said is not known."""
+
+
+class Peers:
+    """Opens nothing until something is asked. One connection pool for all."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._http = httpx.Client(timeout=httpx.Timeout(10, connect=3), limits=httpx.Limits(max_connections=10))
+        self._tokens = HubTokens(settings.referrals_url, settings.hub_client_id, settings.hub_client_secret, self._http)
+
+    def verifier(self) -> Verifier:
+        """Checks tokens against the issuer's keys."""
+        url = self._settings.jwks_url or f"{self._settings.referrals_url}/.well-known/jwks.json"
+        return Verifier(RemoteKeySet(url, self._http), self._settings.token_issuer)
+
+    def keys(self) -> Keys:
+        """Persons' keys, from referrals."""
+        return Keys(self._resolve)
+
+    def log(self, service: ServiceName) -> HttpLog:
+        """A service's own log."""
+        return HttpLog(f"/services/{service}", self._settings.url(service), self._http, self._tokens)
+
+    def forgotten(self, service: ServiceName, receipt_id: UUID) -> datetime | None:
+        """When a service applied an erasure; None: not yet. Raises PeerAway."""
+        try:
+            answer = self._http.get(
+                f"{self._settings.url(service)}/forgotten/{receipt_id}",
+                headers={"Authorization": f"Bearer {self._tokens.token()}"},
+            )
+            if answer.status_code == 404:
+                return None
+            answer.raise_for_status()
+            return datetime.fromisoformat(answer.json()["at"])
+        except (httpx.HTTPError, ValueError, KeyError) as error:
+            raise PeerAway(f"{service} did not answer: {type(error).__name__}") from error
+
+    def tell_what_waits(self, asked: UUID, partner: str, acts: list[dict[str, Any]], more: bool) -> None:
+        """Have notifications write to a partner what waits for it. more: than is listed. Raises PeerAway."""
+        try:
+            self._http.post(
+                f"{self._settings.url('notifications')}/waiting",
+                json={"asked": str(asked), "partner": partner, "acts": acts, "more": more},
+                headers={"Authorization": f"Bearer {self._tokens.token()}"},
+            ).raise_for_status()
+        except httpx.HTTPError as error:
+            raise PeerAway(f"notifications did not answer: {type(error).__name__}") from error
+
+    def _resolve(self, subjects: Collection[str]) -> Mapping[str, Key]:
+        try:
+            answer = self._http.post(
+                f"{self._settings.referrals_url}/keys/resolve",
+                json={"subjects": sorted(subjects)},
+                headers={"Authorization": f"Bearer {self._tokens.token()}"},
+            )
+            answer.raise_for_status()
+            given = answer.json()["keys"]
+            return {s: GONE if key is None else base64.b64decode(key) for s, key in given.items()}
+        except (httpx.HTTPError, ValueError, KeyError) as error:
+            raise KeysUnavailable(f"referrals did not give the keys: {type(error).__name__}") from error

@@ -1,0 +1,208 @@
+"""A service's description of itself: its whole OpenAPI document, and a page of it that needs nothing from elsewhere."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from fastapi.routing import APIRoute, iter_route_contexts
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template, select_autoescape
+
+from jalons.web.demands import Demand, demand_of
+from jalons.web.openapi import Application
+
+Json = dict[str, Any]
+Examples = Mapping[tuple[str, str], Mapping[str, Any]]
+
+POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+SCHEME = "hub"
+SCOPES = {
+    "partner": "act as one's own partner",
+    "coordinator": "write the directory and watch the network",
+    "read:counts": "read counts",
+    "operator": "run the hub",
+    "hub": "the hub's own services",
+}
+_KEY = "New for each thing you create or do, the same when you repeat the call: it is then done once."
+_IF_MATCH = "The ETag of what you read; if it changed since, the answer is 412."
+_ACTOR = "Who sits there, as an opaque code of your own (32 characters); kept for the audit, never passed on."
+
+
+class Described(Application):
+    """An application whose OpenAPI document also says who may call what, with which headers, and with what body.
+
+    `state.examples`, if the service sets it: (method, path) → an example of the body.
+    """
+
+    def openapi(self) -> Json:
+        """The document; made once."""
+        document = super().openapi()
+        if "securitySchemes" not in document.setdefault("components", {}):
+            self._complete(document)
+        return document
+
+    def _complete(self, document: Json) -> None:
+        base = self.servers[0]["url"] if self.servers else ""
+        flow = {"tokenUrl": f"{base}/oauth/token", "scopes": SCOPES}
+        document["components"]["securitySchemes"] = {SCHEME: {"type": "oauth2", "flows": {"clientCredentials": flow}}}
+        examples: Examples = getattr(self.state, "examples", {})
+        for context in iter_route_contexts(self.routes):
+            route = context.original_route
+            if isinstance(route, APIRoute) and route.include_in_schema:
+                for method in route.methods or ():
+                    operation = document["paths"][context.path_format][method.lower()]
+                    for demand in _demands(route):
+                        _say(operation, method, demand)
+                    if example := examples.get((method, str(context.path_format))):
+                        operation["requestBody"]["content"]["application/json"]["example"] = example
+
+
+def _demands(route: APIRoute) -> Iterator[Demand]:
+    for dependency in route.dependant.dependencies:
+        if demand := demand_of(dependency.call):
+            yield demand
+
+
+def _say(operation: Json, method: str, demand: Demand) -> None:
+    if demand.scopes:
+        operation["security"] = [{SCHEME: [scope]} for scope in demand.scopes]
+    headers = []
+    if demand.key is not None and method != "GET":
+        headers += [("Idempotency-Key", demand.key, _KEY), ("If-Match", False, _IF_MATCH)]
+    if demand.actor:
+        headers += [("Jalons-Actor", False, _ACTOR)]
+    for name, required, meaning in headers:
+        operation.setdefault("parameters", []).append(
+            {"name": name, "in": "header", "required": required, "description": meaning, "schema": {"type": "string"}}
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A parameter, or a field of a form. at: path, query, header; empty for a form's. link: the form it holds."""
+
+    name: str
+    at: str
+    kind: str
+    link: str | None
+    required: bool
+    meaning: str
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One call, as the page shows it. form: what its body holds; kinds: of what media types it may be; example: one, as
+    JSON; scopes: empty where anybody may call."""
+
+    method: str
+    path: str
+    summary: str
+    description: str
+    scopes: tuple[str, ...]
+    parameters: tuple[Field, ...]
+    kinds: tuple[str, ...]
+    example: str
+    form: str | None
+    answer: str | None
+
+
+def operations(document: Json) -> dict[str, list[Operation]]:
+    """Every call, by what it is about."""
+    found: dict[str, list[Operation]] = {}
+    for path, methods in document["paths"].items():
+        for method, said in methods.items():
+            found.setdefault(said.get("tags", ["other"])[0], []).append(_operation(method, path, said))
+    return found
+
+
+def forms(document: Json) -> dict[str, list[Field]]:
+    """Every form that a call takes or answers with, and its fields; none where its description says what it holds."""
+    named = document["components"].get("schemas", {})
+    return {
+        name: [
+            _field(each, "", schema, each in form.get("required", ()))
+            for each, schema in form.get("properties", {}).items()
+        ]
+        for name, form in sorted(named.items())
+    }
+
+
+def page(document: Json) -> str:
+    """The page. It names no other host, and runs no script."""
+    return _template().render(
+        title=document["info"]["title"],
+        promise=document["info"]["description"],
+        operations=operations(document),
+        forms=forms(document),
+        about={name: form.get("description", "") for name, form in document["components"].get("schemas", {}).items()},
+    )
+
+
+@cache
+def _template() -> Template:
+    loaded = Environment(
+        loader=PackageLoader("jalons.web", "templates"),
+        autoescape=select_autoescape(default=True),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return loaded.get_template("documents.html.j2")
+
+
+def _operation(method: str, path: str, said: Json) -> Operation:
+    success: Json = next((answer for status, answer in said["responses"].items() if status.startswith("2")), {})
+    content = said.get("requestBody", {}).get("content", {})
+    return Operation(
+        method.upper(),
+        path,
+        said.get("summary", ""),
+        said.get("description", ""),
+        tuple(scope for each in said.get("security", ()) for scope in each[SCHEME]),
+        tuple(
+            _field(each["name"], each["in"], {**each["schema"], **each}, each.get("required", False))
+            for each in said.get("parameters", ())
+            if each["name"] != "authorization"
+        ),
+        tuple(content),
+        "\n".join(
+            json.dumps(each["example"], indent=2, ensure_ascii=False) for each in content.values() if "example" in each
+        ),
+        _form(said.get("requestBody", {})),
+        _form(success),
+    )
+
+
+def _form(said: Mapping[str, Any]) -> str | None:
+    """The name of the form that a body or an answer is of, if it has one."""
+    for content in said.get("content", {}).values():
+        if "schema" in content and (link := _kind(content["schema"])[1]):
+            return link
+    return None
+
+
+def _field(name: str, at: str, schema: Json, required: bool) -> Field:
+    kind, link = _kind(schema.get("schema", schema))
+    return Field(name, at, kind, link, required, schema.get("description", ""))
+
+
+def _kind(schema: Mapping[str, Any]) -> tuple[str, str | None]:
+    """What may stand there, in words, and the form it is of."""
+    if "$ref" in schema:
+        name = str(schema["$ref"]).rpartition("/")[2]
+        return name, name
+    if "enum" in schema or "const" in schema:
+        return " | ".join(str(each) for each in schema.get("enum") or [schema["const"]]), None
+    for several in ("anyOf", "oneOf"):
+        if several in schema:
+            kinds = [_kind(each) for each in schema[several] if each.get("type") != "null"]
+            return " or ".join(dict.fromkeys(kind for kind, _ in kinds)), next(
+                (link for _, link in kinds if link), None
+            )
+    if schema.get("type") == "array":
+        kind, link = _kind(schema.get("items", {}))
+        return f"list of {kind}", link
+    return str(schema.get("format") or schema.get("type") or "any"), None

@@ -1,1 +1,0 @@
-"""What partners, the coordinator and the operator may ask of the service."""

@@ -1,0 +1,164 @@
+"""What became of messages: a partner sees its own, the coordinator and the operator all; nobody what they said."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Query
+from pydantic import BaseModel, Field
+from sqlalchemy import Connection, Engine
+
+from jalons.database import transact, transaction
+from jalons.privacy.disclosure import own_id
+from jalons.web.identity import Principal, require
+from jalons.web.problems import Problem
+from services.notifications.deliveries import rows as store
+from services.notifications.deliveries.causes import CAUSES
+
+Caller = Annotated[Principal, Depends(require("partner", "coordinator", "operator"))]
+Status = Literal["pending", "waiting", "sent", "failed", "suppressed"]
+
+
+class Attempt(BaseModel):
+    """One attempt; without an end while it runs, or if the hub ended in the middle of it."""
+
+    number: int
+    began: datetime
+    ended: datetime | None
+    outcome: str | None
+    code: str | None
+    cause: str | None
+
+
+class Delivery(BaseModel):
+    """One message. code, cause, cure: why it has not gone, or not yet. next_attempt: when it is tried again.
+
+    When it was made is not said: messages to two partners about one person are made at the same instant.
+    """
+
+    delivery_id: UUID
+    event_id: UUID
+    type: str
+    reference: str | None
+    channel: Literal["email", "webhook"]
+    recipient: str
+    subscription: str | None
+    status: Status
+    next_attempt: datetime | None
+    attempts: list[Attempt]
+    code: str | None
+    cause: str | None
+    cure: str | None
+
+
+class Page(BaseModel):
+    """next: give it as `cursor` for what comes after."""
+
+    items: list[Delivery]
+    next: str | None = Field(default=None)
+
+
+def delivery_routes(engine: Engine, now: Callable[[], datetime]) -> APIRouter:
+    """`/deliveries`."""
+    routes = APIRouter(tags=["deliveries"])
+
+    @routes.get("/deliveries", summary="Messages, newest first, with their attempts")
+    def listed(
+        caller: Caller,
+        status: Status | None = None,
+        channel: Literal["email", "webhook"] | None = None,
+        cursor: UUID | None = None,
+        limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    ) -> Page:
+        with transaction(engine) as conn:
+            rows = store.listed(
+                conn, recipient=_only(caller), status=status, channel=channel, before=cursor, limit=limit + 1
+            )
+        page = rows[:limit]
+        more = len(rows) > limit
+        return Page(items=[_shown(row) for row in page], next=str(page[-1]["delivery_id"]) if more else None)
+
+    @routes.get("/deliveries/{delivery_id}", summary="One message")
+    def one(caller: Caller, delivery_id: UUID) -> Delivery:
+        with transaction(engine) as conn:
+            return _one(conn, caller, delivery_id)
+
+    @routes.post("/deliveries/{delivery_id}/retry", summary="Try a message again now", status_code=202)
+    def retry(caller: Caller, delivery_id: UUID) -> Delivery:
+        def write(conn: Connection) -> Delivery:
+            kept = store.lock_delivery(conn, delivery_id)
+            if kept is None or _only(caller) not in {None, kept.recipient}:
+                raise _unknown()
+            if kept.status in {"sent", "suppressed"}:
+                raise Problem(
+                    409, "not_to_be_sent", f"The message is {kept.status}.", "Only what failed or waits is tried again."
+                )
+            if not kept.whole:
+                raise Problem(
+                    409,
+                    "message_destroyed",
+                    "The message was given up, and what it said was destroyed then.",
+                    "Read what was missed from GET /events of the service it came from.",
+                )
+            store.again(conn, delivery_id, now())
+            return _one(conn, caller, delivery_id)
+
+        return transact(engine, write)
+
+    return routes
+
+
+def _only(caller: Principal) -> str | None:
+    """Whose messages the caller may see: None for everybody's."""
+    if caller.has("coordinator", "operator"):
+        return None
+    if caller.partner is None:
+        raise Problem(403, "no_partner", "This client belongs to no partner.", "Ask with a partner's own client.")
+    return caller.partner
+
+
+def _one(conn: Connection, caller: Principal, delivery_id: UUID) -> Delivery:
+    row = store.shown(conn, delivery_id)
+    if row is None or _only(caller) not in {None, row["recipient"]}:
+        raise _unknown()
+    return _shown(row)
+
+
+def _unknown() -> Problem:
+    return Problem(404, "not_found", "There is no message of that id to you.", "List them: GET /deliveries.")
+
+
+def _shown(row: dict[str, Any]) -> Delivery:
+    open_ = row["status"] in {"pending", "waiting"}
+    tried = row["attempts"] or row["status"] == "waiting"
+    known = CAUSES.get(row["cause"] or "")
+    return Delivery(
+        delivery_id=row["delivery_id"],
+        event_id=own_id(row["event_id"], row["about_type"], row["recipient"]),
+        type=row["about_type"],
+        reference=row["reference"],
+        channel=row["channel"],
+        recipient=row["recipient"],
+        subscription=row["subscription"],
+        status=row["status"],
+        next_attempt=row["due_at"] if open_ and tried and row["cause"] != "subscription_paused" else None,
+        attempts=[_attempt(each) for each in row["attempts"]],
+        code=row["cause"],
+        cause=known.cause if known else None,
+        cure=known.cure if known else None,
+    )
+
+
+def _attempt(row: dict[str, Any]) -> Attempt:
+    known = CAUSES.get(row["cause"] or "")
+    return Attempt(
+        number=row["number"],
+        began=row["began"],
+        ended=row["ended"],
+        outcome=row["outcome"],
+        code=row["cause"],
+        cause=known.cause if known else None,
+    )

@@ -1,1 +1,0 @@
-"""Who is told, when again, and why not: pure rules on frozen values."""

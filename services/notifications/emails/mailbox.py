@@ -1,0 +1,59 @@
+"""The mail catcher's messages; they exist only where mail is caught instead of sent."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from pathlib import Path
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query
+from pydantic import BaseModel
+
+from jalons.web.identity import Principal, require
+from jalons.web.problems import Problem
+
+Reader = Annotated[Principal, Depends(require("operator", "coordinator"))]
+
+
+class Caught(BaseModel):
+    """A message as it would have gone out."""
+
+    to: str
+    subject: str
+    text: str
+    html: str
+    sent_at: datetime
+
+
+def mailbox_routes(folder: Path | None) -> APIRouter:
+    """`GET /mailbox`. folder: the catcher's Maildir; None where mail is really sent."""
+    routes = APIRouter(tags=["operation"])
+
+    @routes.get("/mailbox", summary="What the mail catcher holds, newest last")
+    def mailbox(_caller: Reader, limit: Annotated[int, Query(ge=1, le=1000)] = 200) -> dict[str, list[Caught]]:
+        if folder is None:
+            raise Problem(
+                404, "no_mail_catcher", "Mail is sent here, not caught.", "See GET /deliveries for what became of it."
+            )
+        found = sorted((each.stat().st_mtime, each) for part in ("new", "cur") for each in (folder / part).glob("*"))
+        return {"items": [_read(path, at) for at, path in found[-limit:]]}
+
+    return routes
+
+
+def _read(path: Path, at: float) -> Caught:
+    message = message_from_bytes(path.read_bytes(), policy=policy.default)
+    return Caught(
+        to=str(message["To"] or ""),
+        subject=str(message["Subject"] or ""),
+        text=_part(message, "plain"),
+        html=_part(message, "html"),
+        sent_at=datetime.fromtimestamp(at, UTC),
+    )
+
+
+def _part(message: EmailMessage, kind: str) -> str:
+    part = message.get_body((kind,))
+    return str(part.get_content()) if part is not None else ""

@@ -1,0 +1,157 @@
+"""`GET /pathways/{beneficiary}`: a person's way, whole for the home partner; for any other, what it took part in."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Query
+from pydantic import AwareDatetime, BaseModel, Field
+from sqlalchemy import Engine
+
+from jalons import clock
+from jalons.database import transaction
+from jalons.privacy import audit as audits
+from jalons.privacy.audit import Audit
+from jalons.privacy.disclosure import Alias, cut
+from jalons.web.application import Actor
+from jalons.web.identity import Principal, require
+from jalons.web.problems import Problem
+from schemas.codes import ChosenBy, Goal, Moment
+from schemas.envelope import Event
+from services.observation.pathways import rows as store
+from services.observation.pathways.rules import Step
+
+Caller = Annotated[Principal, Depends(require("partner"))]
+
+
+class Meaning(BaseModel):
+    """The step's sense for the person, as far as it is known and the reader may know it."""
+
+    goal: Goal | None = None
+    chosen_by: ChosenBy | None = None
+    follows: UUID | None = Field(None, description="the step it builds on")
+
+
+class SeenStep(BaseModel):
+    """One step; several may be open at once. `cause`: the id of the event that began it."""
+
+    moment: Moment
+    entered_at: datetime
+    left_at: datetime | None
+    partner: str
+    cause: UUID
+    meaning: Meaning
+
+
+class SeenEvent(BaseModel):
+    """One event, as it was recorded. `sequence` and `causation` are the home partner's alone."""
+
+    id: UUID
+    type: str
+    source: str
+    time: datetime
+    recorded: datetime
+    partner: str | None = Field(None, description="who acted; an employer is not told")
+    sequence: int | None = None
+    causation: UUID | None = None
+
+
+class Pathway(BaseModel):
+    """What the hub knew at `as_of`, under the name by which the reader asked."""
+
+    beneficiary: UUID
+    as_of: datetime
+    steps: list[SeenStep]
+    events: list[SeenEvent]
+
+
+def pathway_routes(engine: Engine, alias: Alias, audit: Audit) -> APIRouter:
+    """The one route; each look is a line of the audit."""
+    routes = APIRouter(tags=["pathways"])
+
+    @routes.get(
+        "/pathways/{beneficiary}", summary="A person's way", response_model=Pathway, response_model_exclude_unset=True
+    )
+    def pathway(
+        beneficiary: str,
+        caller: Caller,
+        by: Actor,
+        as_of: Annotated[AwareDatetime | None, Query(description="what the hub knew then; default: now")] = None,
+    ) -> Pathway:
+        """By the ref for the home partner. Another partner asks by its own alias and sees the events it is a party
+        to, without causation and numbering, and its own steps without their meaning."""
+        reader = caller.partner or ""
+        then = as_of or clock.now()
+        with transaction(engine) as conn:
+            person = store.person_of(conn, _named(beneficiary), reader)
+            if person is None:
+                raise _unknown()
+            events = store.events_of(conn, person, then)
+            steps = store.steps_of(conn, person, then)
+            look = audits.Caller(caller, clock.new_id(), clock.now(), by)
+            audit.write(conn, look, [audits.Line(str(person), "pathway")])
+        if str(person) == str(_named(beneficiary)):
+            return Pathway(
+                beneficiary=person,
+                as_of=then,
+                steps=[_step(s, Meaning(goal=s.goal, chosen_by=s.chosen_by, follows=s.follows)) for s in steps],
+                events=[_whole(event) for event in events],
+            )
+        return Pathway(
+            beneficiary=alias(str(person), reader),
+            as_of=then,
+            steps=[_step(s, Meaning(goal=None, chosen_by=None, follows=None)) for s in steps if s.at == reader],
+            events=[_partly(seen) for event in events if (seen := cut(event, reader, alias))],
+        )
+
+    return routes
+
+
+def _named(beneficiary: str) -> UUID:
+    try:
+        return UUID(beneficiary)
+    except ValueError:
+        raise _unknown() from None
+
+
+def _unknown() -> Problem:
+    return Problem(
+        404,
+        "not_found",
+        "You know no person by that name here.",
+        "Ask by the beneficiary you were given when the person was registered or referred to you.",
+    )
+
+
+def _step(step: Step, meaning: Meaning) -> SeenStep:
+    assert step.entered_at is not None
+    assert step.cause is not None
+    return SeenStep(
+        moment=step.moment,
+        entered_at=step.entered_at,
+        left_at=step.left_at,
+        partner=step.at,
+        cause=step.cause,
+        meaning=meaning,
+    )
+
+
+def _whole(event: Event) -> SeenEvent:
+    return SeenEvent(
+        id=event.id,
+        type=event.type,
+        source=event.source,
+        time=event.time,
+        recorded=event.recorded,
+        partner=event.partner,
+        sequence=event.sequence,
+        causation=event.causation,
+    )
+
+
+def _partly(seen: dict[str, Any]) -> SeenEvent:
+    """From the event as it is cut for the reader: what was cut away stays away."""
+    shown = {name: seen[name] for name in ("id", "type", "source", "time", "partner") if name in seen}
+    return SeenEvent.model_validate(shown | {"recorded": seen["recordedtime"]})

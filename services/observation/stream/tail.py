@@ -1,0 +1,142 @@
+"""The newest events, read once for all streams of this process; it wakes them within milliseconds of a commit."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import psycopg
+from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
+
+from jalons.database import await_notice, looking
+from schemas.envelope import Event
+from services.observation.pathways import rows as store
+
+log = logging.getLogger(__name__)
+
+PAGE = 500
+KEPT = 1000
+"""Events held in memory; a stream that is further behind reads pages from the database."""
+POLL_SECONDS = 5.0
+"""A fallback: NOTIFY wakes us; a wake-up that is lost costs at most this long."""
+
+Entries = list[tuple[int, Event]]
+"""Events with their positions, in their order."""
+Waiter = tuple[asyncio.AbstractEventLoop, asyncio.Event]
+
+
+class Tail:
+    """A part with one LISTENing connection. It reads only while a stream is open."""
+
+    def __init__(
+        self, engine: Engine, connect: Callable[[], psycopg.Connection[tuple[Any, ...]]], *, kept: int = KEPT
+    ) -> None:
+        self._engine = engine
+        self._connect = connect
+        self._entries: deque[tuple[int, Event]] = deque(maxlen=kept)
+        self._start: int | None = None
+        self._end = 0
+        self._waiters: set[Waiter] = set()
+        self._lock = threading.Lock()
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="tail", daemon=True)
+
+    @property
+    def stopped(self) -> bool:
+        """Whether streams should end."""
+        return self._stopping.is_set()
+
+    def start(self) -> None:
+        """Begin; waits for the database by itself."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End, and let every stream end."""
+        self._stopping.set()
+        self._wake()
+
+    @contextmanager
+    def listening(self) -> Iterator[asyncio.Event]:
+        """An event of the running loop, set whenever there is something new."""
+        waiter = (asyncio.get_running_loop(), asyncio.Event())
+        with self._lock:
+            self._waiters.add(waiter)
+        try:
+            yield waiter[1]
+        finally:
+            with self._lock:
+                self._waiters.discard(waiter)
+
+    def after(self, position: int) -> tuple[Entries, int] | None:
+        """What is new after a position, and up to where; None: it is further back than what is held here."""
+        with self._lock:
+            if self._start is None or position < self._start:
+                return None
+            new: Entries = []
+            for entry in reversed(self._entries):
+                if entry[0] <= position:
+                    break
+                new.append(entry)
+            return new[::-1], max(position, self._end)
+
+    def read(self) -> None:
+        """Take up what was committed since the last time; forget all while nobody listens."""
+        with self._lock:
+            listened = bool(self._waiters)
+        if not listened:
+            self._forget()
+            return
+        with looking(self._engine) as conn:
+            if self._start is None:
+                position = store.head(conn)
+                with self._lock:
+                    self._start = self._end = position
+            else:
+                self._take(*store.page(conn, self._end, PAGE))
+        self._wake()
+
+    def _take(self, entries: Entries, upto: int) -> None:
+        with self._lock:
+            for entry in entries:
+                if len(self._entries) == self._entries.maxlen:
+                    self._start = self._entries[0][0]
+                self._entries.append(entry)
+            self._end = upto
+
+    def _forget(self) -> None:
+        with self._lock:
+            self._entries.clear()
+            self._start = None
+
+    def _wake(self) -> None:
+        with self._lock:
+            waiters = list(self._waiters)
+        for loop, event in waiters:
+            with suppress(RuntimeError):  # its loop was closed
+                loop.call_soon_threadsafe(event.set)
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                with self._connect() as conn:
+                    conn.execute(f"LISTEN {store.CHANNEL}")
+                    while not self._stopping.is_set():
+                        self._catch_up()
+                        await_notice(conn, POLL_SECONDS, self._stopping)
+            except (psycopg.Error, SQLAlchemyError) as error:
+                log.warning("streams wait: %s", type(error).__name__)
+                self._forget()
+                self._stopping.wait(1.0)
+
+    def _catch_up(self) -> None:
+        more = True
+        while more and not self._stopping.is_set():
+            before, listening = self._end, self._start is not None
+            self.read()
+            more = self._end - before >= PAGE or (not listening and self._start is not None)

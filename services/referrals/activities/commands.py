@@ -1,0 +1,51 @@
+"""Somebody works on their own account: said by a partner that knows them; the accompaniment it came from ends."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from jalons.clock import new_id
+from services.referrals import refusals
+from services.referrals.activities.rules import Activity, accompaniment, created, goes_on
+from services.referrals.acts.rows import TRAININGS
+from services.referrals.acts.rules import Training
+from services.referrals.persons.commands import active_partners, known
+from services.referrals.persons.rows import Person
+from services.referrals.statements.rows import ACTIVITIES
+from services.referrals.work import Work
+
+
+def create(work: Work, given: Mapping[str, Any]) -> Activity:
+    """An activity of a person's. Its training's outcome is still its operator's to say. Raises Left and Problem 404,
+    409, 422."""
+    caller = active_partners(work, {"partner": work.call.partner})[work.call.partner]
+    if given["on"] > work.call.today:
+        raise refusals.invalid("on", "in the future")
+    person = known(work, given["beneficiary"])
+    came_from = _came_from(work, person, given.get("training_id"))
+    activity = Activity(
+        activity_id=new_id(),
+        ref=person.ref,
+        home=person.home,
+        said_by=work.call.partner,
+        on=given["on"],
+        form=given["form"],
+        training_id=came_from.id if came_from else None,
+        trial=caller["trial"],
+    )
+    event, sealed = created(activity, came_from)
+    work.say(person.ref, event, sealed, given.get("happened_on") or given["on"])
+    ACTIVITIES.add(work.conn, activity, work.call.now)
+    return activity
+
+
+def _came_from(work: Work, person: Person, named: UUID | str | None) -> Training | None:
+    """The accompaniment that is named, else the one under way. Raises Problem 422."""
+    if named is None:
+        return accompaniment(TRAININGS.of_person(work.conn, person.ref), work.call.partner)
+    training = TRAININGS.find(work.conn, named)
+    if training is None or training.ref != person.ref or not goes_on(training, work.call.partner):
+        raise refusals.invalid("training_id", "there is no such accompaniment of this person under way")
+    return training

@@ -1,0 +1,54 @@
+"""Activities over HTTP: said by a partner that knows the person, read by it and by the home partner."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Depends
+from fastapi.responses import JSONResponse
+
+from schemas import codes
+from services.referrals.activities import commands
+from services.referrals.activities.rules import Activity
+from services.referrals.calls.bodies import Dated, Day, Spoken
+from services.referrals.calls.edge import Answer, Edge, call
+from services.referrals.statements.http import reading_routes
+from services.referrals.statements.rows import ACTIVITIES
+from services.referrals.work import Call
+
+PartnerCreates = Annotated[Call, Depends(call("partner", keyed=True))]
+
+
+class ActivityBody(Dated):
+    """`POST /activities`. `training_id`: the accompaniment it came from, where it is not the one under way."""
+
+    beneficiary: UUID
+    on: Day
+    form: codes.ActivityForm
+    training_id: Spoken | None = None
+
+
+def routes(edge: Edge) -> APIRouter:
+    """`/activities`."""
+    router = APIRouter(tags=["activities"])
+
+    def shown(activity: Activity, partner: str) -> dict[str, Any]:
+        own = activity.home == partner
+        body: dict[str, Any] = {
+            "activity_id": activity.activity_id,
+            "beneficiary": activity.ref if own else edge.ground.alias(str(activity.ref), partner),
+            "on": activity.on,
+            "form": activity.form,
+            "said_by": activity.said_by,
+        }
+        return body | ({"training_id": activity.training_id} if activity.training_id else {})
+
+    @router.post("/activities", summary="A person created an activity of their own", status_code=201)
+    def create(body: ActivityBody, caller: PartnerCreates) -> JSONResponse:
+        return edge(
+            caller, lambda work: Answer(shown(commands.create(work, body.model_dump()), work.call.partner), 201)
+        )
+
+    reading_routes(router, edge, ACTIVITIES, shown)
+    return router

@@ -1,0 +1,56 @@
+"""An activity of one's own: a fact that ends the accompaniment it came from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+from uuid import UUID
+
+from schemas.activity import CreatedSealed, CreatedV1
+from schemas.codes import ActivityForm
+from services.referrals.acts.rules import Training
+
+_GOES_ON = frozenset({"started", "suspended"})
+
+
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """What a person created. on: the day it began; training_id: the accompaniment it came from, if it is known."""
+
+    activity_id: UUID
+    ref: UUID
+    home: str
+    said_by: str
+    on: date
+    form: ActivityForm
+    training_id: UUID | None
+    trial: bool = False
+
+
+def goes_on(training: Training, partner: str) -> bool:
+    """Whether a training is an accompaniment that is under way, and a partner's to speak of."""
+    return (
+        training.moment == "preparation_emploi"
+        and training.status in _GOES_ON
+        and partner in (training.home, training.operator)
+    )
+
+
+def accompaniment(trainings: Iterable[Training], partner: str) -> Training | None:
+    """The accompaniment to an activity that is under way; of several a partner's own, then the newest."""
+    found = [each for each in trainings if each.facts["kind"] == "accompagnement_creation" and goes_on(each, partner)]
+    return max(found, key=lambda each: (each.operator == partner, each.id), default=None)
+
+
+def created(activity: Activity, came_from: Training | None) -> tuple[CreatedV1, CreatedSealed]:
+    """The event that says it."""
+    event = CreatedV1(
+        activity_id=activity.activity_id,
+        home=activity.home,
+        said_by=activity.said_by,
+        training_id=activity.training_id,
+        referral_id=came_from.referral_id if came_from else None,
+        trial=activity.trial,
+    )
+    return event, CreatedSealed(form=activity.form)

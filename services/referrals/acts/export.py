@@ -1,0 +1,88 @@
+"""Referrals as a partner's own table again: the headings that an import knows, and beside them what became of each."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Mapping
+from datetime import date, datetime
+from typing import Any
+
+from services.referrals.imports.sheet import ANSWERS, LIST_OF, shielded
+
+CodeLabels = Mapping[str, Mapping[str, str]]
+"""List → code → its label."""
+
+TITLES: Mapping[str, str] = {
+    "ref": "Relais",
+    "local_ref": "Dossier",
+    "age_band": "Âge",
+    "sex": "Sexe",
+    "commune_nis": "Commune",
+    "education": "Études",
+    "status": "Statut",
+    "household": "Ménage",
+    "obstacles": "Freins",
+    "recipient": "Destinataire",
+    "offer": "Offre",
+    "moment": "Moment",
+    "reason": "Motif",
+    "goal": "Objectif",
+    "chosen_by": "Choisi par",
+    "contact": "Contact",
+    "happened_on": "Date",
+}
+"""Field → heading, of what an import takes."""
+
+COLUMNS: Mapping[str, str] = {**TITLES, **ANSWERS}
+"""Every column in its place: field → heading."""
+
+_LISTS: Mapping[str, str] = {
+    **LIST_OF,
+    "state": "referral_status",
+    "decline_reason": "decline_reason",
+    "declined_by": "declined_by",
+    "outcome": "referral_outcome",
+    "stop_reason": "end_reason",
+}
+
+
+def fields(body: Mapping[str, Any], local_ref: str | None, sent_on: date, changed: datetime) -> dict[str, Any]:
+    """What a row says of a referral. body: it as its reader may see it, and nothing more of it; local_ref: the home
+    partner's own, for the home partner."""
+    of_the_person = dict(body.get("disclosed") or {})
+    of_the_act = {name: body.get(name) for name in COLUMNS if name not in of_the_person and name != "status"}
+    return {
+        **of_the_person,
+        **of_the_act,
+        "local_ref": local_ref,
+        "state": body["status"],
+        "happened_on": sent_on if "contact" in body else None,
+        "stop_reason": body.get("interrupt_reason") or body.get("cancel_reason"),
+        "changed": changed.isoformat(timespec="seconds"),
+    }
+
+
+def text(rows: Iterable[Mapping[str, Any]], labels: CodeLabels) -> str:
+    """Rows as CSV with `;`, their codes as labels, their days in ISO form."""
+    return _csv([_cell(field, row.get(field), labels) for field in COLUMNS] for row in rows)
+
+
+def heading() -> str:
+    """The first line, after the mark by which spreadsheets know UTF-8."""
+    return "\ufeff" + _csv([list(COLUMNS.values())])
+
+
+def _csv(rows: Iterable[list[str]]) -> str:
+    written = io.StringIO()
+    csv.writer(written, delimiter=";", lineterminator="\r\n").writerows(rows)
+    return written.getvalue()
+
+
+def _cell(field: str, value: Any, labels: CodeLabels) -> str:
+    if value is None:
+        return ""
+    known = labels.get(_LISTS.get(field, ""), {})
+    if isinstance(value, list | tuple):
+        return shielded("|".join(known.get(each, each) for each in value))
+    return shielded(known.get(value, value) if isinstance(value, str) else str(value))

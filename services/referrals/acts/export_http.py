@@ -1,0 +1,115 @@
+"""`GET /referrals.csv`: the way back into a partner's own system, page by page as it is read, never held as a whole."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import date, datetime, time, timedelta
+from functools import cache
+from typing import Annotated, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Query
+from fastapi.responses import StreamingResponse
+from pydantic import AwareDatetime
+from sqlalchemy import Connection
+
+from jalons.clock import BRUSSELS, local_date
+from services.referrals.acts import export as table
+from services.referrals.acts.reading import as_seen
+from services.referrals.acts.rows import REFERRALS
+from services.referrals.acts.sheets import sheet
+from services.referrals.calls.edge import Edge, call, partner_of
+from services.referrals.calls.paging import NEWEST
+from services.referrals.codes.http import labelled
+from services.referrals.persons import rows as persons
+from services.referrals.work import Call
+
+Partner = Annotated[Call, Depends(call("partner"))]
+Since = Annotated[
+    AwareDatetime | date | None, Query(description="only what changed since that instant, or since that day began")
+]
+PAGE = 200
+"""Rows read in one transaction."""
+MARGIN = timedelta(minutes=1)
+"""What was being committed when the last table was asked for comes again rather than never."""
+_HEADERS = {"Content-Disposition": 'attachment; filename="relais.csv"', "Cache-Control": "no-store"}
+_EXAMPLE = "Relais;Dossier;…;État du relais\r\nR-5WPG-98H;H-2026-114;…;Accepté\r\n"
+_Read = Callable[[Connection], tuple[str, UUID | None]]
+
+
+def routes(edge: Edge) -> APIRouter:
+    """The one route."""
+    router = APIRouter(tags=["referrals"])
+
+    @router.get(
+        "/referrals.csv",
+        summary="Your referrals as a table, newest first, with the headings that an import knows",
+        response_class=StreamingResponse,
+        responses={200: {"content": {"text/csv": {"schema": {"type": "string"}, "example": _EXAMPLE}}}},
+    )
+    def as_table(
+        caller: Partner, box: Literal["received", "sent"] = "received", changed_since: Since = None
+    ) -> StreamingResponse:
+        """UTF-8 with `;`; your own `local_ref` stands in the rows of your persons alone. Each row is what
+        `GET /referrals/{id}` would show you. A row that has changed may come again, in the next table as in this."""
+        return StreamingResponse(
+            _pages(edge, caller, "recipient" if box == "received" else "referrer", _instant(changed_since)),
+            headers=_HEADERS,
+            media_type="text/csv; charset=utf-8",
+        )
+
+    return router
+
+
+def _pages(edge: Edge, caller: Call, party: str, since: datetime | None) -> Iterator[str]:
+    """The table in parts, the first of them read already: what is refused is refused before anything is sent."""
+    first, before = edge.look(_page(edge, caller, party, since, NEWEST), caller)
+
+    def rest() -> Iterator[str]:
+        yield table.heading() + first
+        place = before
+        while place is not None:
+            part, place = edge.look(_page(edge, caller, party, since, place), caller)
+            yield part
+
+    return rest()
+
+
+def _page(edge: Edge, caller: Call, party: str, since: datetime | None, before: UUID) -> _Read:
+    """Reads some rows, and where to go on; None at the end."""
+    partner = partner_of(caller.principal)
+
+    def read(conn: Connection) -> tuple[str, UUID | None]:
+        found = REFERRALS.changed_page(conn, party, partner, since=since, before=before, limit=PAGE)
+        changed = {state.id: at for state, at in found}
+        states = as_seen(conn, [state for state, _ in found], partner, caller.now)
+        own = persons.local_refs(conn, partner, {state.ref for state in states})
+        rows = [
+            table.fields(
+                sheet(
+                    state,
+                    partner,
+                    state.ref if partner == state.home else edge.ground.alias(str(state.ref), partner),
+                    caller.today,
+                ),
+                own.get(state.ref),
+                local_date(datetime.fromisoformat(state.facts["sent_at"])),
+                changed[state.id],
+            )
+            for state in states
+        ]
+        return table.text(rows, _labels()), states[-1].id if len(states) == PAGE else None
+
+    return read
+
+
+def _instant(since: datetime | date | None) -> datetime | None:
+    if since is None:
+        return None
+    begins = since if isinstance(since, datetime) else datetime.combine(since, time(), BRUSSELS)
+    return begins - MARGIN if begins.year > 1 else begins
+
+
+@cache
+def _labels() -> table.CodeLabels:
+    return {name: {each["code"]: each["label"] for each in codes} for name, codes in labelled("fr").items()}

@@ -1,0 +1,226 @@
+"""Referrals, trainings and placements over HTTP: create, read, list, and one route per action of the tables."""
+
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Path, Query
+from fastapi.responses import JSONResponse
+from sqlalchemy import Connection
+
+from jalons.privacy.references import normalise
+from jalons.web.identity import forbidden
+from services.referrals import refusals
+from services.referrals.acts import bodies as forms
+from services.referrals.acts import commands
+from services.referrals.acts.late import late_ones
+from services.referrals.acts.lifecycle import REFERRAL, Office
+from services.referrals.acts.reading import as_seen
+from services.referrals.acts.rows import PLACEMENTS, REFERRALS, TRAININGS, Acts
+from services.referrals.acts.rules import Act, Referral
+from services.referrals.acts.sheets import ID, is_employer, made, sheet
+from services.referrals.acts.together import Together
+from services.referrals.calls import bodies
+from services.referrals.calls.bodies import Dated
+from services.referrals.calls.edge import Answer, Edge, call, partner_of
+from services.referrals.calls.paging import NEWEST, Limit, paged
+from services.referrals.rerouting import commands as rerouting
+from services.referrals.work import Call, Work
+
+Partner = Annotated[Call, Depends(call("partner"))]
+Reader = Annotated[Call, Depends(call("partner", "coordinator"))]
+PartnerCreates = Annotated[Call, Depends(call("partner", keyed=True))]
+Named = Annotated[str, Path(max_length=64, description="the id or the spoken reference")]
+_CAME_TO_NOTHING = ("declined", "expired")
+
+
+ACTIONS: Mapping[str, Mapping[str, type[Dated]]] = {
+    "referrals": {
+        "receive": forms.ReceiveBody,
+        "accept": forms.AcceptBody,
+        "waitlist": forms.WaitlistBody,
+        "decline": forms.DeclineBody,
+        "redirect": forms.RedirectBody,
+        "cancel": forms.StopBody,
+        "start": forms.StartReferralBody,
+        "complete": forms.CompleteReferralBody,
+        "interrupt": forms.InterruptReferralBody,
+        "reopen": forms.ReopenBody,
+        "void": forms.VoidBody,
+        "suggest": forms.SuggestBody,
+    },
+    "trainings": {
+        "start": forms.StartBody,
+        "attendance-falling": forms.Plain,
+        "suspend": forms.StopBody,
+        "resume": forms.Plain,
+        "complete": forms.CompleteTrainingBody,
+        "interrupt": forms.StopBody,
+        "cancel": forms.StopBody,
+    },
+    "placements": {
+        "confirm": forms.Plain,
+        "refuse": forms.RefuseBody,
+        "start": forms.StartBody,
+        "cancel": forms.StopBody,
+        "evaluate": forms.EvaluateBody,
+        "end": forms.EndBody,
+        "follow-up": forms.FollowUpBody,
+    },
+}
+"""Noun → action → its form; one route each."""
+
+_OWN_COMMAND = {"redirect": rerouting.redirect, "suggest": rerouting.suggest}
+_COORDINATORS = frozenset(row.action for row in REFERRAL if "coordinator" in row.by)
+
+
+def routes(edge: Edge) -> APIRouter:
+    """The three life cycles' routes."""
+    router = APIRouter()
+    together = Together(edge)
+
+    @router.post("/referrals", summary="Refer a person", status_code=201, tags=["referrals"])
+    async def send(body: bodies.ReferralBody, caller: PartnerCreates) -> JSONResponse:
+        return await together(caller, body.model_dump())
+
+    @router.get("/referrals", summary="Your referrals, newest first; late ones (coordinator)", tags=["referrals"])
+    def list_referrals(
+        caller: Reader,
+        box: Literal["received", "sent"] = "received",
+        status: Annotated[str | None, Query(max_length=20)] = None,
+        cursor: UUID | None = None,
+        limit: Limit = 50,
+        late: Annotated[bool, Query(description="those nobody answered and the coordinator was told of")] = False,
+    ) -> JSONResponse:
+        if late:
+            return edge.read(late_ones(caller, cursor, limit), caller)
+        if not caller.principal.has("partner"):
+            raise forbidden("partner")
+        party = "recipient" if box == "received" else "referrer"
+        return edge.read(_listed(edge, REFERRALS, party, caller, status, cursor, limit), caller)
+
+    @router.post("/trainings", summary="Plan a training", status_code=201, tags=["trainings"])
+    def enrol(body: bodies.TrainingBody, caller: PartnerCreates) -> JSONResponse:
+        return edge(caller, lambda work: made(work, commands.enrol(work, body.model_dump())))
+
+    @router.get("/trainings", summary="Your trainings, newest first", tags=["trainings"])
+    def list_trainings(
+        caller: Partner,
+        box: Literal["operator", "home"] = "operator",
+        status: Annotated[str | None, Query(max_length=20)] = None,
+        cursor: UUID | None = None,
+        limit: Limit = 50,
+    ) -> JSONResponse:
+        return edge.read(_listed(edge, TRAININGS, box, caller, status, cursor, limit), caller)
+
+    @router.post("/placements", summary="Propose a placement", status_code=201, tags=["placements"])
+    def propose(body: bodies.PlacementBody, caller: PartnerCreates) -> JSONResponse:
+        return edge(caller, lambda work: made(work, commands.propose(work, body.model_dump())))
+
+    @router.get("/placements", summary="Your placements, newest first", tags=["placements"])
+    def list_placements(
+        caller: Partner,
+        box: Literal["proposer", "employer", "home"] = "employer",
+        status: Annotated[str | None, Query(max_length=20)] = None,
+        cursor: UUID | None = None,
+        limit: Limit = 50,
+    ) -> JSONResponse:
+        return edge.read(_listed(edge, PLACEMENTS, box, caller, status, cursor, limit), caller)
+
+    stores: dict[str, Acts[Any]] = {"referrals": REFERRALS, "trainings": TRAININGS, "placements": PLACEMENTS}
+    for noun, store in stores.items():
+        _read_route(router, edge, noun, store)
+        for action, form in ACTIONS[noun].items():
+            _action_route(router, edge, noun, store, action, form)
+    return router
+
+
+def _read_route(router: APIRouter, edge: Edge, noun: str, store: Acts[Any]) -> None:
+    def one(id: Named, caller: Reader) -> JSONResponse:  # noqa: A002 - the contract's name
+        def found(conn: Connection) -> Answer:
+            state = store.find(conn, act_named(id, noun))
+            if state is None or commands.acting(caller, state) is None:
+                raise refusals.not_found(noun.removesuffix("s"))
+            answer = seen(conn, state, caller, edge)
+            answer.body.update(_instead(conn, state, caller))
+            return answer
+
+        return edge.read(found, caller)
+
+    router.add_api_route(f"/{noun}/{{id}}", one, methods=["GET"], summary=f"One of your {noun}", tags=[noun])
+
+
+def _action_route(router: APIRouter, edge: Edge, noun: str, store: Acts[Any], action: str, form: type[Dated]) -> None:
+    creates = action == "redirect"
+    scopes = ("partner", "coordinator") if noun == "referrals" and action in _COORDINATORS else ("partner",)
+
+    def act(id: Named, caller: Call, body: Any = None) -> JSONResponse:  # noqa: A002 - the contract's name
+        given = body.model_dump() if body is not None else {}
+
+        def stepped(work: Work) -> Answer:
+            if action in _OWN_COMMAND:
+                state: Act = _OWN_COMMAND[action](work, act_named(id, noun), given)
+            else:
+                state = commands.step(work, store, act_named(id, noun), action, given)
+            answer = made(work, state) if creates else seen(work.conn, state, caller, edge)
+            answer.body.update(_instead(work.conn, state, caller))
+            return answer
+
+        return edge(caller, stepped)
+
+    act.__annotations__ |= {"body": form | None, "caller": Annotated[Call, Depends(call(*scopes, keyed=creates))]}
+    router.add_api_route(
+        f"/{noun}/{{id}}/{action}",
+        act,
+        methods=["POST"],
+        status_code=201 if creates else 200,
+        summary=f"{action.capitalize().replace('-', ' ')} it",
+        tags=[noun],
+    )
+
+
+def _instead(conn: Connection, state: Act, caller: Call) -> dict[str, Any]:
+    """With a referral that came to nothing, the offers that fit instead; to an employer they would say who refers."""
+    reader = commands.acting(caller, state)
+    if not isinstance(state, Referral) or state.status not in _CAME_TO_NOTHING or isinstance(reader, Office):
+        return {}
+    if is_employer(state, state.party(caller.partner)):
+        return {}
+    return {"alternatives": rerouting.fitting(conn, state, caller.partner, caller.today)}
+
+
+def _listed(
+    edge: Edge, store: Acts[Any], party: str, caller: Call, status: str | None, cursor: UUID | None, limit: int
+) -> Callable[[Connection], Answer]:
+    partner = partner_of(caller.principal)
+
+    def page(conn: Connection) -> Answer:
+        found = store.page(conn, party, partner, status=status, before=cursor or NEWEST, limit=limit)
+        rows = [_shown(state, caller, edge).body for state in as_seen(conn, found, partner, caller.now)]
+        return paged(rows, limit, lambda row: str(row[ID[store.kind]]))
+
+    return page
+
+
+def act_named(text: str, noun: str) -> UUID | str:
+    """An id or a spoken reference, as a path has it. Raises Problem 404."""
+    try:
+        return UUID(text)
+    except ValueError:
+        reference = normalise(text)
+        if reference is None:
+            raise refusals.not_found(noun.removesuffix("s")) from None
+        return reference
+
+
+def seen(conn: Connection, state: Act, caller: Call, edge: Edge) -> Answer:
+    """What GET shows of an act to who reads or acted, as of now."""
+    return _shown(as_seen(conn, [state], caller.partner, caller.now)[0], caller, edge)
+
+
+def _shown(state: Act, caller: Call, edge: Edge) -> Answer:
+    """The sheet for who read or acted, who must be a party or the coordinator."""
+    partner = caller.partner
+    named = state.ref if partner == state.home else edge.ground.alias(str(state.ref), partner)
+    reader = commands.acting(caller, state) or partner
+    return Answer(sheet(state, reader, named, caller.today), version=state.version)

@@ -1,0 +1,109 @@
+"""What a receiver reads of a person is decided when it reads: never more than was sent, and recorded as it is shown."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from typing import TypeVar
+from uuid import UUID
+
+from sqlalchemy import Connection
+
+from jalons.clock import local_date
+from schemas.envelope import Event
+from schemas.referral import DisclosedProfile, SentSealed, SentV1
+from services.referrals.acts.rules import LEFT, Act, Referral
+from services.referrals.acts.sayings import Facts
+from services.referrals.agreements import rows as agreements
+from services.referrals.agreements.disclosures import Disclosure, record
+from services.referrals.agreements.rules import Consent, Convention, Disclosed, Receiver, disclosed_now
+from services.referrals.directory import rows as directory
+
+S = TypeVar("S", bound=Act)
+
+
+@dataclass(frozen=True, slots=True)
+class _Grounds:
+    """What decides what one partner may be shown on a day."""
+
+    partner: str
+    secrecy_class: str
+    conventions: Sequence[Convention]
+    consents: Mapping[UUID, Sequence[Consent]]
+    today: date
+
+    def shown(self, ref: UUID, referrer: str, moment: str, profile: Mapping[str, object], kind: str) -> Disclosed:
+        receiver = Receiver(self.partner, referrer, moment, self.secrecy_class, kind == "employer")
+        return disclosed_now(profile, receiver, self.conventions, self.consents[ref], self.today)
+
+
+def as_seen(conn: Connection, states: Sequence[S], partner: str, now: datetime) -> list[S]:
+    """Acts as one of their parties may see them now: a referral's receiver the bands that it still may have."""
+    seen, shown = _decided(conn, states, partner, now)
+    record(conn, shown, "read", now)
+    return seen
+
+
+def as_would_be_seen(conn: Connection, state: S, partner: str, now: datetime) -> S:
+    """As `as_seen`, told to somebody else: nothing is disclosed to the partner by it, and so nothing recorded."""
+    return _decided(conn, [state], partner, now)[0][0]
+
+
+def _decided(conn: Connection, states: Sequence[S], partner: str, now: datetime) -> tuple[list[S], list[Disclosure]]:
+    received = [s for s in states if isinstance(s, Referral) and _shows_a_profile(s, partner)]
+    if not received:
+        return list(states), []
+    grounds = _grounds(conn, partner, {each.ref for each in received}, local_date(now))
+    seen: dict[UUID, Facts] = {}
+    shown = []
+    for each in received:
+        facts = each.facts
+        found = grounds.shown(each.ref, each.referrer, each.moment, facts["disclosed"], facts["recipient_kind"])
+        seen[each.id] = {**facts, "disclosed": found.shown}
+        if found.shown:
+            shown.append(Disclosure(each.id, each.reference, each.ref, partner, found))
+    return [replace(state, facts=seen[state.id]) if state.id in seen else state for state in states], shown
+
+
+def narrowed(conn: Connection, events: Sequence[Event], partner: str, now: datetime) -> list[Event]:
+    """Events of the log as `as_seen`: a receiver who reads back reads no more than it may have today."""
+    received = {
+        e.id: UUID(e.subject)
+        for e in events
+        if isinstance(e.data, SentV1)
+        and isinstance(e.sealed, SentSealed)
+        and e.data.recipient == partner != e.data.home
+    }
+    if not received:
+        return list(events)
+    grounds = _grounds(conn, partner, set(received.values()), local_date(now))
+    return [_narrowed(event, grounds) if event.id in received else event for event in events]
+
+
+def _narrowed(event: Event, grounds: _Grounds) -> Event:
+    data, sealed = event.data, event.sealed
+    assert isinstance(data, SentV1)
+    assert isinstance(sealed, SentSealed)
+    profile = sealed.disclosed.model_dump(exclude_none=True)
+    found = grounds.shown(UUID(event.subject), data.referrer, data.moment, profile, data.recipient_kind)
+    return replace(event, sealed=sealed.model_copy(update={"disclosed": DisclosedProfile(**found.shown)}))
+
+
+def _shows_a_profile(referral: Referral, partner: str) -> bool:
+    return referral.status not in LEFT and _receives(referral, partner) and bool(referral.facts.get("disclosed"))
+
+
+def _receives(referral: Referral, partner: str) -> bool:
+    return referral.recipient == partner != referral.home
+
+
+def _grounds(conn: Connection, partner: str, refs: Collection[UUID], today: date) -> _Grounds:
+    row = directory.partner(conn, partner)
+    return _Grounds(
+        partner,
+        row["secrecy_class"] if row else "none",
+        directory.signed_of(conn, partner),
+        agreements.standing(conn, refs),
+        today,
+    )

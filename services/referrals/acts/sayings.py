@@ -1,0 +1,123 @@
+"""What each act says: action → its event, made from the state it led to and from what was given."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from schemas import placement as placements
+from schemas import referral as referrals
+from schemas import training as trainings
+from schemas.envelope import Payload, SealedPart
+
+if TYPE_CHECKING:
+    from services.referrals.acts.rules import Act, Placement, Referral, Training
+
+Facts = Mapping[str, Any]
+Made = tuple[Payload, SealedPart | None]
+Makers = Mapping[str, Callable[[Any, Facts], Made]]
+
+
+def planned(state: Act) -> dict[str, Any]:
+    """When it is to begin and to end."""
+    return {"planned_start": state.facts["planned_start"], "planned_end": state.facts.get("planned_end")}
+
+
+def _referral(event: type[referrals.ReferralEvent], *fields: str) -> Callable[[Referral, Facts], Made]:
+    """An event of these fields as given, and of its sealed part if it has one."""
+
+    def made(r: Referral, given: Facts) -> Made:
+        said = {name: given.get(name) for name in ("reported_by", *fields)}
+        sealed = event.SEALED.model_validate(given) if event.SEALED else None
+        return event.model_validate({**r.common(), **said}), sealed
+
+    return made
+
+
+def _redirected(r: Referral, given: Facts) -> Made:
+    to = {"redirected_to": given["redirected_to"], "redirected_reference": given["redirected_reference"]}
+    return referrals.RedirectedV1(**r.common(), **to, new_recipient=given["recipient"]), None
+
+
+def _lapsed(r: Referral, _given: Facts) -> Made:
+    return referrals.CancelledV1(**r.common(), lapsed=True), referrals.EndSealed(reason="other_training")
+
+
+def _reopened(r: Referral, given: Facts) -> Made:
+    event = referrals.ReopenedV1.model_validate({**r.common(), "status": r.status})
+    return event, referrals.ReopenedSealed.model_validate(given)
+
+
+def _suggested(r: Referral, given: Facts) -> Made:
+    event = referrals.SuggestedV1(
+        **r.common(), suggested_offer=given["offer"], suggested_partner=given["suggested_partner"]
+    )
+    return event, None
+
+
+def _training(event: type[trainings.TrainingEvent]) -> Callable[[Training, Facts], Made]:
+    """An event whose sealed part, if any, is the course's kind and what was given."""
+
+    def made(t: Training, given: Facts) -> Made:
+        sealed = event.SEALED.model_validate({"kind": t.facts["kind"], **given}) if event.SEALED else None
+        return event.model_validate(t.common()), sealed
+
+    return made
+
+
+def _training_started(t: Training, given: Facts) -> Made:
+    return trainings.StartedV1(**t.common(), started_on=given["started_on"]), t.course()
+
+
+def _placement(event: type[placements.PlacementEvent], *fields: str) -> Callable[[Placement, Facts], Made]:
+    """An event of these fields as given, whose sealed part is the contract's kind and what was given."""
+
+    def made(p: Placement, given: Facts) -> Made:
+        sealed = event.SEALED.model_validate({"kind": p.facts["kind"], **given}) if event.SEALED else None
+        return event.model_validate({**p.common(), **{name: given[name] for name in fields}}), sealed
+
+    return made
+
+
+def _confirmed(p: Placement, _given: Facts) -> Made:
+    return placements.ConfirmedV1(**p.common(), **planned(p)), p.work()
+
+
+def _placement_started(p: Placement, given: Facts) -> Made:
+    return placements.StartedV1(**p.common(), started_on=given["started_on"]), p.work()
+
+
+REFERRAL: Makers = {
+    "receive": _referral(referrals.ReceivedV1),
+    "accept": _referral(referrals.AcceptedV1, "first_contact_on", "place"),
+    "waitlist": _referral(referrals.WaitlistedV1, "rank", "expected_on"),
+    "decline": _referral(referrals.DeclinedV1),
+    "redirect": _redirected,
+    "cancel": _referral(referrals.CancelledV1),
+    "lapse": _lapsed,
+    "start": _referral(referrals.StartedV1, "started_on", "answered_by", "answered_by_id"),
+    "complete": _referral(referrals.CompletedV1),
+    "interrupt": _referral(referrals.InterruptedV1),
+    "expire": _referral(referrals.ExpiredV1),
+    "reopen": _reopened,
+    "suggest": _suggested,
+    "void": _referral(referrals.VoidedV1, "reason"),
+}
+TRAINING: Makers = {
+    "start": _training_started,
+    "attendance-falling": _training(trainings.AttendanceFallingV1),
+    "suspend": _training(trainings.SuspendedV1),
+    "resume": _training(trainings.ResumedV1),
+    "complete": _training(trainings.CompletedV1),
+    "interrupt": _training(trainings.InterruptedV1),
+    "cancel": _training(trainings.CancelledV1),
+}
+PLACEMENT: Makers = {
+    "confirm": _confirmed,
+    "refuse": _placement(placements.RefusedV1),
+    "start": _placement_started,
+    "cancel": _placement(placements.CancelledV1),
+    "evaluate": _placement(placements.EvaluatedV1),
+    "end": _placement(placements.EndedV1, "ended_on"),
+    "follow-up": _placement(placements.FollowedUpV1, "months"),
+}

@@ -1,1 +1,0 @@
-"""What partners do: load, decide, save, say; a command never commits."""

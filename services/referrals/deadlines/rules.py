@@ -1,0 +1,226 @@
+"""What falls due, and when: rules on an act and the day it was recorded; nothing here knows what time it is.
+
+Times are 08:00 in Brussels of the day that is meant. All of an act's deadlines belong to the wait it is in: the next
+step ends them, and of those that fall due together only the newest is said (domain.md, section 4).
+"""
+
+from __future__ import annotations
+
+from calendar import monthrange
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from typing import Any, Literal
+
+from jalons.clock import BRUSSELS, local_date
+from schemas import placement as placements
+from schemas import referral as referrals
+from schemas import training as trainings
+from schemas.envelope import Payload
+from services.referrals.acts import rules as acts
+from services.referrals.acts.lifecycle import HUB
+from services.referrals.acts.rules import Act, Placement, Referral, Training
+from services.referrals.agreements.rules import Convention
+from services.referrals.deadlines.working_days import after_working_days
+
+Kind = Literal[
+    "reminder", "escalate", "still_waiting", "first_contact", "start", "end_near", "end", "follow_up", "expire"
+]
+_STAGES = ("reminder", "escalate", "still_waiting", "first_contact", "start", "end_near", "end", "follow_up", "expire")
+"""Of two that fall due at the same instant the later one says more."""
+
+UNANSWERED = frozenset({"sent", "received"})
+MORNING = time(8)
+PATIENCE = 5
+"""Working days after a day that was named, before news is asked for."""
+STILL_WAITING_DAYS = 60
+SILENCES = 2
+END_NEAR_DAYS = 60
+FOLLOW_UP_MONTHS = (3, 6, 12)
+
+
+_TRAINING_WAITS_FOR: Mapping[str, Literal["start", "end"]] = {"enrolled": "start", "started": "end"}
+
+
+@dataclass(frozen=True, slots=True)
+class Deadline:
+    """One thing that falls due. number: the how manieth of its kind; of a follow-up, its months."""
+
+    kind: Kind
+    due_at: datetime
+    number: int = 1
+
+
+def terms(convention: Convention) -> dict[str, Any]:
+    """What a referral keeps of its convention when it is sent: a convention changed later changes nothing of it."""
+    return {
+        "remind_on": sorted(set(convention.remind_on_working_days)),
+        "escalate_on": convention.escalate_on_working_day,
+        "expire_after": convention.expire_after_days,
+    }
+
+
+def of(state: Act, today: date) -> list[Deadline]:
+    """The deadlines of the wait an act is in, recorded today; in the order of their times."""
+    match state:
+        case Referral():
+            found = _of_referral(state, today)
+        case Training():
+            found = _planned(state.facts, today, _TRAINING_WAITS_FOR.get(state.status))
+        case Placement():
+            found = _of_placement(state, today)
+        case _:
+            raise TypeError(type(state).__name__)
+    return sorted(found, key=_order)
+
+
+def wait(state: Act) -> str:
+    """What an act waits for: its deadlines stand while that is the same. Being received, it goes on waiting for an
+    answer."""
+    return "answer" if state.status in UNANSWERED else state.status
+
+
+def newest(due: Iterable[Deadline]) -> Deadline:
+    """Which of an act's deadlines that are due together is said; the others were superseded while nobody looked."""
+    return max(due, key=_order)
+
+
+def at_end_of(day: date) -> datetime:
+    """The instant a last day is over."""
+    return datetime.combine(day + timedelta(days=1), time(), BRUSSELS)
+
+
+def in_the_morning(day: date) -> datetime:
+    """08:00 in Brussels."""
+    return datetime.combine(day, MORNING, BRUSSELS)
+
+
+def says(state: Act, deadline: Deadline) -> Payload | None:
+    """The event of a deadline that changes no status; None if the act has moved on. `expires` tells of the other."""
+    if not _open(state, deadline.kind):
+        return None
+    match state:
+        case Referral():
+            return _referral_says(state, deadline)
+        case Training():
+            since = _day(state.facts, f"planned_{deadline.kind}")
+            return trainings.NewsDueV1(**state.common(), about=deadline.kind, since=since) if since else None
+        case Placement():
+            return _placement_says(state, deadline)
+    return None
+
+
+def expires(state: Act, deadline: Deadline, today: date) -> acts.Decided[Act] | None:
+    """The step of a deadline that ends the wait; None if it is not one, or the act has moved on."""
+    if deadline.kind != "expire" or not _open(state, deadline.kind):
+        return None
+    return acts.act(state, "expire", HUB, {}, today)
+
+
+_OPEN: Mapping[tuple[type[Act], str], frozenset[str]] = {
+    (Referral, "reminder"): UNANSWERED,
+    (Referral, "escalate"): UNANSWERED,
+    (Referral, "expire"): UNANSWERED | {"waitlisted"},
+    (Referral, "still_waiting"): frozenset({"waitlisted"}),
+    (Referral, "first_contact"): frozenset({"accepted"}),
+    (Training, "start"): frozenset({"enrolled"}),
+    (Training, "end"): frozenset({"started"}),
+    (Placement, "start"): frozenset({"proposed", "confirmed"}),
+    (Placement, "end"): frozenset({"started"}),
+    (Placement, "end_near"): frozenset({"started"}),
+    (Placement, "follow_up"): frozenset({"ended"}),
+}
+"""In which status a deadline still means something."""
+
+
+def _open(state: Act, kind: Kind) -> bool:
+    return state.status in _OPEN.get((type(state), kind), frozenset())
+
+
+def _of_referral(state: Referral, today: date) -> Iterator[Deadline]:
+    if state.status in UNANSWERED:
+        yield from _unanswered(state.facts.get("terms") or {}, today)
+    elif state.status == "waitlisted":
+        expected = _day(state.facts, "expected_on")
+        day = expected if expected and expected > today else today + timedelta(days=STILL_WAITING_DAYS)
+        for number in range(1, SILENCES + 1):
+            yield Deadline("still_waiting", in_the_morning(day), number)
+            day += timedelta(days=STILL_WAITING_DAYS)
+        yield Deadline("expire", in_the_morning(day))
+    elif state.status == "accepted" and (contact := _day(state.facts, "first_contact_on")):
+        yield _without_news("first_contact", contact, today)
+
+
+def _unanswered(terms: Mapping[str, Any], today: date) -> Iterator[Deadline]:
+    """From the day it was sent. The coordinator is told after the last reminder, whatever the convention says."""
+    reminders: Sequence[int] = terms.get("remind_on", (3, 5))
+    for number, day in enumerate(reminders, 1):
+        yield Deadline("reminder", in_the_morning(after_working_days(today, day)), number)
+    escalation = max(terms.get("escalate_on", 7), *(day + 1 for day in reminders), 1)
+    yield Deadline("escalate", in_the_morning(after_working_days(today, escalation)))
+    yield Deadline("expire", in_the_morning(today + timedelta(days=terms.get("expire_after", 30))))
+
+
+def _of_placement(state: Placement, today: date) -> Iterator[Deadline]:
+    if state.status in ("proposed", "confirmed"):
+        yield from _planned(state.facts, today, "start")
+    elif state.status == "started":
+        end = _day(state.facts, "planned_end")
+        if end and (near := end - timedelta(days=END_NEAR_DAYS)) > today:
+            yield Deadline("end_near", in_the_morning(near))
+        yield from _planned(state.facts, today, "end")
+    elif state.status == "ended" and (ended := _day(state.facts, "ended_on")):
+        for months in FOLLOW_UP_MONTHS:
+            if (day := _months_after(ended, months)) > today:
+                yield Deadline("follow_up", in_the_morning(day), months)
+
+
+def _planned(facts: Mapping[str, Any], today: date, which: Literal["start", "end"] | None) -> Iterator[Deadline]:
+    if which and (day := _day(facts, f"planned_{which}")):
+        yield _without_news(which, day, today)
+
+
+def _without_news(kind: Literal["first_contact", "start", "end"], day: date, today: date) -> Deadline:
+    """A day that was named late is asked about late: what was said today is news."""
+    return Deadline(kind, in_the_morning(after_working_days(max(day, today), PATIENCE)))
+
+
+def _referral_says(state: Referral, deadline: Deadline) -> Payload | None:
+    match deadline.kind:
+        case "reminder":
+            reply_by = state.facts["reply_by"]
+            return referrals.ReminderDueV1(**state.common(), number=deadline.number, reply_by=reply_by)
+        case "escalate":
+            return referrals.EscalatedV1(**state.common(), reply_by=state.facts["reply_by"])
+        case "still_waiting":
+            return referrals.NewsDueV1(**state.common(), about="still_waiting", since=local_date(deadline.due_at))
+        case "first_contact":
+            since = state.facts["first_contact_on"]
+            return referrals.NewsDueV1(**state.common(), about="first_contact", since=since)
+    return None
+
+
+def _placement_says(state: Placement, deadline: Deadline) -> Payload | None:
+    match deadline.kind:
+        case "start" | "end":
+            since = state.facts[f"planned_{deadline.kind}"]
+            return placements.NewsDueV1(**state.common(), about=deadline.kind, since=since)
+        case "end_near":
+            return placements.EndNearV1(**state.common(), planned_end=state.facts["planned_end"])
+        case "follow_up" if str(deadline.number) not in state.facts.get("follow_ups", {}):  # else it was told of
+            return placements.FollowUpDueV1(**state.common(), months=deadline.number)
+    return None
+
+
+def _order(deadline: Deadline) -> tuple[datetime, int, int]:
+    return deadline.due_at, _STAGES.index(deadline.kind), deadline.number
+
+
+def _day(facts: Mapping[str, Any], name: str) -> date | None:
+    return date.fromisoformat(facts[name]) if facts.get(name) else None
+
+
+def _months_after(day: date, months: int) -> date:
+    """The same day of a later month, or the last one it has."""
+    year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
+    return date(year, month + 1, min(day.day, monthrange(year, month + 1)[1]))

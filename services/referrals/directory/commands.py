@@ -1,0 +1,218 @@
+"""Partners, conventions, offers and clients: the coordinator's to write, an offer also its partner's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from jalons.clock import new_id
+from jalons.web.identity import SCOPES
+from jalons.web.problems import Problem
+from schemas import convention as conventions
+from schemas import offer as offers
+from schemas import partner as partners
+from services.referrals import refusals
+from services.referrals.acts.lifecycle import Office
+from services.referrals.deadlines import rows as deadlines
+from services.referrals.deadlines.rows import Waiting
+from services.referrals.deadlines.rules import Deadline, at_end_of
+from services.referrals.directory import places
+from services.referrals.directory import rows as directory
+from services.referrals.identity import rows as identity
+from services.referrals.identity.rows import Client
+from services.referrals.keyring import hashed, new_secret
+from services.referrals.work import Work
+
+_STATUS_EVENT: dict[str, type[partners.PartnerRecord]] = {
+    "active": partners.UpdatedV1,
+    "candidate": partners.UpdatedV1,
+    "suspended": partners.SuspendedV1,
+    "left": partners.LeftV1,
+}
+
+
+def put_partner(work: Work, slug: str, record: Mapping[str, Any]) -> tuple[dict[str, Any], bool]:
+    """A partner's record, whole; the stored row, and whether it is new. Unchanged, nothing is said.
+
+    Raises Problem 422.
+    """
+    if slug in set(Office):
+        raise refusals.invalid("partner", "the hub and the coordinator act under these names")
+    _check_dates(record)
+    directory.lock_name(work.conn, "directory", slug)
+    known = directory.partner(work.conn, slug)
+    work.expect(known["version"] if known else None)
+    values = {"slug": slug, "status": known["status"] if known else "active", **record}
+    if known and all(known[name] == value for name, value in values.items()):
+        return known, False
+    version = directory.save(work.conn, "partners", "slug", values)
+    event = partners.UpdatedV1 if known else partners.RegisteredV1
+    work.say(slug, event.model_validate(values))
+    return {**values, "version": version}, known is None
+
+
+def set_partner_status(work: Work, slug: str, status: str) -> dict[str, Any]:
+    """A partner enters, pauses or leaves. Raises Problem 404."""
+    directory.lock_name(work.conn, "directory", slug)
+    known = directory.partner(work.conn, slug)
+    if known is None:
+        raise refusals.not_found("partner")
+    work.expect(known["version"])
+    if known["status"] == status:
+        return known
+    directory.set_status(work.conn, "partners", "slug", slug, status)
+    values = {**known, "status": status}
+    work.say(slug, _STATUS_EVENT[status].model_validate(values))
+    return {**values, "version": known["version"] + 1}
+
+
+def put_commune(work: Work, nis: str, record: Mapping[str, Any]) -> tuple[dict[str, Any], bool]:
+    """Where a commune lies; the stored row, and whether it is new. Nobody is told: it changes no record of anybody."""
+    directory.lock_name(work.conn, "commune", nis)
+    known = directory.added_communes(work.conn).get(nis)
+    work.expect(known["version"] if known else None)
+    values = {"nis": nis, **record}
+    if known and all(known[name] == value for name, value in values.items()):
+        return known, False
+    return {**values, "version": directory.save(work.conn, "communes", "nis", values)}, known is None
+
+
+def add_client(work: Work, slug: str, scopes: list[str]) -> tuple[str, str]:
+    """A new client of a partner: its id and its secret, which is shown this once."""
+    if directory.partner(work.conn, slug) is None:
+        raise refusals.not_found("partner")
+    if not set(scopes) <= set(SCOPES) - {"operator", "hub"}:
+        raise refusals.invalid("scopes", "partners' clients have partner, coordinator or read:counts")
+    client_id, secret = f"{slug}-{str(new_id())[-8:]}", new_secret()
+    identity.add_client(work.conn, Client(client_id, slug, hashed(secret), tuple(scopes)), work.call.now)
+    return client_id, secret
+
+
+def sign_convention(work: Work, record: Mapping[str, Any]) -> dict[str, Any]:
+    """A convention in force from its date on. Raises Problem 422 for an unknown party."""
+    parties = sorted(set(record["parties"]))
+    known = directory.partners_of(work.conn, parties)
+    for party in parties:
+        if party not in known:
+            raise refusals.unknown_partner(f"parties[{record['parties'].index(party)}]")
+    for scope in record["scope"]:
+        if not {scope["from"], scope["to"]} <= set(parties):
+            raise refusals.invalid("scope", "from and to must be parties of the convention")
+    _check_dates(record)
+    values = {"convention_id": new_id(), **record, "parties": parties, "status": "signed"}
+    directory.save(work.conn, "conventions", "convention_id", values)
+    if record["valid_to"]:
+        due = [Deadline("expire", at_end_of(record["valid_to"]))]
+        deadlines.begin(work.rows, Waiting("convention", values["convention_id"], None, "end"), work.call.id, due)
+    _say_convention(work, conventions.SignedV1, values)
+    return {**values, "version": 1}
+
+
+_CONVENTION_STEPS: dict[str, tuple[set[str], str, type[conventions.ConventionRecord]]] = {
+    "suspend": ({"signed"}, "suspended", conventions.SuspendedV1),
+    "resume": ({"suspended"}, "signed", conventions.SignedV1),
+    "terminate": ({"signed", "suspended"}, "terminated", conventions.TerminatedV1),
+}
+
+
+def step_convention(work: Work, convention_id: UUID, action: str) -> dict[str, Any]:
+    """Suspend, resume or terminate. Raises Problem 404 and 409."""
+    directory.lock_name(work.conn, "directory", str(convention_id))
+    known = directory.convention(work.conn, convention_id)
+    if known is None:
+        raise refusals.not_found("convention")
+    work.expect(known["version"])
+    source, target, event = _CONVENTION_STEPS[action]
+    if known["status"] not in source:
+        open_now = [name for name, (allowed, _, _) in _CONVENTION_STEPS.items() if known["status"] in allowed]
+        raise Problem(
+            409,
+            "transition_not_allowed",
+            f"`{action}` is not open while the convention is `{known['status']}`.",
+            f"Open now: {', '.join(open_now) or 'nothing'}.",
+            actions=open_now,
+        )
+    if target == "terminated":
+        deadlines.end(work.conn, convention_id)
+    return _convention_is(work, known, target, event)
+
+
+def expire_convention(work: Work, convention_id: UUID) -> None:
+    """A convention whose time is over. The caller holds its name; one that was terminated has ended already."""
+    known = directory.convention(work.conn, convention_id)
+    if known and known["status"] in ("signed", "suspended"):
+        _convention_is(work, known, "expired", conventions.ExpiredV1)
+
+
+def _convention_is(
+    work: Work, known: Mapping[str, Any], status: str, event: type[conventions.ConventionRecord]
+) -> dict[str, Any]:
+    directory.set_status(work.conn, "conventions", "convention_id", known["convention_id"], status)
+    values = {**known, "status": status, "version": known["version"] + 1}
+    _say_convention(work, event, values)
+    return values
+
+
+def put_offer(work: Work, name: str, record: Mapping[str, Any]) -> tuple[dict[str, Any], bool]:
+    """An offer's record, whole; the stored row, and whether it is new. Raises Problem 403, 422.
+
+    Written by its own partner, it is thereby confirmed.
+    """
+    directory.lock_name(work.conn, "directory", name)
+    known = directory.offer(work.conn, name, lock=True)
+    owner = known["partner"] if known else record["partner"]
+    if not work.call.principal.has("coordinator") and work.call.principal.partner != owner:
+        raise refusals.not_yours("offer")
+    if record["partner"] != owner:
+        raise refusals.invalid("partner", "an offer does not change hands")
+    _check_dates(record)
+    work.expect(known["version"] if known else None)
+    if directory.partner(work.conn, owner) is None:
+        raise refusals.unknown_partner("partner")
+    record = {**record, "status": _status(work, known, record)}
+    if known and all(known[key] == value for key, value in record.items()):
+        return known, False
+    confirmed = work.call.today if work.call.principal.partner == owner else known and known["last_confirmed_on"]
+    return _save_offer(work, {"offer": name, **record, "last_confirmed_on": confirmed}), known is None
+
+
+def confirm_offer(work: Work, name: str) -> dict[str, Any]:
+    """Its partner says that an offer is still as it stands there. Raises Problem 403, 404."""
+    directory.lock_name(work.conn, "directory", name)
+    known = directory.offer(work.conn, name, lock=True)
+    if known is None:
+        raise refusals.not_found("offer")
+    if work.call.principal.partner != known["partner"]:
+        raise refusals.not_yours("offer")
+    work.expect(known["version"])
+    if known["last_confirmed_on"] == work.call.today:
+        return known
+    return _save_offer(work, known | {"last_confirmed_on": work.call.today})
+
+
+def _save_offer(work: Work, row: Mapping[str, Any]) -> dict[str, Any]:
+    """Keep an offer and say so; the stored row."""
+    values = {name: value for name, value in row.items() if name != "version"}
+    version = directory.save(work.conn, "offers", "offer", values)
+    event = offers.ClosedV1 if values["status"] == "closed" else offers.PublishedV1
+    work.say(values["offer"], event.model_validate(values))
+    return {**values, "version": version}
+
+
+def _status(work: Work, known: dict[str, Any] | None, record: Mapping[str, Any]) -> str:
+    """Closed or not is the partner's word; full follows from the places. Raises Problem 422."""
+    taken = directory.taken(work.conn, known) if known else 0
+    if known and record["places"] < min(taken, known["places"]):
+        raise refusals.invalid("places", f"{taken} are taken")
+    return places.status(record["status"], record["places"], taken)
+
+
+def _check_dates(record: Mapping[str, Any]) -> None:
+    if record["valid_from"] and record["valid_to"] and record["valid_to"] < record["valid_from"]:
+        raise refusals.invalid("valid_to", "before valid_from")
+
+
+def _say_convention(work: Work, event: type[conventions.ConventionRecord], values: Mapping[str, Any]) -> None:
+    scope = [{"referrer": s["from"], "recipient": s["to"], "moments": s["moments"]} for s in values["scope"]]
+    work.say(values["convention_id"], event.model_validate({**values, "scope": scope}))

@@ -1,1 +1,0 @@
-"""The rules of referral, pure: frozen values in, a decision or a named refusal out."""

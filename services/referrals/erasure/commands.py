@@ -1,0 +1,57 @@
+"""A person is erased: the key, the record and the event that says so, in one commit; nothing brings them back."""
+
+from __future__ import annotations
+
+from datetime import date
+from uuid import UUID
+
+from sqlalchemy import Connection
+
+from jalons.clock import new_id
+from schemas.beneficiary import ErasedV1
+from services.referrals.agreements import rows as agreements
+from services.referrals.agreements.commands import holding
+from services.referrals.erasure import rows as erasures
+from services.referrals.erasure.rows import Leaver, Why
+from services.referrals.erasure.rules import due
+from services.referrals.persons import rows as persons
+from services.referrals.persons.commands import own
+from services.referrals.persons.rows import Person
+from services.referrals.work import Work
+
+
+def erase(work: Work, named: UUID) -> UUID:
+    """The home partner asks for it; the receipt's id. Raises Stale and Problem 404."""
+    person = own(work, named)
+    work.expect(person.version)
+    return _erase(work, person, "asked")
+
+
+def erase_leaver(work: Work, leaver: Leaver) -> bool:
+    """As the hub, for a person whose time is over; False if they are gone or accompanied again meanwhile."""
+    person = persons.by_ref(work.conn, leaver.ref, lock=True)
+    if person is None or person.left_on is None or not due(person.left_on, leaver.months, work.call.today):
+        return False
+    _erase(work, person, "retention")
+    return True
+
+
+def due_now(conn: Connection, today: date) -> list[Leaver]:
+    """The persons whose time is over, who left first first."""
+    return [leaver for leaver in erasures.leavers(conn, today) if due(leaver.left_on, leaver.months, today)]
+
+
+def _erase(work: Work, person: Person, why: Why) -> UUID:
+    receipt_id = new_id()
+    holders, trial = agreements.holders(work.conn, person.ref, person.home)
+    acts = erasures.destroy(work.conn, person.ref, work.call.now)
+    erasures.keep_receipt(work.conn, receipt_id, person.home, work.call.now, why, acts, holders)
+    event = ErasedV1(
+        home=person.home,
+        receipt_id=receipt_id,
+        partners=tuple(holder.partner for holder in holders),
+        holdings=tuple(holding(holder) for holder in holders),
+        trial=trial,
+    )
+    work.say(person.ref, event)
+    return receipt_id

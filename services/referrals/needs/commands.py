@@ -1,0 +1,72 @@
+"""What persons need and what is needed in a commune: said by any partner, of a person by one that knows them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from typing import Any
+from uuid import UUID
+
+from jalons.clock import new_id
+from schemas.referral import DeclinedSealed, DeclinedV1
+from services.referrals import refusals
+from services.referrals.acts.rules import Act, Decided
+from services.referrals.directory import rows as directory
+from services.referrals.directory.communes import distances
+from services.referrals.directory.rows import Wanted
+from services.referrals.needs.rules import Need, expressed, is_unmet, meeting, unmet
+from services.referrals.persons import rows as persons
+from services.referrals.persons.commands import active_partners, known
+from services.referrals.statements.rows import NEEDS
+from services.referrals.work import Work
+
+
+def express(work: Work, given: Mapping[str, Any]) -> Need:
+    """A need, of a person or of nobody. Raises Left, InTheFuture and Problem 404, 409, 422."""
+    caller = active_partners(work, {"partner": work.call.partner})[work.call.partner]
+    person = known(work, given["beneficiary"]) if given.get("beneficiary") else None
+    met, offer = _met(work, given, trial=caller["trial"])
+    need = Need(
+        need_id=new_id(),
+        said_by=work.call.partner,
+        domain=given["domain"],
+        kind=given["kind"],
+        source=given["source"],
+        commune_nis=given["commune_nis"],
+        met=met,
+        offer=offer,
+        on=given.get("happened_on") or work.call.today,
+        ref=person.ref if person else None,
+        home=person.home if person else None,
+        trial=caller["trial"],
+    )
+    event, sealed = expressed(need)
+    work.say(need.ref or need.need_id, event, sealed, given.get("happened_on"))
+    NEEDS.add(work.conn, need, work.call.now)
+    return need
+
+
+def say_unmet(work: Work, decided: Decided[Any], on: date | None, cause: UUID) -> None:
+    """With a decline, the need that it leaves unmet. cause: the decline's event; the caller holds the person."""
+    state: Act = decided.state
+    if not (isinstance(decided.event, DeclinedV1) and isinstance(decided.sealed, DeclinedSealed)):
+        return
+    if is_unmet(decided.sealed) and (person := persons.by_ref(work.conn, state.ref)):
+        event, sealed = unmet(new_id(), decided.event, decided.sealed, person.profile["commune_nis"])
+        work.meet(person)
+        work.say(state.ref, event, sealed, on, cause=cause)
+
+
+def _met(work: Work, given: Mapping[str, Any], *, trial: bool) -> tuple[bool, str | None]:
+    """Whether an offer meets it, and which one: as it is said, else as the directory has it. Raises Problem 422."""
+    said = given.get("met_by_offer")
+    if isinstance(said, bool):
+        return said, None
+    if said is not None:
+        if directory.offer(work.conn, said) is None:
+            raise refusals.invalid("met_by_offer", "there is no such offer")
+        return True, said
+    near = distances(directory.communes(work.conn), given["commune_nis"])
+    wanted = Wanted(work.call.today, trial=trial, distances=near, free=True)
+    found = meeting(given["domain"], directory.offers(work.conn, wanted, (-1, ""), 500), work.call.today)
+    return found is not None, found

@@ -1,0 +1,65 @@
+"""Needs over HTTP: said by any partner; those of a person are read by who said them and by the home partner."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Depends
+from fastapi.responses import JSONResponse
+from pydantic import Field, StrictBool
+
+from schemas import codes
+from services.referrals.calls.bodies import Commune, Dated
+from services.referrals.calls.edge import Answer, Edge, call
+from services.referrals.needs import commands
+from services.referrals.needs.rules import Need
+from services.referrals.statements.http import reading_routes
+from services.referrals.statements.rows import NEEDS
+from services.referrals.work import Call
+
+PartnerCreates = Annotated[Call, Depends(call("partner", keyed=True))]
+
+
+class NeedBody(Dated):
+    """`POST /needs`: of a person, or of nobody."""
+
+    beneficiary: UUID | None = None
+    domain: codes.NeedDomain
+    kind: codes.NeedKind
+    source: codes.NeedSource
+    commune_nis: Commune
+    met_by_offer: StrictBool | codes.Slug | None = Field(
+        default=None, description="whether an offer meets it, or which one; absent: as the directory has it"
+    )
+
+
+def routes(edge: Edge) -> APIRouter:
+    """`/needs`."""
+    router = APIRouter(tags=["needs"])
+
+    def shown(need: Need, partner: str) -> dict[str, Any]:
+        body: dict[str, Any] = {
+            "need_id": need.need_id,
+            "domain": need.domain,
+            "kind": need.kind,
+            "source": need.source,
+            "commune_nis": need.commune_nis,
+            "met_by_offer": need.met,
+            "said_by": need.said_by,
+            "happened_on": need.on,
+        }
+        if need.offer:
+            body["offer"] = need.offer
+        if need.ref is not None:
+            body["beneficiary"] = need.ref if need.home == partner else edge.ground.alias(str(need.ref), partner)
+        return body
+
+    @router.post("/needs", summary="Say what a person needs, or what is needed in a commune", status_code=201)
+    def express(body: NeedBody, caller: PartnerCreates) -> JSONResponse:
+        return edge(
+            caller, lambda work: Answer(shown(commands.express(work, body.model_dump()), work.call.partner), 201)
+        )
+
+    reading_routes(router, edge, NEEDS, shown)
+    return router

@@ -1,0 +1,59 @@
+"""Reading back what was said beside the acts: by who said it, and by the home partner of the person."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Path, Query
+from fastapi.responses import JSONResponse
+from sqlalchemy import Connection
+
+from services.referrals import refusals
+from services.referrals.calls.edge import Answer, Edge, call, partner_of
+from services.referrals.calls.paging import NEWEST, Limit, paged
+from services.referrals.persons import rows as persons
+from services.referrals.statements.rows import S, Statements
+from services.referrals.work import Call
+
+Partner = Annotated[Call, Depends(call("partner"))]
+
+
+def reading_routes(
+    router: APIRouter, edge: Edge, store: Statements[S], shown: Callable[[S, str], dict[str, Any]]
+) -> None:
+    """Add `GET /{table}` and one by id. shown: one as a partner sees it."""
+
+    def listed(
+        caller: Partner,
+        beneficiary: Annotated[UUID | None, Query(description="of this person only")] = None,
+        cursor: UUID | None = None,
+        limit: Limit = 50,
+    ) -> JSONResponse:
+        partner = partner_of(caller.principal)
+
+        def page(conn: Connection) -> Answer:
+            ref = persons.ref_of(conn, beneficiary, partner) if beneficiary else None
+            if beneficiary and ref is None:
+                raise refusals.not_found("beneficiary")
+            found = store.page(conn, partner, ref, cursor or NEWEST, limit)
+            return paged([shown(each, partner) for each in found], limit, lambda row: str(row[store.key]))
+
+        return edge.read(page, caller)
+
+    def one(its_id: UUID, caller: Partner) -> JSONResponse:
+        partner = partner_of(caller.principal)
+
+        def found(conn: Connection) -> Answer:
+            said = store.find(conn, its_id, partner)
+            if said is None:
+                raise refusals.not_found(store.noun)
+            return Answer(shown(said, partner))
+
+        return edge.read(found, caller)
+
+    one.__annotations__["its_id"] = Annotated[UUID, Path(alias=store.key)]
+    path, what = f"/{store.table}", "Those you said, and those said of your persons"
+    router.add_api_route(path, listed, methods=["GET"], summary=what)
+    router.add_api_route(f"{path}/{{{store.key}}}", one, methods=["GET"], summary="One of them")

@@ -1,1 +1,0 @@
-"""Rows of the schema `referrals` and nothing else: no rule, no commit; the connection comes from the caller."""

@@ -1,0 +1,103 @@
+"""A table that comes back has the headings that an import knows, and nothing in it that a spreadsheet runs."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.referrals.acts import export as table
+from services.referrals.acts.export_http import _labels as labels_written
+from services.referrals.imports import sheet
+from services.referrals.imports.http import _labels as labels_read
+from services.referrals.imports.sheet import ANSWERS, HEADINGS, LIST_OF, plain, shielded, unshielded
+
+CHANGED = datetime(2026, 11, 24, 9, 30, tzinfo=UTC)
+BODY: dict[str, Any] = {
+    "ref": "R-7K4M-2QX",
+    "status": "declined",
+    "beneficiary": "3f8a1c52-6d0e-4b7a-9c21-5e4d7f60a913",
+    "referrer": "cpas-hotton",
+    "recipient": "le-trusquin",
+    "moment": "formation",
+    "reason": "training",
+    "goal": "qualify",
+    "chosen_by": "together",
+    "contact": "person_comes",
+    "disclosed": {
+        "age_band": "25-29",
+        "sex": "F",
+        "commune_nis": "83028",
+        "education": "lower_secondary",
+        "status": "ris",
+        "household": "alone",
+        "obstacles": ["mobilite", "garde_enfants"],
+    },
+    "decline_reason": "no_place",
+    "declined_by": "provider",
+}
+
+
+def written(*bodies: dict[str, Any], local_ref: str | None = "H-114") -> sheet.Sheet:
+    """Bodies as a table, read again as an import reads it."""
+    rows = [table.fields(body, local_ref, date(2026, 11, 20), CHANGED) for body in bodies]
+    return sheet.read((table.heading() + table.text(rows, labels_written())).encode())
+
+
+def test_every_heading_is_one_that_an_import_knows() -> None:
+    assert set(table.TITLES) <= set(HEADINGS)
+    assert set(sheet._ASKED) <= set(table.TITLES)
+    for field, title in table.TITLES.items():
+        assert plain(title) in {plain(field), *HEADINGS[field]}
+    known = sheet.columns(written(BODY), {})
+    assert set(known) == set(table.TITLES), "what it has more is passed over"
+    assert len({plain(title) for title in table.COLUMNS.values()}) == len(table.COLUMNS)
+    assert not {plain(title) for title in ANSWERS.values()} & {word for known in HEADINGS.values() for word in known}
+
+
+def test_a_row_reads_back_as_it_was_sent_and_is_known_to_be_done() -> None:
+    came = written(BODY)
+    where = sheet.columns(came, {})
+    [(_, cells)] = came.rows
+    assert sheet.answered(cells, where) == "R-7K4M-2QX"
+    asked = {name: BODY[name] for name in ("recipient", "moment", "reason", "goal", "chosen_by", "contact")}
+    person = {"local_ref": "H-114", "profile": BODY["disclosed"]}
+    assert sheet.referral(cells, where, labels_read()) == asked | {"happened_on": "2026-11-20", "person": person}
+    by_heading = dict(zip(came.headings, cells, strict=True))
+    assert by_heading["État du relais"] == "Refusé"
+    assert by_heading["Statut"] != by_heading["État du relais"], "the person's and the referral's are two"
+    assert by_heading["Modifié le"] == "2026-11-24T09:30:00+00:00"
+
+
+def test_what_the_reader_may_not_see_is_an_empty_cell() -> None:
+    left = {"referral_id": "x", "ref": "R-7K4M-2QX", "status": "redirected", "version": 3, "actions": []}
+    came = written(left, local_ref=None)
+    filled = {heading for heading, cell in zip(came.headings, came.rows[0][1], strict=True) if cell}
+    assert filled == {"Relais", "État du relais", "Modifié le"}
+
+
+@pytest.mark.parametrize("field", LIST_OF)
+def test_every_code_of_every_list_reads_back(field: str) -> None:
+    for code, label in labels_written()[LIST_OF[field]].items():
+        assert labels_read()[field][plain(label)] == code
+        assert not set("|,/+") & set(label) or field not in {"obstacles", "attributes"}
+
+
+@given(st.text(st.characters(exclude_categories=["Cc", "Cs"]), max_size=20).map(str.strip))
+def test_no_cell_is_a_formula_and_each_reads_back(text: str) -> None:
+    cell = shielded(text)
+    assert not cell.startswith(("=", "+", "-", "@"))
+    if not text.startswith("'"):
+        assert unshielded(cell) == text
+
+
+@pytest.mark.parametrize("dangerous", ['=HYPERLINK("http://x")', "+32", "-1", "@SUM(A1)", "＝1"])
+def test_a_dossier_number_that_looks_like_a_formula_is_not_run_and_stays_itself(dangerous: str) -> None:
+    came = written(BODY, local_ref=dangerous)
+    where = sheet.columns(came, {})
+    [(_, cells)] = came.rows
+    assert cells[where["local_ref"]] == f"'{dangerous}"
+    assert sheet.referral(cells, where, labels_read())["person"]["local_ref"] == dangerous
