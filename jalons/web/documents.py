@@ -144,7 +144,7 @@ def page(document: Json) -> str:
 @cache
 def _template() -> Template:
     loaded = Environment(
-        loader=PackageLoader("jalons", "templates"),
+        loader=PackageLoader("jalons.web", "templates"),
         autoescape=select_autoescape(default=True),
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -113,13 +113,13 @@ def add(conn: Connection, deliveries: Sequence[Delivery], now: datetime) -> None
     with pipelined(conn):
         execute(
             conn,
-            f"INSERT INTO deliveries ({', '.join(_KEPT)}, facts, status, due_at, since, made)"  # noqa: S608 - own names
+            f"INSERT INTO deliveries ({', '.join(_KEPT)}, facts, status, due_at, since, made)"
             f" SELECT * FROM {source} AS k ON CONFLICT (delivery_id) DO NOTHING",
             values,
         )
         execute(
             conn,
-            "INSERT INTO lanes (channel, recipient, free_at) SELECT channel, recipient, %s"  # noqa: S608 - own names
+            "INSERT INTO lanes (channel, recipient, free_at) SELECT channel, recipient, %s"
             f" FROM {lanes} AS k(channel, recipient) ON CONFLICT DO NOTHING",
             (now, *lane_values),
         )
@@ -142,7 +142,7 @@ def put_partners(conn: Connection, records: Collection[PartnerRecord], now: date
     source, values = given("text text text text text text text text boolean", rows)
     execute(
         conn,
-        f"INSERT INTO partners ({', '.join(columns)}) SELECT * FROM {source} AS k"  # noqa: S608 - own names
+        f"INSERT INTO partners ({', '.join(columns)}) SELECT * FROM {source} AS k"
         f" ON CONFLICT (slug) DO UPDATE SET {updates}",
         values,
     )
@@ -167,7 +167,7 @@ def add_suppressed(conn: Connection, deliveries: Sequence[Delivery], cause: str,
     source, values = given(f"{' '.join(_KEPT.values())} text text timestamptz timestamptz timestamptz", rows)
     kept = execute(
         conn,
-        f"INSERT INTO deliveries ({', '.join(_KEPT)}, status, cause, due_at, since, made)"  # noqa: S608 - own names
+        f"INSERT INTO deliveries ({', '.join(_KEPT)}, status, cause, due_at, since, made)"
         f" SELECT * FROM {source} AS k ON CONFLICT (delivery_id) DO NOTHING RETURNING delivery_id",
         values,
     )
@@ -179,7 +179,7 @@ def suppress(conn: Connection, person: bytes, partners: Collection[str]) -> list
     """Stop what is still pending about a person for these partners, and destroy its content; their ends."""
     stopped = execute(
         conn,
-        "UPDATE deliveries SET status = 'suppressed', cause = 'consent_withdrawn', body = NULL, facts = NULL,"  # noqa: S608 - own names
+        "UPDATE deliveries SET status = 'suppressed', cause = 'consent_withdrawn', body = NULL, facts = NULL,"
         " person = NULL WHERE person = %s AND recipient = ANY(%s) AND status IN ('pending', 'waiting')"
         f" RETURNING {', '.join(_OF_AN_END)}, attempts, status, cause",
         (person, list(partners)),
@@ -241,7 +241,7 @@ def begin(conn: Connection, due: Due, since: datetime, now: datetime, cut_short:
     order everywhere: lane, subscription, message."""
     begun = execute(
         conn,
-        "WITH due AS (UPDATE deliveries SET status = 'pending', attempts = %(number)s, since = %(since)s,"  # noqa: S608 - own names
+        "WITH due AS (UPDATE deliveries SET status = 'pending', attempts = %(number)s, since = %(since)s,"
         f" due_at = %(again)s WHERE delivery_id = {_FREE_TO_CHANGE} RETURNING delivery_id),"
         " cut AS (UPDATE attempts a SET ended = %(now)s, outcome = 'interrupted', cause = 'process_ended'"
         " FROM due WHERE a.delivery_id = due.delivery_id AND a.ended IS NULL)"
@@ -295,7 +295,7 @@ def wait(conn: Connection, due: Due, cause: str, until: datetime) -> None:
     """Leave a message that lacks something for later, unless it was stopped meanwhile or is being changed."""
     execute(
         conn,
-        f"UPDATE deliveries SET status = 'waiting', cause = %(cause)s, due_at = %(until)s"  # noqa: S608 - own names
+        f"UPDATE deliveries SET status = 'waiting', cause = %(cause)s, due_at = %(until)s"
         f" WHERE delivery_id = {_FREE_TO_CHANGE}",
         {"id": due.delivery.delivery_id, "number": due.number, "cause": cause, "until": until},
     )
@@ -306,7 +306,7 @@ def give_up(conn: Connection, due: Due, status: str, cause: str) -> bool:
     already, or is being changed."""
     closed = execute(
         conn,
-        "UPDATE deliveries SET status = %(status)s, cause = %(cause)s, body = NULL, person = NULL"  # noqa: S608
+        "UPDATE deliveries SET status = %(status)s, cause = %(cause)s, body = NULL, person = NULL"
         f" WHERE delivery_id = {_FREE_TO_CHANGE}",
         {"id": due.delivery.delivery_id, "number": due.number, "status": status, "cause": cause},
     )
@@ -356,7 +356,7 @@ def listed(
     """Deliveries, newest first, with their attempts. recipient: None for all; before: the last of the page before."""
     rows = execute(
         conn,
-        f"{_SHOWN} WHERE (%s::text IS NULL OR recipient = %s) AND (%s::text IS NULL OR status = %s)"  # noqa: S608
+        f"{_SHOWN} WHERE (%s::text IS NULL OR recipient = %s) AND (%s::text IS NULL OR status = %s)"
         " AND (%s::text IS NULL OR channel = %s)"
         " AND (%s::uuid IS NULL OR (made, delivery_id) <"
         " (SELECT d.made, d.delivery_id FROM deliveries d WHERE d.delivery_id = %s))"

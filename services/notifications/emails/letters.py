@@ -27,7 +27,7 @@ from services.notifications.routing.rules import AWAITED
 FALLBACK = "fr"
 WAITING = "jalons.waiting.asked.v1"
 """What a letter is about that lists all that waits: asked for, and no event."""
-_SERVICE = "services.notifications"
+_SERVICE = "services.notifications.emails"
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 _CPAS = frozenset({"cpas", "association_chapitre_xii"})
 """Kinds that an employer's mail does not name: naming them tells that the person is known to a CPAS."""

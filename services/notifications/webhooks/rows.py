@@ -54,7 +54,7 @@ def found(
     """One subscription. lock: hold it until the transaction's end, still or for oneself."""
     row = execute(
         conn,
-        f"SELECT * FROM subscriptions WHERE partner = %s AND name = %s {lock}",  # noqa: S608 - one of three words
+        f"SELECT * FROM subscriptions WHERE partner = %s AND name = %s {lock}",
         (partner, name),
     ).fetchone()
     return Subscription(**row._asdict()) if row else None

@@ -38,11 +38,11 @@ _COLUMNS = ", ".join(f'"{name}"' for name in _FIELDS)
 _STEP_KINDS = ", ".join(f'"{field.name}" {_TYPES.get(str(field.type), "text")}' for field in fields(Step))
 _CHANGES = ", ".join(f'"{name}" = excluded."{name}"' for name in _FIELDS if name != "first")
 _OF_PERSON = (
-    f"SELECT {_COLUMNS} FROM steps WHERE subject = %(person)s AND entered_recorded <= %(as_of)s"  # noqa: S608
+    f"SELECT {_COLUMNS} FROM steps WHERE subject = %(person)s AND entered_recorded <= %(as_of)s"
     " AND (undone IS NULL OR undone > %(as_of)s) ORDER BY entered_at, entered_recorded, first"
 )
 _SILENT = (
-    f"SELECT s.subject, {_COLUMNS} FROM steps s"  # noqa: S608
+    f"SELECT s.subject, {_COLUMNS} FROM steps s"
     " WHERE entered_at IS NOT NULL AND left_at IS NULL AND NOT stalled AND NOT resting AND moment <> 'accueil'"
     " AND last_at < %s AND NOT EXISTS (SELECT 1 FROM paused p WHERE p.subject = s.subject)"
 )
@@ -64,7 +64,7 @@ PAUSED = Into("paused", "subject uuid", "ON CONFLICT DO NOTHING")
 HIDDEN = Into("hidden", "subject uuid, partner text", "ON CONFLICT DO NOTHING")
 _OWN = "d.position" + ", NULL" * _TIMELINE.count(",")
 _PAGE = (
-    "WITH head AS (SELECT least(position, %(after)s + %(most)s) AS upto FROM stream_head)"  # noqa: S608
+    "WITH head AS (SELECT least(position, %(after)s + %(most)s) AS upto FROM stream_head)"
     f" SELECT head.upto, s.* FROM head LEFT JOIN (SELECT {_TIMELINE}, NULL::bytea AS value FROM timeline"
     " WHERE position > %(after)s AND position <= (SELECT upto FROM head)"
     f" UNION ALL SELECT {_OWN}, e.value FROM derivations d JOIN events e USING (subject, sequence)"
@@ -78,7 +78,7 @@ def known_steps(conn: Connection, subjects: Collection[str], whole: Collection[s
     asked, values = given("uuid bool", [(subject, subject in whole) for subject in sorted(subjects)])
     rows = execute(
         conn,
-        f"SELECT subject, {_COLUMNS} FROM {asked} AS k(subject, whole) JOIN steps USING (subject)"  # noqa: S608
+        f"SELECT subject, {_COLUMNS} FROM {asked} AS k(subject, whole) JOIN steps USING (subject)"
         " WHERE undone IS NULL AND (left_at IS NULL OR whole) ORDER BY first",
         values,
     )
@@ -166,7 +166,7 @@ def of_referrals(conn: Connection, referrals: Mapping[UUID, str]) -> dict[UUID, 
     found: dict[UUID, list[Event]] = {referral: [] for referral in referrals}
     rows = execute(
         conn,
-        f"SELECT {_TIMELINE} FROM timeline WHERE subject = ANY(%s::uuid[])"  # noqa: S608
+        f"SELECT {_TIMELINE} FROM timeline WHERE subject = ANY(%s::uuid[])"
         " AND data->>'referral_id' = ANY(%s) AND (type LIKE 'jalons.referral.%%' OR type = %s)"
         " ORDER BY subject, sequence",
         (sorted(set(referrals.values())), [str(each) for each in referrals], UnmetV1.TYPE),
@@ -180,7 +180,7 @@ def events_of(conn: Connection, person: UUID, as_of: datetime) -> list[Event]:
     """What was recorded of a person by then, in its order, without sealed parts."""
     rows = execute(
         conn,
-        f"SELECT {_TIMELINE} FROM timeline WHERE subject = %s AND recorded <= %s ORDER BY sequence",  # noqa: S608
+        f"SELECT {_TIMELINE} FROM timeline WHERE subject = %s AND recorded <= %s ORDER BY sequence",
         (person, as_of),
     )
     return [_event(row) for row in rows]
@@ -214,14 +214,14 @@ def _take_away(conn: Connection, table: Into, keys: Sequence[Sequence[Any]]) -> 
     if keys:
         names = ", ".join(name for name, _ in table.kinds)
         source, values = given(" ".join(kind for _, kind in table.kinds), keys)
-        execute(conn, f"DELETE FROM {table.table} WHERE ({names}) IN (SELECT * FROM {source} AS k)", values)  # noqa: S608
+        execute(conn, f"DELETE FROM {table.table} WHERE ({names}) IN (SELECT * FROM {source} AS k)", values)
 
 
 def forget(conn: Connection, subject: str, aliases: Sequence[UUID]) -> None:
     """Nothing is kept of a person: neither their way nor the names others ask by."""
     with pipelined(conn):
         for table in ("timeline", "steps", "paused", "hidden", "derivations"):
-            execute(conn, f"DELETE FROM {table} WHERE subject = %s", (subject,))  # noqa: S608 - our own names
+            execute(conn, f"DELETE FROM {table} WHERE subject = %s", (subject,))
         execute(conn, "DELETE FROM aliases WHERE alias = ANY(%s)", (list(aliases),))
 
 
@@ -235,7 +235,7 @@ def hold_silent(conn: Connection, before: datetime, subjects: Collection[str]) -
     """These persons' silent steps, held, each with the correlation of its last event; held elsewhere: passed over."""
     rows = execute(
         conn,
-        f"SELECT k.*, t.correlation FROM ({_SILENT} AND s.subject = ANY(%s::uuid[])"  # noqa: S608
+        f"SELECT k.*, t.correlation FROM ({_SILENT} AND s.subject = ANY(%s::uuid[])"
         " ORDER BY s.subject, first FOR UPDATE SKIP LOCKED) k JOIN timeline t ON t.subject = k.subject"
         " AND t.id = k.last_event ORDER BY k.subject, k.first",
         (before, sorted(subjects)),

@@ -20,7 +20,7 @@ from services.referrals.codes import commands
 from services.referrals.codes import rows as store
 from services.referrals.work import Call, Work
 
-_LABELS = Path(__file__).parents[1] / "labels"
+_LABELS = Path(__file__).with_name("labels")
 _UNMET: dict[str, str] = {str(reason): of for reason, of in UNMET_NEED.items()}
 
 Coordinator = Annotated[Call, Depends(call("coordinator"))]

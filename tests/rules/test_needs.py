@@ -16,7 +16,7 @@ from schemas.reasons import UNMET_NEED
 from schemas.referral import DeclinedSealed, DeclinedV1
 from services.observation.counts.rules import net
 from services.referrals.needs.rules import MEETS, Need, expressed, is_unmet, meeting, unmet
-from tests.domain.test_moments import event
+from tests.rules.test_moments import event
 
 TODAY = date(2026, 11, 24)
 DECLINED = DeclinedV1.model_validate(DATA["jalons.referral.declined.v1"])

@@ -9,7 +9,7 @@ import pytest
 
 from services.observation.counts.rules import MEASURES, Cell, change, net
 from services.observation.pathways.rules import THE_HUBS_OWN, Turn
-from tests.domain.test_moments import MORNING, Way, event
+from tests.rules.test_moments import MORNING, Way, event
 
 MARCH = ("2026-03", "cpas-hotton", "le-trusquin", "formation")
 

@@ -18,7 +18,7 @@ from services.referrals.agreements.rules import Convention
 from services.referrals.deadlines import rules as deadlines
 from services.referrals.deadlines.rules import Deadline, Kind, at_end_of, expires, newest, of, says, terms, wait
 from services.referrals.deadlines.working_days import after_working_days, is_working_day
-from tests.domain.test_lifecycle import new
+from tests.rules.test_lifecycle import new
 
 MONDAY = date(2026, 11, 23)
 
