@@ -2,7 +2,7 @@
 
 from alembic import op
 
-from jalons.messaging import tables
+from jalons.messaging import migration
 
 revision = "0001"
 down_revision = None
@@ -99,5 +99,5 @@ COMMENT ON TABLE lanes IS 'one message at a time to each recipient; who was serv
 
 def upgrade() -> None:
     """Every table of the service, as of version 1."""
-    op.execute(tables.FIRST)
+    op.execute(migration.FIRST)
     op.execute(OWN)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from alembic import op
 
-from jalons.messaging.tables import FIRST
+from jalons.messaging.migration import FIRST
 
 revision = "0001"
 down_revision = None

@@ -2,7 +2,7 @@
 
 from alembic import op
 
-from jalons.messaging import tables
+from jalons.messaging import migration
 
 revision = "0001"
 down_revision = None
@@ -183,5 +183,5 @@ CREATE TABLE idempotency (
 
 def upgrade() -> None:
     """Make the tables."""
-    op.execute(tables.FIRST)
+    op.execute(migration.FIRST)
     op.execute(OWN)

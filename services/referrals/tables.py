@@ -1,0 +1,13 @@
+"""Every table of the schema `referrals`: the one place that says what is kept."""
+
+from __future__ import annotations
+
+from sqlalchemy import MetaData
+
+from jalons.messaging import tables as messaging
+from jalons.privacy import tables as privacy
+
+metadata = MetaData()
+
+for shared in (*messaging.metadata.sorted_tables, privacy.audit):
+    shared.to_metadata(metadata)
