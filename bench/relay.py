@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 from jalons.clock import new_id, now
 from jalons.database import engine, execute, transaction
 from jalons.embedded.stack import Servers
-from jalons.messaging import tables
+from jalons.messaging import migration
 from jalons.messaging.kafka import make_topics, producer
 from jalons.messaging.outbox import Cause, Draft, Outbox
 from jalons.messaging.relay import Relay
@@ -36,7 +36,7 @@ def measure(servers: Servers, events: int, rounds: int = 3) -> dict[str, float]:
     pool = engine(servers.database_url, _SCHEMA)
     with transaction(pool) as conn:
         execute(conn, f"CREATE SCHEMA {_SCHEMA}")
-        execute(conn, tables.FIRST)
+        execute(conn, migration.FIRST)
     rates = [_emptied(settings, pool, events) for _ in range(rounds)]
     pool.dispose()
     return {"events_per_second": max(rates)}

@@ -13,7 +13,7 @@ from sqlalchemy import Engine
 
 from jalons.database import engine, execute, transaction
 from jalons.embedded.stack import Servers, Stack
-from jalons.messaging import tables
+from jalons.messaging import migration
 from tests.support.network import Network
 
 PORTS = 10_000 + os.getpid() % 800 * 10
@@ -57,7 +57,7 @@ def schema(servers: Servers) -> str:
     with transaction(pool) as conn:
         execute(conn, f"CREATE SCHEMA {name}")
         execute(conn, f"SET LOCAL search_path TO {name}")
-        execute(conn, tables.FIRST)
+        execute(conn, migration.FIRST)
     pool.dispose()
     return name
 

@@ -2,69 +2,111 @@
 
 from __future__ import annotations
 
-FIRST = """
-CREATE TABLE events (
-    subject   text        NOT NULL,
-    sequence  bigint      NOT NULL,
-    id        uuid        NOT NULL,
-    appended  bigint      GENERATED ALWAYS AS IDENTITY,
-    position  bigint,
-    type      text        NOT NULL,
-    topic     text        NOT NULL,
-    recorded  timestamptz NOT NULL,
-    value     bytea       NOT NULL,
-    PRIMARY KEY (subject, sequence)
-);
-COMMENT ON TABLE events IS 'Outbox and log in one: position is null until the relay has sent the event';
-CREATE UNIQUE INDEX events_position ON events (position) WHERE position IS NOT NULL;
-CREATE INDEX events_unsent ON events (appended) WHERE position IS NULL;
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    DateTime,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    Uuid,
+    text,
+)
 
-CREATE TABLE progress (
-    source    text    NOT NULL,
-    subject   text    NOT NULL,
-    last      bigint  NOT NULL,
-    seen      bytea   NOT NULL,
-    parked    boolean NOT NULL DEFAULT false,
-    PRIMARY KEY (source, subject)
-) WITH (fillfactor = 80);
-COMMENT ON COLUMN progress.seen IS 'four bytes of each applied id, by sequence: tells a duplicate from a conflict';
+metadata = MetaData()
 
-CREATE TABLE dead_letters (
-    id         uuid        PRIMARY KEY,
-    kind       text        NOT NULL CHECK (kind IN ('set_aside', 'parked')),
-    topic      text,
-    partition  int,
-    "offset"   bigint,
-    source     text,
-    subject    text,
-    sequence   bigint,
-    event_id   uuid,
-    type       text,
-    reason     text        NOT NULL,
-    value      bytea,
-    at         timestamptz NOT NULL,
-    attempts   int         NOT NULL DEFAULT 1,
-    resolved   timestamptz
-);
-CREATE UNIQUE INDEX dead_letters_record ON dead_letters (topic, partition, "offset") WHERE kind = 'set_aside';
-CREATE UNIQUE INDEX dead_letters_parked ON dead_letters (source, subject) WHERE kind = 'parked' AND resolved IS NULL;
-CREATE INDEX dead_letters_open ON dead_letters (at) WHERE resolved IS NULL;
+_INSTANT = DateTime(timezone=True)
 
-CREATE TABLE waiting (
-    source    text   NOT NULL,
-    subject   text   NOT NULL,
-    sequence  bigint NOT NULL,
-    id        uuid   NOT NULL,
-    topic     text,
-    partition int,
-    "offset"  bigint,
-    value     bytea  NOT NULL,
-    PRIMARY KEY (source, subject, sequence)
-);
+events = Table(
+    "events",
+    metadata,
+    Column("subject", Text, primary_key=True),
+    Column("sequence", BigInteger, primary_key=True, autoincrement=False),
+    Column("id", Uuid, nullable=False),
+    Column("appended", BigInteger, Identity(always=True), nullable=False, comment="order of appending"),
+    Column("position", BigInteger, comment="null until the relay has sent the event"),
+    Column("type", Text, nullable=False),
+    Column("topic", Text, nullable=False),
+    Column("recorded", _INSTANT, nullable=False),
+    Column("value", LargeBinary, nullable=False, comment="the encoded CloudEvent, its sealed part encrypted"),
+    comment="outbox and log in one",
+)
+Index("events_position", events.c.position, unique=True, postgresql_where=events.c.position.is_not(None))
+Index("events_unsent", events.c.appended, postgresql_where=events.c.position.is_(None))
 
-CREATE TABLE reconciled (
-    source    text   PRIMARY KEY,
-    position  bigint NOT NULL
-);
-"""
-"""The first migration's share; every service's first migration runs it in its own schema."""
+progress = Table(
+    "progress",
+    metadata,
+    Column("source", Text, primary_key=True),
+    Column("subject", Text, primary_key=True),
+    Column("last", BigInteger, nullable=False, comment="sequence of the last event applied"),
+    Column("seen", LargeBinary, nullable=False, comment="four bytes of each applied id, by sequence"),
+    Column("parked", Boolean, nullable=False, server_default=text("false")),
+    comment="how far each (source, subject) was applied",
+    postgresql_with={"fillfactor": 80},
+)
+
+dead_letters = Table(
+    "dead_letters",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("kind", Text, CheckConstraint("kind IN ('set_aside', 'parked')"), nullable=False),
+    Column("topic", Text),
+    Column("partition", Integer),
+    Column("offset", BigInteger),
+    Column("source", Text),
+    Column("subject", Text),
+    Column("sequence", BigInteger),
+    Column("event_id", Uuid),
+    Column("type", Text),
+    Column("reason", Text, nullable=False),
+    Column("value", LargeBinary, comment="null if too large to keep, and once resolved"),
+    Column("at", _INSTANT, nullable=False),
+    Column("attempts", Integer, nullable=False, server_default=text("1")),
+    Column("resolved", _INSTANT),
+    comment="records and events that could not be applied, each with its reason",
+)
+Index(
+    "dead_letters_record",
+    dead_letters.c.topic,
+    dead_letters.c.partition,
+    dead_letters.c.offset,
+    unique=True,
+    postgresql_where=dead_letters.c.kind == "set_aside",
+)
+Index(
+    "dead_letters_parked",
+    dead_letters.c.source,
+    dead_letters.c.subject,
+    unique=True,
+    postgresql_where=text("kind = 'parked' AND resolved IS NULL"),
+)
+Index("dead_letters_open", dead_letters.c.at, postgresql_where=dead_letters.c.resolved.is_(None))
+
+waiting = Table(
+    "waiting",
+    metadata,
+    Column("source", Text, primary_key=True),
+    Column("subject", Text, primary_key=True),
+    Column("sequence", BigInteger, primary_key=True, autoincrement=False),
+    Column("id", Uuid, nullable=False),
+    Column("topic", Text),
+    Column("partition", Integer),
+    Column("offset", BigInteger),
+    Column("value", LargeBinary, nullable=False),
+    comment="events behind a parked one of the same subject, in order",
+)
+
+reconciled = Table(
+    "reconciled",
+    metadata,
+    Column("source", Text, primary_key=True),
+    Column("position", BigInteger, nullable=False),
+    comment="up to which position of a source's log everything was compared",
+)

@@ -26,34 +26,6 @@ from jalons.web.identity import Principal
 from schemas.envelope import Payload
 from schemas.topics import PATHWAYS
 
-TABLE = """
-CREATE TABLE audit (
-    id        bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    at        timestamptz NOT NULL,
-    call      uuid        NOT NULL,
-    client    text        NOT NULL,
-    partner   text        NOT NULL,
-    actor     text,
-    noun      text        NOT NULL,
-    action    text        NOT NULL,
-    thing     uuid,
-    reference text,
-    purpose   text,
-    person    bytea       NOT NULL
-);
-COMMENT ON TABLE audit IS 'Append-only; person is a keyed hash of the ref';
-CREATE INDEX audit_person ON audit (person, id);
-CREATE INDEX audit_reference ON audit (reference, id) WHERE reference IS NOT NULL;
-
-CREATE FUNCTION audit_stays() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    RAISE EXCEPTION 'audit is append-only' USING ERRCODE = 'insufficient_privilege';
-END $$;
-CREATE TRIGGER audit_stays BEFORE UPDATE OR DELETE OR TRUNCATE ON audit
-    FOR EACH STATEMENT EXECUTE FUNCTION audit_stays();
-"""
-"""For a service's migration. A trigger, since the services own their tables: an owner is not held by a right."""
-
 AUDIT = Into(
     "audit",
     "at timestamptz, call uuid, client text, partner text, actor text, noun text, action text, thing uuid,"

@@ -13,15 +13,6 @@ from jalons.database import execute, transaction
 from jalons.web.identity import Principal, require
 from jalons.web.problems import Problem
 
-TABLE = """
-CREATE TABLE forgotten (
-    receipt_id uuid        PRIMARY KEY,
-    at         timestamptz NOT NULL
-);
-COMMENT ON TABLE forgotten IS 'erasures this service has applied';
-"""
-"""For the migration of a service that follows persons."""
-
 
 def note(conn: Connection, receipt_id: UUID, at: datetime) -> None:
     """In the transaction that forgets. The first time counts."""

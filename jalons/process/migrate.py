@@ -6,11 +6,11 @@ import importlib
 from collections.abc import Callable
 from pathlib import Path
 
-from alembic.operations import Operations
+from alembic import command
+from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, create_engine, func, select
-from sqlalchemy.schema import CreateSchema
+from sqlalchemy import Connection, MetaData, create_engine, func, select
+from sqlalchemy.schema import CreateSchema, SetColumnComment, SetTableComment
 
 from jalons.messaging.kafka import make_topics
 from jalons.process.settings import SERVICES, Settings
@@ -39,19 +39,27 @@ def migrate(settings: Settings, report: Report = lambda _line: None) -> None:
 
 
 def upgrade(conn: Connection, service: str, schema: str | None = None) -> str | None:
-    """Upgrade one service's schema in one transaction; its revision now. schema: another name than the service's."""
-    module = importlib.import_module(f"services.{service}.migrations")
-    folder = Path(str(module.__file__)).parent
-    script = ScriptDirectory(str(folder), version_locations=[str(folder)])
+    """Bring one service's schema to its newest revision, in one transaction; returns that revision."""
     name = schema or service
     conn.execute(CreateSchema(name, if_not_exists=True))
     conn.execute(select(func.set_config("search_path", name, False)))
     conn.commit()
-    context = MigrationContext.configure(conn)
-    missing = [*script.iterate_revisions("head", context.get_current_revision() or "base")]
-    with context.begin_transaction(), Operations.context(context):
-        for revision in reversed(missing):
-            revision.module.upgrade()
-        context.stamp(script, "head")
+    migrations = importlib.import_module(f"services.{service}.migrations")
+    config = Config(attributes={"connection": conn})
+    config.set_main_option("script_location", str(Path(__file__).with_name("alembic")))
+    config.set_main_option("version_locations", str(Path(str(migrations.__file__)).parent))
+    config.set_main_option("path_separator", "newline")
+    command.upgrade(config, "head")
+    _comment(conn, importlib.import_module(f"services.{service}.tables").metadata)
     conn.commit()
-    return context.get_current_revision()
+    return MigrationContext.configure(conn).get_current_revision()
+
+
+def _comment(conn: Connection, metadata: MetaData) -> None:
+    """Write the comments of the tables into the database, for whoever looks with psql."""
+    for table in metadata.sorted_tables:
+        if table.comment:
+            conn.execute(SetTableComment(table))
+        for column in table.columns:
+            if column.comment:
+                conn.execute(SetColumnComment(column))

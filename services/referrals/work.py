@@ -97,7 +97,7 @@ class Work:
     offers: dict[str, bool] = field(default_factory=dict)
     calls: dict[UUID, Call] = field(default_factory=dict)
 
-    def say(
+    def record(
         self,
         subject: object,
         data: Payload,
@@ -199,7 +199,7 @@ class Work:
         """How a partner names a person: the home partner by the ref, any other by its own alias."""
         return ref if partner == home else self.alias(str(ref), partner)
 
-    def introduce(self, ref: UUID, home: str, partners: Sequence[str]) -> None:
+    def grant_aliases(self, ref: UUID, home: str, partners: Sequence[str]) -> None:
         """These partners will know the person by aliases of their own."""
         for partner in partners:
             if partner != home:

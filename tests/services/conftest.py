@@ -7,9 +7,16 @@ from pathlib import Path
 
 import pytest
 
+from jalons.embedded.stack import Servers
 from tests.support import apps as in_process
 from tests.support.apps import Apps
 from tests.support.forms import one_of_everything
+
+
+@pytest.fixture
+def postgres(servers: Servers) -> str:
+    """The URL of the session's PostgreSQL."""
+    return servers.database_url
 
 
 @pytest.fixture(scope="session")

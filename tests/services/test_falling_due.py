@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import date
-from importlib import import_module
 from typing import Any
 
 import pytest
@@ -272,35 +271,3 @@ def test_what_changes_no_wait_begins_none_anew(desk: Desk) -> None:
     assert desk.open_rows() == 2
     assert desk.passes("2026-12-01 20:00") == []
     assert desk.passes("2026-12-02 08:00") == ["referral.escalated"]
-
-
-def test_an_upgraded_hub_ends_the_conventions_and_agreements_it_had(servers: Servers) -> None:
-    first, fourth = (import_module(f"services.referrals.migrations.{n}") for n in ("0001_first", "0006_deadlines"))
-    schema = f"d_{uuid.uuid4().hex[:12]}"
-    kept, withdrawn, signed, over = (uuid.uuid4() for _ in range(4))
-    pool = engine(servers.database_url, schema, pool=1)
-    with transaction(pool) as conn:
-        execute(conn, f"CREATE SCHEMA {schema}")
-        execute(conn, first.OWN)
-        for convention_id, status in ((signed, "suspended"), (over, "terminated")):
-            execute(
-                conn,
-                "INSERT INTO conventions (convention_id, parties, status, valid_from, valid_to, scope, legal_basis,"
-                " shared_attributes, reply_within_working_days, remind_on_working_days, expire_after_days)"
-                " VALUES (%s, '{}', %s, '2026-01-01', '2026-12-31', '[]', '6.1.e', '{}', 5, '{3,5}', 30)",
-                (convention_id, status),
-            )
-        for consent_id, at in ((kept, None), (withdrawn, "2026-11-01")):
-            execute(
-                conn,
-                "INSERT INTO consents (consent_id, ref, partners, purposes, attributes, channel, given, expires_on,"
-                " withdrawn) VALUES (%s, gen_random_uuid(), '{}', '{}', '{}', 'paper', now(), '2027-06-30', %s)",
-                (consent_id, at),
-            )
-        execute(conn, fourth.DEADLINES)
-        rows = execute(conn, "SELECT noun, about, due_at FROM deadlines ORDER BY due_at").fetchall()
-    pool.dispose()
-    assert [tuple(row) for row in rows] == [
-        ("convention", signed, brussels("2027-01-01 00:00")),
-        ("consent", kept, brussels("2027-07-01 00:00")),
-    ]

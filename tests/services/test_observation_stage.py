@@ -37,21 +37,15 @@ FORGOTTEN_KEYS: list[str] = []
 
 
 @pytest.fixture
-def postgres(servers: Servers) -> str:
-    """The session's PostgreSQL."""
-    return servers.database_url
-
-
-@pytest.fixture
-def engine(postgres: str) -> Iterator[Engine]:
+def engine(servers: Servers) -> Iterator[Engine]:
     """Observation's schema, new for each test."""
-    admin = create_engine(postgres)
+    admin = create_engine(servers.database_url)
     with admin.connect() as conn:
         conn.execute(text("DROP SCHEMA IF EXISTS observation CASCADE"))
         conn.commit()
         upgrade(conn, "observation")
     admin.dispose()
-    pool = open_engine(postgres, "observation")
+    pool = open_engine(servers.database_url, "observation")
     yield pool
     pool.dispose()
 

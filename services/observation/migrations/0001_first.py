@@ -1,91 +1,109 @@
-"""The hub's own tables, then observation's: timeline, steps, counts, aliases, and one numbering for the stream."""
+"""Every table of the service as of version 0.1.0."""
 
 from __future__ import annotations
 
 from alembic import op
 
-from jalons.messaging.tables import FIRST
+from jalons.messaging.migration import FIRST
+from jalons.privacy.migration import AUDIT, FORGOTTEN
 
 revision = "0001"
 down_revision = None
 
 OWN = """
-CREATE TABLE stream_head (
-    one      boolean PRIMARY KEY DEFAULT true CHECK (one),
-    position bigint  NOT NULL
-) WITH (fillfactor = 20);
-COMMENT ON TABLE stream_head IS 'Held until commit by whoever takes positions from it: so none appears late';
-INSERT INTO stream_head (position) VALUES (0);
-
-CREATE TABLE timeline (
-    position    bigint      PRIMARY KEY,
-    sequence    bigint      NOT NULL,
-    time        timestamptz NOT NULL,
-    recorded    timestamptz NOT NULL,
-    subject     uuid        NOT NULL,
-    id          uuid        NOT NULL,
-    correlation uuid        NOT NULL,
-    causation   uuid        NOT NULL,
-    source      text        NOT NULL,
-    type        text        NOT NULL,
-    partner     text        NOT NULL,
-    data        jsonb       NOT NULL
+CREATE TABLE aliases (
+    alias UUID NOT NULL,
+    subject UUID NOT NULL,
+    partner TEXT NOT NULL,
+    PRIMARY KEY (alias)
 );
-COMMENT ON TABLE timeline IS 'Every applied event of a person; data is its open part, its sealed part is never kept';
-CREATE INDEX timeline_subject ON timeline (subject, sequence);
-
-CREATE TABLE derivations (
-    position bigint PRIMARY KEY,
-    sequence bigint NOT NULL,
-    subject  text   NOT NULL
-);
-COMMENT ON TABLE derivations IS 'Where our own derived events, kept in the log, stand in the stream';
-
-CREATE TABLE steps (
-    subject          uuid        NOT NULL,
-    first            uuid        NOT NULL,
-    step             uuid        NOT NULL,
-    holder           uuid        NOT NULL,
-    last_event       uuid        NOT NULL,
-    follows          uuid,
-    cause            uuid,
-    last_at          timestamptz NOT NULL,
-    entered_at       timestamptz,
-    entered_recorded timestamptz,
-    left_at          timestamptz,
-    left_recorded    timestamptz,
-    stalled          boolean     NOT NULL,
-    moment           text        NOT NULL,
-    "at"             text        NOT NULL,
-    home             text        NOT NULL,
-    goal             text,
-    chosen_by        text,
-    PRIMARY KEY (subject, first)
-);
-COMMENT ON COLUMN steps.entered_at IS 'null while a referral has only announced the step';
-CREATE INDEX steps_silent ON steps (last_at)
-    WHERE entered_at IS NOT NULL AND left_at IS NULL AND NOT stalled AND moment <> 'accueil';
 
 CREATE TABLE counts (
-    measure text   NOT NULL,
-    month   text   NOT NULL,
-    home    text   NOT NULL,
-    partner text   NOT NULL,
-    moment  text   NOT NULL,
-    n       bigint NOT NULL,
+    measure TEXT NOT NULL,
+    month TEXT NOT NULL,
+    home TEXT NOT NULL,
+    partner TEXT NOT NULL,
+    moment TEXT NOT NULL,
+    n BIGINT NOT NULL,
     PRIMARY KEY (measure, month, home, partner, moment)
-) WITH (fillfactor = 80);
+)
+ WITH (fillfactor = 80);
 
-CREATE TABLE aliases (
-    alias   uuid PRIMARY KEY,
-    subject uuid NOT NULL,
-    partner text NOT NULL
+CREATE TABLE derivations (
+    position BIGINT NOT NULL,
+    sequence BIGINT NOT NULL,
+    subject TEXT NOT NULL,
+    PRIMARY KEY (position)
 );
-COMMENT ON TABLE aliases IS 'Under which name each partner but the home knows a person';
+CREATE INDEX derivations_subject ON derivations (subject);
+
+CREATE TABLE hidden (
+    subject UUID NOT NULL,
+    partner TEXT NOT NULL,
+    PRIMARY KEY (subject, partner)
+);
+
+CREATE TABLE paused (
+    subject UUID NOT NULL,
+    PRIMARY KEY (subject)
+);
+
+CREATE TABLE steps (
+    subject UUID NOT NULL,
+    first UUID NOT NULL,
+    step UUID NOT NULL,
+    holder UUID NOT NULL,
+    last_event UUID NOT NULL,
+    follows UUID,
+    cause UUID,
+    last_at timestamptz NOT NULL,
+    entered_at timestamptz,
+    entered_recorded timestamptz,
+    left_at timestamptz,
+    left_recorded timestamptz,
+    stalled BOOLEAN NOT NULL,
+    moment TEXT NOT NULL,
+    at TEXT NOT NULL,
+    home TEXT NOT NULL,
+    goal TEXT,
+    chosen_by TEXT,
+    resting BOOLEAN DEFAULT false NOT NULL,
+    undone timestamptz,
+    PRIMARY KEY (subject, first)
+);
+CREATE INDEX steps_silent
+    ON steps (last_at)
+    WHERE entered_at IS NOT NULL AND left_at IS NULL AND (NOT stalled) AND (NOT resting) AND (moment <> 'accueil');
+
+CREATE TABLE stream_head (
+    one BOOLEAN DEFAULT true NOT NULL,
+    position BIGINT NOT NULL,
+    PRIMARY KEY (one),
+    CHECK (one)
+)
+ WITH (fillfactor = 20);
+
+CREATE TABLE timeline (
+    position BIGINT NOT NULL,
+    sequence BIGINT NOT NULL,
+    time timestamptz NOT NULL,
+    recorded timestamptz NOT NULL,
+    subject UUID NOT NULL,
+    id UUID NOT NULL,
+    correlation UUID NOT NULL,
+    causation UUID NOT NULL,
+    source TEXT NOT NULL,
+    type TEXT NOT NULL,
+    partner TEXT NOT NULL,
+    data JSONB NOT NULL,
+    PRIMARY KEY (position)
+);
+CREATE INDEX timeline_subject ON timeline (subject, sequence);
+INSERT INTO stream_head (position) VALUES (0);
 """
 
 
 def upgrade() -> None:
     """Into the schema the connection is in."""
-    op.execute(FIRST)
-    op.execute(OWN)
+    for statements in (FIRST, AUDIT, FORGOTTEN, OWN):
+        op.execute(statements)

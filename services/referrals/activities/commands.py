@@ -36,7 +36,7 @@ def create(work: Work, given: Mapping[str, Any]) -> Activity:
         trial=caller["trial"],
     )
     event, sealed = created(activity, came_from)
-    work.say(person.ref, event, sealed, given.get("happened_on") or given["on"])
+    work.record(person.ref, event, sealed, given.get("happened_on") or given["on"])
     ACTIVITIES.add(work.conn, activity, work.call.now)
     return activity
 

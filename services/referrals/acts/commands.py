@@ -83,7 +83,7 @@ def draft(work: Work, given: Given, parent: Referral | None = None) -> Referral:
     shown = agreement.disclosed(
         person.profile, convention.shared_attributes, attributes, rows[recipient]["secrecy_class"]
     )
-    work.introduce(person.ref, person.home, [referrer, recipient])
+    work.grant_aliases(person.ref, person.home, [referrer, recipient])
     referral = Referral(
         id=new_id(),
         reference=new_reference("R"),
@@ -145,7 +145,7 @@ def enrol(work: Work, given: Given) -> Training:
         facts=_facts(given, "kind", "tool", "goal", "chosen_by", "planned_start", "planned_end", "offer")
         | {"trial": _trial(rows[caller], rows[operator])},
     )
-    work.introduce(person.ref, person.home, [operator])
+    work.grant_aliases(person.ref, person.home, [operator])
     return _new(work, TRAININGS, acts.enrolled(training), given.get("happened_on"))
 
 
@@ -182,7 +182,7 @@ def propose(work: Work, given: Given) -> Placement:
         )
         | {"trial": _trial(rows[caller], rows[employer])},
     )
-    work.introduce(person.ref, person.home, [employer])
+    work.grant_aliases(person.ref, person.home, [employer])
     return _new(work, PLACEMENTS, acts.proposed(placement), given.get("happened_on"))
 
 
@@ -234,7 +234,7 @@ def keep(work: Work, store: Acts[S], before: S, decided: Decided[S], on: date | 
     store.save(work.conn, decided.state, work.call.now)
     work.moved(before, decided.state)
     deadlines.follow(work, decided.state)
-    said = work.say(decided.state.ref, decided.event, decided.sealed, on, by=by)
+    said = work.record(decided.state.ref, decided.event, decided.sealed, on, by=by)
     say_unmet(work, decided, on, said)
 
 
@@ -264,7 +264,7 @@ def _start_referral(work: Work, answer: Training | Placement, said: Given, on: d
 def _new(work: Work, store: Acts[S], decided: Decided[S], on: date | None) -> S:
     store.add(work.rows, decided.state, work.call.now)
     deadlines.follow(work, decided.state)
-    work.say(decided.state.ref, decided.event, decided.sealed, on)
+    work.record(decided.state.ref, decided.event, decided.sealed, on)
     return decided.state
 
 

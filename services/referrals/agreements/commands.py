@@ -103,4 +103,4 @@ def _say(work: Work, person: Person, ended: Kept, kind: type[events.ConsentEnded
         holdings=tuple(holding(holder) for holder in told),
         trial=trial,
     )
-    work.say(person.ref, event)
+    work.record(person.ref, event)

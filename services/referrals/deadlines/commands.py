@@ -46,7 +46,7 @@ def _say(work: Work, waiting: Waiting, deadline: Deadline) -> None:
     if decided is not None:
         store.save(work.conn, decided.state, work.call.now)
         work.moved(state, decided.state)
-        work.say(state.ref, decided.event)
+        work.record(state.ref, decided.event)
         follow(work, decided.state)
     elif event := rules.says(state, deadline):
-        work.say(state.ref, event)
+        work.record(state.ref, event)

@@ -48,7 +48,7 @@ def put_partner(work: Work, slug: str, record: Mapping[str, Any]) -> tuple[dict[
         return known, False
     version = directory.save(work.conn, "partners", "slug", values)
     event = partners.UpdatedV1 if known else partners.RegisteredV1
-    work.say(slug, event.model_validate(values))
+    work.record(slug, event.model_validate(values))
     return {**values, "version": version}, known is None
 
 
@@ -63,7 +63,7 @@ def set_partner_status(work: Work, slug: str, status: str) -> dict[str, Any]:
         return known
     directory.set_status(work.conn, "partners", "slug", slug, status)
     values = {**known, "status": status}
-    work.say(slug, _STATUS_EVENT[status].model_validate(values))
+    work.record(slug, _STATUS_EVENT[status].model_validate(values))
     return {**values, "version": known["version"] + 1}
 
 
@@ -196,7 +196,7 @@ def _save_offer(work: Work, row: Mapping[str, Any]) -> dict[str, Any]:
     values = {name: value for name, value in row.items() if name != "version"}
     version = directory.save(work.conn, "offers", "offer", values)
     event = offers.ClosedV1 if values["status"] == "closed" else offers.PublishedV1
-    work.say(values["offer"], event.model_validate(values))
+    work.record(values["offer"], event.model_validate(values))
     return {**values, "version": version}
 
 
@@ -215,4 +215,4 @@ def _check_dates(record: Mapping[str, Any]) -> None:
 
 def _say_convention(work: Work, event: type[conventions.ConventionRecord], values: Mapping[str, Any]) -> None:
     scope = [{"referrer": s["from"], "recipient": s["to"], "moments": s["moments"]} for s in values["scope"]]
-    work.say(values["convention_id"], event.model_validate({**values, "scope": scope}))
+    work.record(values["convention_id"], event.model_validate({**values, "scope": scope}))

@@ -53,5 +53,5 @@ def _erase(work: Work, person: Person, why: Why) -> UUID:
         holdings=tuple(holding(holder) for holder in holders),
         trial=trial,
     )
-    work.say(person.ref, event)
+    work.record(person.ref, event)
     return receipt_id

@@ -41,7 +41,7 @@ def express(work: Work, given: Mapping[str, Any]) -> Need:
         trial=caller["trial"],
     )
     event, sealed = expressed(need)
-    work.say(need.ref or need.need_id, event, sealed, given.get("happened_on"))
+    work.record(need.ref or need.need_id, event, sealed, given.get("happened_on"))
     NEEDS.add(work.conn, need, work.call.now)
     return need
 
@@ -54,7 +54,7 @@ def say_unmet(work: Work, decided: Decided[Any], on: date | None, cause: UUID) -
     if is_unmet(decided.sealed) and (person := persons.by_ref(work.conn, state.ref)):
         event, sealed = unmet(new_id(), decided.event, decided.sealed, person.profile["commune_nis"])
         work.meet(person)
-        work.say(state.ref, event, sealed, on, cause=cause)
+        work.record(state.ref, event, sealed, on, cause=cause)
 
 
 def _met(work: Work, given: Mapping[str, Any], *, trial: bool) -> tuple[bool, str | None]:

@@ -22,7 +22,7 @@ def step(work: Work, named: UUID, action: str, given: Mapping[str, Any], on: dat
     person = own(work, named)
     work.expect(person.version)
     status, event, sealed = accompaniment.decide(action, person.status, person.home, given)
-    work.say(person.ref, event, sealed, on)
+    work.record(person.ref, event, sealed, on)
     left_on = (on or work.call.today) if status == "left" else None
     version = persons.set_status(work.conn, person.ref, status, left_on)
     return replace(person, status=status, version=version, left_on=left_on)

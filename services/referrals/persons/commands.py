@@ -39,7 +39,7 @@ def add(work: Work, profile: Mapping[str, Any], local_ref: str | None, on: date 
     persons.add(work.rows, person)
     work.stand({ref: ([], 0)})
     sealed = events.SealedProfile.model_validate({"profile": profile})
-    work.say(person.ref, events.RegisteredV1(home=home, profile_version=1, trial=trial), sealed, on)
+    work.record(person.ref, events.RegisteredV1(home=home, profile_version=1, trial=trial), sealed, on)
     if local_ref:
         work.dossiers[home, local_ref] = ref
     return work.meet(person)
@@ -95,7 +95,7 @@ def update_profile(work: Work, named: UUID, profile: Mapping[str, Any], on: date
         work.write()  # the person is one of this transaction's own
     profile_version, version = persons.set_profile(work.conn, person.ref, profile)
     sealed = events.SealedProfile.model_validate({"profile": profile})
-    work.say(person.ref, events.ProfileUpdatedV1(home=person.home, profile_version=profile_version), sealed, on)
+    work.record(person.ref, events.ProfileUpdatedV1(home=person.home, profile_version=profile_version), sealed, on)
     return work.meet(replace(person, profile=dict(profile), profile_version=profile_version, version=version))
 
 
@@ -145,7 +145,7 @@ def give_consent(
         }
     )
     sealed = consents.GivenSealed.model_validate({"attributes": sorted(consent.attributes), "channel": channel})
-    work.say(person.ref, event, sealed, on)
+    work.record(person.ref, event, sealed, on)
     return consent_id
 
 

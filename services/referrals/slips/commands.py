@@ -25,5 +25,5 @@ def say(work: Work, referral_id: UUID, said: Said) -> Referral:
         recipient=referral.recipient,
         trial=bool(referral.facts.get("trial")),
     )
-    work.say(referral.ref, event, events.SaidSealed(said=said))
+    work.record(referral.ref, event, events.SaidSealed(said=said))
     return referral

@@ -1,0 +1,137 @@
+"""Every table of the schema `notifications`: the one place that says what is kept."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    Boolean,
+    CheckConstraint,
+    Column,
+    DateTime,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    Uuid,
+    text,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+
+from jalons.messaging import tables as messaging
+from jalons.privacy import tables as privacy
+
+metadata = MetaData()
+
+for shared in (*messaging.metadata.sorted_tables, privacy.forgotten):
+    shared.to_metadata(metadata)
+
+_INSTANT = DateTime(timezone=True)
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("delivery_id", Uuid, primary_key=True),
+    Column("event_id", Uuid, nullable=False),
+    Column("about_type", Text, nullable=False),
+    Column("reference", Text),
+    Column("channel", Text, nullable=False),
+    Column("recipient", Text, nullable=False),
+    Column("contact", Text),
+    Column("subscription", Text),
+    Column("trial", Boolean, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("cause", Text),
+    Column("due_at", _INSTANT, nullable=False),
+    Column("since", _INSTANT, nullable=False, comment="when the window began after which it is given up"),
+    Column("made", _INSTANT, nullable=False),
+    Column("attempts", Integer, nullable=False, server_default=text("0")),
+    Column("facts", JSONB, comment="what an e-mail says, never anything sealed"),
+    Column("body", Text, comment="a webhook's body, sealed; null once it went or was given up"),
+    Column("person", LargeBinary, comment="keyed hash of the ref: a withdrawal finds what is pending by it"),
+    Column("correlation", Uuid, nullable=False),
+    Column("traceparent", Text),
+    CheckConstraint("status IN ('pending', 'waiting', 'sent', 'failed', 'suppressed')"),
+    CheckConstraint("channel IN ('email', 'webhook')"),
+)
+Index(
+    "deliveries_due",
+    deliveries.c.channel,
+    deliveries.c.recipient,
+    deliveries.c.due_at,
+    postgresql_where=text("status IN ('pending', 'waiting')"),
+)
+Index("deliveries_made", deliveries.c.made.desc(), deliveries.c.delivery_id)
+Index("deliveries_person", deliveries.c.person, postgresql_where=text("person IS NOT NULL"))
+Index("deliveries_recipient", deliveries.c.recipient, deliveries.c.made.desc(), deliveries.c.delivery_id)
+
+lanes = Table(
+    "lanes",
+    metadata,
+    Column("channel", Text, primary_key=True),
+    Column("recipient", Text, primary_key=True),
+    Column("free_at", _INSTANT, nullable=False),
+    comment="one message at a time to each recipient; who was served longest ago comes first",
+    postgresql_with={"fillfactor": "80"},
+)
+
+partners = Table(
+    "partners",
+    metadata,
+    Column("slug", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("mailbox", Text, nullable=False),
+    Column("phone", Text, nullable=False),
+    Column("phone_hours", Text),
+    Column("language", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("trial", Boolean, nullable=False),
+    comment="projection of the directory: the newest record of each partner",
+)
+
+subscriptions = Table(
+    "subscriptions",
+    metadata,
+    Column("partner", Text, primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("url", Text, nullable=False),
+    Column("types", ARRAY(Text), nullable=False),
+    Column("mode", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("cause", Text),
+    Column("made", _INSTANT, nullable=False),
+    Column("changed", _INSTANT, nullable=False),
+    CheckConstraint("mode IN ('full', 'id_only')"),
+    CheckConstraint("status IN ('active', 'paused', 'disabled')"),
+)
+
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("delivery_id", Uuid, ForeignKey("deliveries.delivery_id", ondelete="CASCADE"), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("began", _INSTANT, nullable=False),
+    Column("ended", _INSTANT),
+    Column("outcome", Text),
+    Column("cause", Text),
+    comment="committed before anything is sent: without an end a crash cut it short",
+)
+
+secrets = Table(
+    "secrets",
+    metadata,
+    Column("partner", Text, nullable=False),
+    Column("subscription", Text, nullable=False),
+    Column(
+        "secret", Text, nullable=False, comment="sealed under the hub's secret key, bound to partner and subscription"
+    ),
+    Column("made", _INSTANT, nullable=False),
+    Column("until", _INSTANT),
+    ForeignKeyConstraint(
+        ["partner", "subscription"], ["subscriptions.partner", "subscriptions.name"], ondelete="CASCADE"
+    ),
+)
+Index("secrets_current", secrets.c.partner, secrets.c.subscription, unique=True, postgresql_where=text("until IS NULL"))
