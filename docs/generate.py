@@ -13,7 +13,11 @@ from prometheus_client import Counter, Gauge, Histogram
 from prometheus_client.metrics import MetricWrapperBase
 from pydantic import SecretStr
 from pydantic_core import PydanticUndefined
+from sqlalchemy import MetaData, Table
+from sqlalchemy.dialects import postgresql
 
+from jalons.messaging import tables as messaging
+from jalons.privacy import tables as privacy
 from jalons.process import metrics
 from jalons.process.settings import SERVICES, Settings
 from schemas import asyncapi
@@ -188,6 +192,39 @@ def settings() -> str:
     return "\n".join([_SETTINGS, _table(("Variable", "Default", "Meaning"), rows), _COMMANDS])
 
 
+_TABLES = """# Tables
+
+What each service keeps, in the PostgreSQL schema of its own name. `tables.py` of each service is the source.
+How long it is kept: [retention](retention.md).
+"""
+
+
+def tables() -> str:
+    """Every table of every service; those that all services have, once."""
+    shared = (*messaging.metadata.sorted_tables, *privacy.metadata.sorted_tables)
+    lines = [_TABLES, "## In every service\n", *(_kept(table) for table in shared)]
+    for service in SERVICES:
+        own: MetaData = importlib.import_module(f"services.{service}.tables").metadata
+        lines += [f"## {service}\n"]
+        lines += [_kept(t) for t in own.sorted_tables if t.name not in {each.name for each in shared}]
+    return "\n".join(lines)
+
+
+def _kept(table: Table) -> str:
+    rows = [
+        (
+            f"`{column.name}`" + (" (key)" if column.primary_key else ""),
+            column.type.compile(postgresql.dialect()).lower() + (" or null" if column.nullable else ""),
+            column.comment or "",
+        )
+        for column in table.columns
+    ]
+    heading = f"### `{table.name}`\n\n" + (
+        f"{table.comment[0].upper()}{table.comment[1:]}.\n\n" if table.comment else ""
+    )
+    return heading + _table(("Column", "Type", "Meaning"), rows) + "\n"
+
+
 def causes() -> str:
     """Why messages do not go."""
     rows = [(f"`{code}`", each.cause, each.cure) for code, each in CAUSES.items()]
@@ -273,6 +310,7 @@ def pages() -> dict[Path, str]:
         "metrics": measured(),
         "settings": settings(),
         "causes": causes(),
+        "tables": tables(),
     }
     return {PAGES / f"{name}.md": _WRITTEN + text.rstrip() + "\n" for name, text in made.items()}
 
