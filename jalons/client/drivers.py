@@ -43,7 +43,7 @@ class _Blocking:
         with closing(self._reply(call)) as reply:
             try:
                 for part in reply.iter_text():
-                    yield from rows.hear(part)
+                    yield from rows.feed(part)
             except httpx.TransportError as error:
                 raise Unreachable(call.service, error) from error
 
@@ -106,7 +106,7 @@ class _Awaited:
         async with aclosing(await self._reply(call)) as reply:
             try:
                 async for part in reply.aiter_text():
-                    for row in rows.hear(part):
+                    for row in rows.feed(part):
                         yield row
             except httpx.TransportError as error:
                 raise Unreachable(call.service, error) from error
