@@ -119,7 +119,7 @@ class Stored(BaseModel):
     data: Sent
 
 
-def partner_of(token: Annotated[HTTPAuthorizationCredentials, Depends(HTTPBearer())]) -> str:
+async def partner_of(token: Annotated[HTTPAuthorizationCredentials, Depends(HTTPBearer())]) -> str:
     """The partner a bearer token names; 401 if none."""
     if partner := _PARTNERS.get(token.credentials):
         return partner
@@ -163,16 +163,8 @@ def _rows(sent: Sent, event: Stored, key: str) -> dict[Table, Any]:
     facts = sent.model_dump(mode="json")
     id_, person, now = sent.referral_id, sent.beneficiary, event.time
     return {
-        referrals: {
-            "id": id_,
-            "reference": sent.ref,
-            "person": person,
-            "referrer": sent.referrer,
-            "recipient": sent.recipient,
-            "moment": sent.moment,
-            "status": sent.status,
-            "facts": facts,
-        },
+        referrals: sent.model_dump(include={"referrer", "recipient", "moment", "status"})
+        | {"id": id_, "reference": sent.ref, "person": person, "facts": facts},
         events: {
             "id": event.id,
             "subject": person,
