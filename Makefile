@@ -53,7 +53,7 @@ schemas: setup  ## write the JSON Schemas, examples and reference pages again fr
 	@$(BIN)/python -m schemas.generate
 	@$(BIN)/python docs/generate.py
 
-bench: setup  ## measure: idle cost, delay, relay, intake (minutes)
+bench: setup  ## measure the hub beside plain forms of the same work (10 min; ARGS="--short --json --beside DIR")
 	@$(BIN)/python -m bench $(ARGS)
 
 chaos: setup  ## the long storm of kills, stops and rebalances (minutes)
