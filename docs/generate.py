@@ -58,10 +58,11 @@ two working days and if nothing followed. What the *hub* does has no route. `red
 referral, whose `parent` is the old one; a chain goes to no partner twice and has at most five links. When one of
 referrals that are `alternative_to` one another starts, those not yet started `lapse`.
 
-*Told*: who gets an e-mail at once, from the table in [`schemas/routing.py`](../../schemas/routing.py). Whoever did it is
-not told: of `accept` the referrer is, or the recipient if the referrer recorded it. *link*: the e-mail can be answered
-without an account; *offers*: the record lists other offers that fit; *digest*: no e-mail of its own. `redirect` also
-sends the new referral, whose recipient is told as by `send`. A webhook goes to every subscriber that may see the event.
+*Told*: who gets an e-mail at once, from the table in [`schemas/routing.py`](../../schemas/routing.py). Whoever did it
+is not told: of `accept` the referrer is, or the recipient if the referrer recorded it. *link*: the e-mail can be
+answered without an account; *offers*: the record lists other offers that fit; *digest*: no e-mail of its own.
+`redirect` also sends the new referral, whose recipient is told as by `send`. A webhook goes to every subscriber that
+may see the event.
 """
 _PERSON: Mapping[str, type[Payload]] = {
     "pause": beneficiary.PausedV1,

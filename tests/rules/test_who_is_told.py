@@ -118,7 +118,8 @@ LIVES = {"referral": Referral, "training": Training, "placement": Placement}
     ("noun", "action"), [(noun, row.action) for noun, kind in LIVES.items() for row in TABLES[kind]]
 )
 def test_every_transition_of_the_three_life_cycles_has_its_row(noun, action):
-    assert EVENTS[noun][action].TYPE in routing.BY_TYPE
+    route = routing.BY_TYPE[EVENTS[noun][action].TYPE]
+    assert dict(route.messages()), "somebody is told"
     assert set(EVENTS[noun]) == {row.action for row in TABLES[LIVES[noun]]}
 
 
