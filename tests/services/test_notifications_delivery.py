@@ -50,7 +50,7 @@ def test_an_event_makes_one_message_whatever_is_redelivered(stage: Stage, mail):
 
 
 def test_a_start_that_a_training_answers_is_told_once(stage: Stage):
-    """One call starts both; the training's letter says it."""
+    """One call starts both; the training's mail says it."""
     stage.knows_everybody()
     stage.hears(
         event("training.started", partner="le-trusquin"),

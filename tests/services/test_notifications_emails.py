@@ -153,7 +153,7 @@ def test_the_coordinator_is_told_who_waits_and_whom_to_answer():
 
 
 @pytest.mark.parametrize(("type_", "role"), MAILED)
-def test_no_letter_holds_a_code_of_what_is_sealed(type_, role):
+def test_no_mail_holds_a_code_of_what_is_sealed(type_, role):
     said = everything(_write(_delivery(type_, role)))
     codes = [str(value) for value in SEALED.get(type_, {}).values() if "_" in str(value)]
     assert not [code for code in codes if code in said]
@@ -184,7 +184,7 @@ def test_an_employer_is_told_which_other_partner_proposes():
     assert "FOREM Marche" in everything(message)
 
 
-def test_no_letter_is_named_for_a_type_or_party_that_is_never_told():
+def test_no_mail_is_named_for_a_type_or_party_that_is_never_told():
     entries = {name for name in WRITER._catalogues["fr"] if "/" in name} - {f"{OPEN_ACTS}/partner"}
     told = [*MAILED, *product(TO_HOLDERS, ("holder", "employer"))]
     assert entries == {f"{type_}/{role}" for type_, role in told}
@@ -197,7 +197,7 @@ def test_a_trial_says_so_first():
     assert "aucune personne réelle" in everything(message)
 
 
-def test_a_repeated_letter_has_the_same_message_id():
+def test_a_repeated_mail_has_the_same_message_id():
     delivery = _delivery("jalons.referral.sent.v1")
     assert _write(delivery)["Message-ID"] == _write(delivery)["Message-ID"]
     assert _write(delivery)["Message-ID"] == f"<{delivery.delivery_id}@integra.example>"
