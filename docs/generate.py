@@ -20,12 +20,12 @@ from jalons.messaging import tables as messaging
 from jalons.privacy import tables as privacy
 from jalons.process import metrics
 from jalons.process.settings import SERVICES, Settings
-from schemas import asyncapi
+from schemas import asyncapi, beneficiary, routing
 from schemas.catalogue import PAYLOADS
 from schemas.envelope import Payload
 from schemas.topics import DEAD_LETTERS, DELIVERIES, DIRECTORY, PATHWAYS, TOPICS, Topic
 from services.notifications.deliveries.causes import CAUSES
-from services.referrals.acts import lifecycle
+from services.referrals.acts import lifecycle, sayings
 from services.referrals.persons import rules as accompaniment
 
 HERE = Path(__file__).parent
@@ -61,7 +61,18 @@ Who may do what, from which status, and what has to be said with it. Anything el
 two working days and if nothing followed. What the *hub* does has no route. `redirect` answers 201 with the new
 referral, whose `parent` is the old one; a chain goes to no partner twice and has at most five links. When one of
 referrals that are `alternative_to` one another starts, those not yet started `lapse`.
+
+*Told*: who gets an e-mail at once, from the table in [`schemas/routing.py`](../../schemas/routing.py). Whoever did it
+is not told: of `accept` the referrer is, or the recipient if the referrer recorded it. *link*: the e-mail can be
+answered without an account; *offers*: the record lists other offers that fit; *digest*: no e-mail of its own.
+`redirect` also sends the new referral, whose recipient is told as by `send`. A webhook goes to every subscriber that
+may see the event.
 """
+_PERSON: Mapping[str, type[Payload]] = {
+    "pause": beneficiary.PausedV1,
+    "resume": beneficiary.ResumedV1,
+    "leave": beneficiary.LeftV1,
+}
 _TARGETS = {lifecycle.STAYS: "no change", lifecycle.BEFORE: "the state before"}
 _METRICS = """# Metrics
 
@@ -79,10 +90,10 @@ Commands that talk to a running hub find it by `--data DIR`; without it by `JALO
 `JALONS_OBSERVATION_URL`, `JALONS_NOTIFICATIONS_URL` and the operator's client. With `--as CLIENT` they act as that
 client, whose secret is `JALONS_CLIENT_SECRET`.
 """
-_CAUSES = """# Why a message did not go
+_CAUSES = """# Why a message was not sent
 
-The `code` of a delivery in `GET /deliveries` that has not gone or not yet, of a subscription that was disabled, and of
-the answer to `PUT /subscriptions/{name}` when the address is refused (422).
+The `code` of a delivery in `GET /deliveries` that was not sent, or not yet; of a disabled subscription; and of the
+answer to `PUT /subscriptions/{name}` when its URL is refused (422).
 """
 
 
@@ -132,11 +143,11 @@ def _event(payload: type[Payload]) -> Iterator[str]:
 def transitions() -> str:
     """The life cycles, as the code runs them."""
     lines = [_TRANSITIONS]
-    for noun, path, born, table in (
-        ("Referral", "referrals", "sent", lifecycle.REFERRAL),
-        ("Training", "trainings", "enrolled", lifecycle.TRAINING),
-        ("Placement", "placements", "proposed", lifecycle.PLACEMENT),
-        ("Person", "beneficiaries", "active", accompaniment.PERSON),
+    for noun, path, born, table, events_of in (
+        ("Referral", "referrals", "sent", lifecycle.REFERRAL, sayings.EVENTS["referral"]),
+        ("Training", "trainings", "enrolled", lifecycle.TRAINING, sayings.EVENTS["training"]),
+        ("Placement", "placements", "proposed", lifecycle.PLACEMENT, sayings.EVENTS["placement"]),
+        ("Person", "beneficiaries", "active", accompaniment.PERSON, _PERSON),
     ):
         rows = [
             (
@@ -146,7 +157,7 @@ def transitions() -> str:
                 _by(t),
                 ", ".join(" or ".join(f"`{name}`" for name in asked.split("|")) for asked in sorted(t.must_give))
                 or "–",
-                t.told or "–",
+                _told(t, events_of[t.action]),
             )
             for t in table
         ]
@@ -162,6 +173,20 @@ def transitions() -> str:
 def _by(row: lifecycle.Transition) -> str:
     """Who may do it, and whether the referrer may record it."""
     return " or ".join(sorted(row.by)) + (" (†)" if row.reported else "")
+
+
+def _told(row: lifecycle.Transition, event: type[Payload]) -> str:
+    """Who is told of it: the roles of the event's row, without one that alone can do it."""
+    route = routing.BY_TYPE.get(event.TYPE)
+    actors = row.by | ({"referrer"} if row.reported else set())
+    told = [(role, message) for role, message in route.messages() if actors != {role}] if route else []
+    return ", ".join(role + _how(message) for role, message in told) or "–"
+
+
+def _how(message: routing.Message) -> str:
+    kinds = {"digest": message.send == "digest", "link": message.awaits_answer, "offers": message.with_offers}
+    said = [kind for kind, holds in kinds.items() if holds]
+    return f" ({', '.join(said)})" if said else ""
 
 
 def measured() -> str:
@@ -226,7 +251,7 @@ def _kept(table: Table) -> str:
 
 
 def causes() -> str:
-    """Why messages do not go."""
+    """Why messages are not sent."""
     rows = [(f"`{code}`", each.cause, each.cure) for code, each in CAUSES.items()]
     return "\n".join([_CAUSES, _table(("Code", "Cause", "Cure"), rows)])
 

@@ -32,9 +32,9 @@ AUTHOR = "author"
 class Transition:
     """One row. source: empty where a life begins. target: a status, STAYS or BEFORE. by: the roles that may do it.
 
-    must_give: what the caller has to say with it; `a|b` asks for one of them. told: who learns of it. reported: the
-    referrer may record it in the receiver's place, saying so (`reported_by`). within: for AUTHOR, so many working days
-    after the last act.
+    must_give: what the caller has to say with it; `a|b` asks for one of them. reported: the referrer may record it in
+    the receiver's place, saying so (`reported_by`). within: for AUTHOR, so many working days after the last act. Who is
+    told of it is in `schemas/routing.py`, by its event (`sayings.EVENTS`).
     """
 
     action: str
@@ -42,7 +42,6 @@ class Transition:
     target: str
     by: frozenset[str]
     must_give: frozenset[str] = frozenset()
-    told: str = ""
     reported: bool = False
     within: int | None = None
 
@@ -68,13 +67,12 @@ def _row(
     target: str,
     by: str,
     must_give: str = "",
-    told: str = "",
     *,
     reported: bool = False,
     within: int | None = None,
 ) -> Transition:
     columns = (frozenset(source.split()), target, frozenset(by.split()), frozenset(must_give.split()))
-    return Transition(action, *columns, told, reported, within)
+    return Transition(action, *columns, reported, within)
 
 
 _UNANSWERED = "sent received"
@@ -82,50 +80,49 @@ _NOT_TAKEN = "sent received waitlisted"
 _ELSEWHERE = "sent received waitlisted declined expired"
 _SENSE = "goal chosen_by"
 _ANY = " ".join(set(get_args(ReferralStatus)) - {"voided"})
-_OFFERS = "referrer, with other offers that fit"
 
 REFERRAL: Table = (
     #    action       from                            to            by            must give      told
-    _row("send", "", "sent", "referrer", f"recipient|offer moment reason contact {_SENSE}", "recipient"),
-    _row("receive", "sent", "received", "recipient", "", "referrer, in the digest", reported=True),
-    _row("accept", _NOT_TAKEN, "accepted", "recipient", "first_contact_on", "referrer", reported=True),
-    _row("waitlist", _UNANSWERED, "waitlisted", "recipient", "rank|expected_on", "referrer", reported=True),
-    _row("decline", _NOT_TAKEN, "declined", "recipient", "reason declined_by", _OFFERS, reported=True),
-    _row("redirect", _ELSEWHERE, "redirected", "referrer", "recipient|offer", "both recipients"),
-    _row("cancel", f"{_NOT_TAKEN} accepted", "cancelled", "referrer", "reason", "recipient"),
-    _row("lapse", f"{_NOT_TAKEN} accepted", "cancelled", "hub", "", "both"),
-    _row("start", "accepted", "started", "recipient", "started_on", "referrer", reported=True),
-    _row("complete", "started", "completed", "recipient", "outcome", "referrer", reported=True),
-    _row("interrupt", "accepted started", "interrupted", "recipient referrer", "reason", "the other", reported=True),
-    _row("expire", _UNANSWERED, "expired", "hub", "", "both, coordinator"),
-    _row("expire", "waitlisted", "expired", "hub", "", "both, coordinator"),
-    _row("reopen", "declined interrupted completed", BEFORE, f"{AUTHOR} coordinator", "reason", "the other", within=2),
-    _row("suggest", _ELSEWHERE, STAYS, "coordinator", "offer", "referrer"),
-    _row("void", _ANY, "voided", "referrer coordinator", "reason", "all told before"),
+    _row("send", "", "sent", "referrer", f"recipient|offer moment reason contact {_SENSE}"),
+    _row("receive", "sent", "received", "recipient", reported=True),
+    _row("accept", _NOT_TAKEN, "accepted", "recipient", "first_contact_on", reported=True),
+    _row("waitlist", _UNANSWERED, "waitlisted", "recipient", "rank|expected_on", reported=True),
+    _row("decline", _NOT_TAKEN, "declined", "recipient", "reason declined_by", reported=True),
+    _row("redirect", _ELSEWHERE, "redirected", "referrer", "recipient|offer"),
+    _row("cancel", f"{_NOT_TAKEN} accepted", "cancelled", "referrer", "reason"),
+    _row("lapse", f"{_NOT_TAKEN} accepted", "cancelled", "hub"),
+    _row("start", "accepted", "started", "recipient", "started_on", reported=True),
+    _row("complete", "started", "completed", "recipient", "outcome", reported=True),
+    _row("interrupt", "accepted started", "interrupted", "recipient referrer", "reason", reported=True),
+    _row("expire", _UNANSWERED, "expired", "hub"),
+    _row("expire", "waitlisted", "expired", "hub"),
+    _row("reopen", "declined interrupted completed", BEFORE, f"{AUTHOR} coordinator", "reason", within=2),
+    _row("suggest", _ELSEWHERE, STAYS, "coordinator", "offer"),
+    _row("void", _ANY, "voided", "referrer coordinator", "reason"),
 )
 """`lapse`: an alternative was taken up. `expire`: 30 days without an answer; waitlisted, after two silences."""
 
 TRAINING: Table = (
-    _row("enrol", "", "enrolled", "operator home", f"kind planned_start {_SENSE}", "the other"),
-    _row("start", "enrolled", "started", "operator", "started_on", "home"),
-    _row("attendance-falling", "started", STAYS, "operator", "", "home"),
-    _row("suspend", "started", "suspended", "operator", "", "home"),
-    _row("resume", "suspended", "started", "operator", "", "home"),
-    _row("complete", "started", "completed", "operator", "outcome hours_done", "home"),
-    _row("interrupt", "started suspended", "interrupted", "operator home", "reason", "the other"),
-    _row("cancel", "enrolled", "cancelled", "operator home", "reason", "the other"),
+    _row("enrol", "", "enrolled", "operator home", f"kind planned_start {_SENSE}"),
+    _row("start", "enrolled", "started", "operator", "started_on"),
+    _row("attendance-falling", "started", STAYS, "operator"),
+    _row("suspend", "started", "suspended", "operator"),
+    _row("resume", "suspended", "started", "operator"),
+    _row("complete", "started", "completed", "operator", "outcome hours_done"),
+    _row("interrupt", "started suspended", "interrupted", "operator home", "reason"),
+    _row("cancel", "enrolled", "cancelled", "operator home", "reason"),
 )
 
 PLACEMENT: Table = (
-    _row("propose", "", "proposed", "proposer", f"employer kind planned_start {_SENSE}", "employer"),
-    _row("confirm", "proposed", "confirmed", "employer", "", "proposer"),
-    _row("refuse", "proposed", "refused", "employer", "reason", "proposer"),
-    _row("start", "confirmed", "started", "employer proposer", "started_on", "the other"),
-    _row("cancel", "proposed", "cancelled", "proposer", "reason", "employer"),
-    _row("cancel", "confirmed", "cancelled", "employer proposer", "reason", "the other"),
-    _row("evaluate", "started ended", STAYS, "employer proposer", "", "the other"),
-    _row("end", "started", "ended", "employer proposer", "ended_on reason", "the other"),
-    _row("follow-up", "ended", STAYS, "proposer home", "months situation", "home"),
+    _row("propose", "", "proposed", "proposer", f"employer kind planned_start {_SENSE}"),
+    _row("confirm", "proposed", "confirmed", "employer"),
+    _row("refuse", "proposed", "refused", "employer", "reason"),
+    _row("start", "confirmed", "started", "employer proposer", "started_on"),
+    _row("cancel", "proposed", "cancelled", "proposer", "reason"),
+    _row("cancel", "confirmed", "cancelled", "employer proposer", "reason"),
+    _row("evaluate", "started ended", STAYS, "employer proposer"),
+    _row("end", "started", "ended", "employer proposer", "ended_on reason"),
+    _row("follow-up", "ended", STAYS, "proposer home", "months situation"),
 )
 """`follow-up`: 3, 6 and 12 months after the end, once each."""
 

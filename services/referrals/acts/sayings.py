@@ -121,3 +121,44 @@ PLACEMENT: Makers = {
     "end": _placement(placements.EndedV1, "ended_on"),
     "follow-up": _placement(placements.FollowedUpV1, "months"),
 }
+
+EVENTS: Mapping[str, Mapping[str, type[Payload]]] = {
+    "referral": {
+        "send": referrals.SentV1,
+        "receive": referrals.ReceivedV1,
+        "accept": referrals.AcceptedV1,
+        "waitlist": referrals.WaitlistedV1,
+        "decline": referrals.DeclinedV1,
+        "redirect": referrals.RedirectedV1,
+        "cancel": referrals.CancelledV1,
+        "lapse": referrals.CancelledV1,
+        "start": referrals.StartedV1,
+        "complete": referrals.CompletedV1,
+        "interrupt": referrals.InterruptedV1,
+        "expire": referrals.ExpiredV1,
+        "reopen": referrals.ReopenedV1,
+        "suggest": referrals.SuggestedV1,
+        "void": referrals.VoidedV1,
+    },
+    "training": {
+        "enrol": trainings.EnrolledV1,
+        "start": trainings.StartedV1,
+        "attendance-falling": trainings.AttendanceFallingV1,
+        "suspend": trainings.SuspendedV1,
+        "resume": trainings.ResumedV1,
+        "complete": trainings.CompletedV1,
+        "interrupt": trainings.InterruptedV1,
+        "cancel": trainings.CancelledV1,
+    },
+    "placement": {
+        "propose": placements.ProposedV1,
+        "confirm": placements.ConfirmedV1,
+        "refuse": placements.RefusedV1,
+        "start": placements.StartedV1,
+        "cancel": placements.CancelledV1,
+        "evaluate": placements.EvaluatedV1,
+        "end": placements.EndedV1,
+        "follow-up": placements.FollowedUpV1,
+    },
+}
+"""Life cycle → action → its type of event; `schemas/routing.py` says who is told of it."""

@@ -1,4 +1,4 @@
-"""Writes e-mails: that something waits, with a reference and whom to answer; never who it is about, nor why."""
+"""Writes e-mails: something awaits the partner, with a reference and a contact; never who it is about, nor why."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template, select
 
 from jalons.clock import BRUSSELS
 from jalons.privacy.links import AnswerLinks, Named, Noun
+from services.notifications.deliveries.gate import PartnerRecord
 from services.notifications.deliveries.rows import Delivery
-from services.notifications.routing.gate import PartnerRecord
-from services.notifications.routing.rules import AWAITED
+from services.notifications.routing.rules import awaits_answer
 
 FALLBACK = "fr"
-WAITING = "jalons.waiting.asked.v1"
-"""What a letter is about that lists all that waits: asked for, and no event."""
+OPEN_ACTS = "jalons.waiting.asked.v1"
+"""The type of a mail that lists all that awaits a partner: sent on request, about no event."""
 _SERVICE = "services.notifications.emails"
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 _CPAS = frozenset({"cpas", "association_chapitre_xii"})
-"""Kinds that an employer's mail does not name: naming them tells that the person is known to a CPAS."""
+"""Kinds that a mail to an employer does not name: naming one would say that the person is known to a CPAS."""
 
 
 class _Headers(HeaderRegistry):
-    """The library's headers; a class for each name is made once, and not anew for every header."""
+    """The library's header classes, cached by name instead of made for every header."""
 
-    @cache  # noqa: B019 - there is one of these, for as long as the process lives
+    @cache  # noqa: B019 - one instance, for as long as the process lives
     def __getitem__(self, name: str) -> type[BaseHeader]:
         return super().__getitem__(name)
 
@@ -46,20 +46,20 @@ _POLICY = policy.default.clone(header_factory=_HEADERS)
 
 
 @lru_cache(maxsize=512)
-def _same(name: str, value: str) -> BaseHeader:
-    """A header that many letters have, read once: that takes longer than writing the text."""
+def _parsed(name: str, value: str) -> BaseHeader:
+    """A header that many mails share, parsed once: parsing takes longer than rendering the text."""
     header: BaseHeader = _HEADERS(name, value)
     return header
 
 
-class NoAddress(Exception):
+class InvalidMailbox(Exception):
     """The recipient's mailbox is not an e-mail address."""
 
 
-class Letters:
-    """The hub's letters. One language is one folder of templates: two layouts and a catalogue of texts.
+class MessageWriter:
+    """Writes the hub's mails. A language is a folder of templates: two layouts and a catalogue of texts.
 
-    public_url: where links lead; None: there are none.
+    public_url: the base of links; None for mails without links.
     """
 
     def __init__(self, network: str, mail_from: str, public_url: str | None, links: AnswerLinks) -> None:
@@ -74,58 +74,58 @@ class Letters:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self._known: dict[str, Template] = {}
+        self._compiled_texts: dict[str, Template] = {}
         folders = files(_SERVICE).joinpath("templates").iterdir()
         self._catalogues = {each.name: tomllib.loads(each.joinpath("catalogue.toml").read_text()) for each in folders}
 
     def write(
         self, delivery: Delivery, recipient: PartnerRecord, contact: PartnerRecord, now: datetime
     ) -> EmailMessage:
-        """The message about a delivery, the same each time but for its date. Raises NoAddress."""
+        """The mail for a delivery, the same each time but for its date. Raises InvalidMailbox."""
         language = recipient.language if recipient.language in self._catalogues else FALLBACK
-        if delivery.about_type == WAITING:
-            return self._list(delivery, recipient, language, now)
+        if delivery.about_type == OPEN_ACTS:
+            return self._open_acts(delivery, recipient, language, now)
         catalogue = self._catalogues[language]
         facts = delivery.facts or {}
         to_employer = facts["role"] == "employer" or recipient.kind == "employer"
         named = not (to_employer and contact.kind in _CPAS)
         context = self._context(catalogue, delivery, facts, recipient, contact, named=named)
         frame = self._texts(catalogue, "frame", context)
-        said = context | {"contact": context["contact"] or frame["somebody"], "frame": frame}
-        texts = self._texts(catalogue, f"{delivery.about_type}/{facts['role']}", said)
+        given = context | {"contact": context["contact"] or frame["somebody"], "frame": frame}
+        texts = self._texts(catalogue, f"{delivery.about_type}/{facts['role']}", given)
         subject = f"{frame['mark']} {texts['subject']}" if delivery.trial else texts["subject"]
         message = self._message(delivery, recipient, subject, now)
         reply_to = _reply_to(contact, named=named)
         if reply_to is not None:
-            message["Reply-To"] = _same("Reply-To", str(reply_to))
-        return self._laid_out(message, f"{language}/message", context | texts | {"frame": frame})
+            message["Reply-To"] = _parsed("Reply-To", str(reply_to))
+        return self._lay_out(message, f"{language}/message", context | texts | {"frame": frame})
 
-    def _list(self, delivery: Delivery, recipient: PartnerRecord, language: str, now: datetime) -> EmailMessage:
-        """All that waits for a partner, with the link by which each is answered. Raises NoAddress."""
+    def _open_acts(self, delivery: Delivery, recipient: PartnerRecord, language: str, now: datetime) -> EmailMessage:
+        """All that awaits a partner, each with the link by which it is answered. Raises InvalidMailbox."""
         catalogue, acts = self._catalogues[language], (delivery.facts or {})["acts"]
         about: dict[str, Any] = {"network": self._network, "recipient": _one_line(recipient.name), "count": len(acts)}
         about["more"] = (delivery.facts or {})["more"]
-        frame = self._texts(catalogue, "frame", about | dict(_NOBODY))
+        frame = self._texts(catalogue, "frame", about | dict(_NO_CONTACT))
         waiting = []
         for act in acts:
-            texts = self._texts(catalogue, f"{WAITING}/partner", about | {"reference": act["reference"]})
+            texts = self._texts(catalogue, f"{OPEN_ACTS}/partner", about | {"reference": act["reference"]})
             path = self._answer(Named(act["noun"], UUID(act["id"]), delivery.recipient))
             waiting.append({"what": texts[act["noun"]], "link": self._public(path)})
-        texts = self._texts(catalogue, f"{WAITING}/partner", about | {"reference": ""})
+        texts = self._texts(catalogue, f"{OPEN_ACTS}/partner", about | {"reference": ""})
         message = self._message(delivery, recipient, texts["subject"], now)
-        return self._laid_out(message, f"{language}/waiting", texts | {"frame": frame, "waiting": waiting})
+        return self._lay_out(message, f"{language}/waiting", texts | {"frame": frame, "waiting": waiting})
 
     def _message(self, delivery: Delivery, recipient: PartnerRecord, subject: str, now: datetime) -> EmailMessage:
         message = EmailMessage(_POLICY)
         message["Subject"] = subject
-        message["From"] = _same("From", str(Address(self._network, addr_spec=self._from)))
-        message["To"] = _same("To", str(_address(recipient.mailbox)))
+        message["From"] = _parsed("From", str(Address(self._network, addr_spec=self._from)))
+        message["To"] = _parsed("To", str(_address(recipient.mailbox)))
         message["Date"] = format_datetime(now.astimezone(BRUSSELS))
         message["Message-ID"] = f"<{delivery.delivery_id}@{self._from.rpartition('@')[2]}>"
-        message["Auto-Submitted"] = _same("Auto-Submitted", "auto-generated")
+        message["Auto-Submitted"] = _parsed("Auto-Submitted", "auto-generated")
         return message
 
-    def _laid_out(self, message: EmailMessage, layout: str, context: Mapping[str, Any]) -> EmailMessage:
+    def _lay_out(self, message: EmailMessage, layout: str, context: Mapping[str, Any]) -> EmailMessage:
         message.set_content(self._render(f"{layout}.txt.j2", context), cte="quoted-printable")
         html = self._render(f"{layout}.html.j2", context)
         message.add_alternative(html, subtype="html", cte="quoted-printable")
@@ -156,16 +156,15 @@ class Letters:
             "about": facts.get("about"),
             "months": facts.get("months"),
             "reported": facts.get("reported_by") == "referrer",
-            **self._led(delivery, facts),
-            "dates": {name: spoken(day, catalogue["dates"]) for name, day in dates.items()},
+            **self._link(delivery, facts),
+            "dates": {name: in_words(day, catalogue["dates"]) for name, day in dates.items()},
         }
 
-    def _led(self, delivery: Delivery, facts: Mapping[str, Any]) -> dict[str, Any]:
-        """`link`: where to answer, if there is a public address; `without_account`: whether the link is enough."""
-        awaited = (delivery.about_type, facts["role"]) in AWAITED and "act" in facts
-        if not awaited:
+    def _link(self, delivery: Delivery, facts: Mapping[str, Any]) -> dict[str, Any]:
+        """`link`: where to answer, if there is a public URL; `without_account`: whether the link alone suffices."""
+        if "act" not in facts or not awaits_answer(delivery.about_type, facts["role"]):
             return {"link": self._public(facts["path"]), "without_account": False}
-        noun = cast("Noun", delivery.about_type.split(".")[1])  # of AWAITED, whose types are of these three
+        noun = cast("Noun", delivery.about_type.split(".")[1])  # only acts await an answer
         path = self._answer(Named(noun, UUID(facts["act"]), delivery.recipient))
         return {"link": self._public(path), "without_account": True}
 
@@ -176,21 +175,21 @@ class Letters:
         return f"{self._public_url}{path}" if self._public_url else None
 
     def _texts(self, catalogue: Mapping[str, Any], entry: str, context: Mapping[str, Any]) -> dict[str, str]:
-        """The texts of one entry with their places filled; plain, one line each."""
-        said = {name: _one_line(self._compiled(text).render(context)) for name, text in catalogue[entry].items()}
-        return {name: text[:1].upper() + text[1:] for name, text in said.items()} if "/" in entry else said
+        """The rendered texts of one entry; plain, one line each."""
+        rendered = {name: _one_line(self._compiled(text).render(context)) for name, text in catalogue[entry].items()}
+        return {name: text[:1].upper() + text[1:] for name, text in rendered.items()} if "/" in entry else rendered
 
     def _compiled(self, text: str) -> Template:
-        """A catalogue's text, compiled once: that takes longer than all the rest of a letter."""
-        if text not in self._known:
-            self._known[text] = self._templates.from_string(text)
-        return self._known[text]
+        """A text of the catalogue, compiled once: compiling takes longer than the rest of a mail."""
+        if text not in self._compiled_texts:
+            self._compiled_texts[text] = self._templates.from_string(text)
+        return self._compiled_texts[text]
 
     def _render(self, template: str, context: Mapping[str, Any]) -> str:
         return self._templates.get_template(template).render(context)
 
 
-_NOBODY: Mapping[str, Any] = {
+_NO_CONTACT: Mapping[str, Any] = {
     "contact": None,
     "phone": "",
     "phone_hours": "",
@@ -199,37 +198,37 @@ _NOBODY: Mapping[str, Any] = {
     "link": None,
     "without_account": False,
 }
-"""What the frame asks for where there is no other party."""
+"""What the frame needs where there is no other party."""
 _DATES = (
     *("reply_by", "first_contact_on", "expected_on", "started_on"),
     *("planned_start", "planned_end", "ended_on", "since"),
 )
 
 
-def spoken(day: date, words: Mapping[str, Any]) -> str:
-    """A date as it is said, « mardi 1er décembre 2026 ». words: `days`, `months`, `first` of a catalogue."""
+def in_words(day: date, words: Mapping[str, Any]) -> str:
+    """A date in words, « mardi 1er décembre 2026 ». words: `days`, `months`, `first` of a catalogue."""
     number = words["first"] if day.day == 1 else str(day.day)
     return f"{words['days'][day.weekday()]} {number} {words['months'][day.month - 1]} {day.year}"
 
 
 def _one_line(text: str) -> str:
-    """A text from outside as one line without control characters: it cannot begin a header or a paragraph."""
+    """A partner's text as one line without control characters, so that it cannot start a header or a paragraph."""
     return " ".join(_UNPRINTABLE.sub(" ", text).split())
 
 
 def _address(mailbox: str, name: str = "") -> Address:
-    """Raises NoAddress for anything but one plain ASCII address."""
+    """Raises InvalidMailbox for anything but one plain ASCII address."""
     try:
         address = Address(name, addr_spec=mailbox)
     except (ValueError, IndexError, MessageError):
-        raise NoAddress from None
+        raise InvalidMailbox from None
     if not mailbox.isascii() or not address.domain:
-        raise NoAddress
+        raise InvalidMailbox
     return address
 
 
 def _reply_to(contact: PartnerRecord, *, named: bool) -> Address | None:
     try:
         return _address(contact.mailbox, _one_line(contact.name) if named else "")
-    except NoAddress:
+    except InvalidMailbox:
         return None

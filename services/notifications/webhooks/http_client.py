@@ -1,4 +1,4 @@
-"""Webhooks by HTTP; a call goes only to an address that was checked a moment before, and no redirect is followed."""
+"""Webhooks by HTTP: a call goes only to an address that was just checked, and no redirect is followed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import httpx
 from jalons import clock
 from services.notifications.deliveries.outcome import Deferred, Outcome, Refused
 from services.notifications.webhooks.addresses import may_be_reached, refusal_of_url
-from services.notifications.webhooks.answer import judge
+from services.notifications.webhooks.response import outcome_of
 
 SECONDS = 10.0
 _CONNECT_SECONDS = 3.0
@@ -23,18 +23,18 @@ Resolve = Callable[[str, int], Awaitable[list[str]]]
 
 
 async def resolve(host: str, port: int) -> list[str]:
-    """The addresses of a name, as the system orders them. Raises OSError."""
+    """The addresses of a host name, in the system's order. Raises OSError."""
     found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return list(dict.fromkeys(str(address[0]) for *_, address in found))
 
 
 class NotAllowed(Exception):
-    """A code of `causes`: why an address may not be called."""
+    """Why a URL may not be called: a code of `causes`."""
 
 
-class HttpCaller:
-    """loopback: whether this machine may be called, even without TLS. seconds: for one whole attempt, name, connection
-    and answer together; a receiver that trickles gains nothing. Bodies of answers are never read.
+class HttpWebhookClient:
+    """loopback: whether this machine may be called, even without TLS. seconds: for one whole attempt: name resolution,
+    connection and response. Response bodies are never read.
     """
 
     def __init__(self, *, loopback: bool, resolve: Resolve = resolve, seconds: float = SECONDS) -> None:
@@ -44,7 +44,7 @@ class HttpCaller:
         self._tls = ssl.create_default_context()
 
     def refusal(self, url: str) -> str | None:
-        """Why this address may not be called; None if it may. A name that cannot be looked up is refused as well."""
+        """Why this URL may not be called; None if it may. A host name that cannot be resolved is refused."""
         try:
             asyncio.run(self._within(self._addresses(url)))
         except NotAllowed as refusal:
@@ -54,7 +54,7 @@ class HttpCaller:
         return None
 
     def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Outcome:
-        """One attempt; each of the name's addresses is tried until one takes the connection."""
+        """One attempt; the host's addresses are tried in turn until one accepts the connection."""
         try:
             return asyncio.run(self._within(self._post(url, headers, body)))
         except NotAllowed as refusal:
@@ -73,7 +73,7 @@ class HttpCaller:
             return await work
 
     async def _addresses(self, url: str) -> list[str]:
-        """Where a URL leads; all of its addresses must be allowed. Raises NotAllowed, OSError."""
+        """The addresses of a URL's host, all of which must be allowed. Raises NotAllowed, OSError."""
         if cause := refusal_of_url(url, loopback=self._loopback):
             raise NotAllowed(cause)
         try:
@@ -103,10 +103,10 @@ class HttpCaller:
     async def _call(
         self, client: httpx.AsyncClient, url: str, address: str, headers: Mapping[str, str], body: bytes
     ) -> Outcome:
-        """To this very address; the name stays in Host and in the certificate that is asked for."""
+        """Connects to this address; the host name stays in `Host` and in the certificate check."""
         target = httpx.URL(url)
         sent = {**headers, "host": target.netloc.decode("ascii"), "user-agent": "Jalons"}
-        asked = client.stream(
+        call = client.stream(
             "POST",
             target.copy_with(host=address),
             headers=sent,
@@ -114,8 +114,8 @@ class HttpCaller:
             extensions={"sni_hostname": target.host},
             follow_redirects=False,
         )
-        async with asked as answer:
-            return judge(answer.status_code, answer.headers.get("retry-after"), clock.now())
+        async with call as response:
+            return outcome_of(response.status_code, response.headers.get("retry-after"), clock.now())
 
 
 def _is_certificate(error: BaseException | None) -> bool:

@@ -1,4 +1,4 @@
-"""What the letters say, and what they never say."""
+"""What the mails say, and what they never say."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from jalons.privacy.disclosure import parties
 from jalons.privacy.links import AnswerLinks, Named
 from schemas.catalogue import TYPES
 from schemas.examples import DATA, SEALED
-from services.notifications.deliveries.channels import coordinator_record
+from schemas.routing import BY_TYPE, HOLDERS, ROUTES
+from services.notifications.deliveries.gate import PartnerRecord
 from services.notifications.deliveries.rows import Delivery
-from services.notifications.emails.letters import WAITING, Letters, NoAddress, spoken
-from services.notifications.routing.apply import Told
-from services.notifications.routing.gate import PartnerRecord
-from services.notifications.routing.rules import AWAITED, TOLD
+from services.notifications.emails.channel import coordinator_record
+from services.notifications.emails.messages import OPEN_ACTS, InvalidMailbox, MessageWriter, in_words
+from services.notifications.routing.router import Router
 from tests.services.test_notifications_stage import NOW, SECRET, event, everything
 
-TOLD_TO = Told(SECRET, lambda _r, _p: new_id(), Outbox("notifications"), lambda _subject: None, coordinator=True)
-WRITER = Letters("Intégra Plus", "jalons@integra.example", None, AnswerLinks(SECRET))
-LINES = [(line.type, role) for line in TOLD for role in line.told]
-TO_HOLDERS = ["jalons.consent.withdrawn.v1", "jalons.consent.expired.v1", "jalons.beneficiary.erased.v1"]
+ROUTER = Router(SECRET, lambda _r, _p: new_id(), Outbox("notifications"), lambda _subject: None, coordinator=True)
+WRITER = MessageWriter("Intégra Plus", "jalons@integra.example", None, AnswerLinks(SECRET))
+MAILED = [(route.event.TYPE, role) for route in ROUTES for role, message in route.messages() if message.send == "now"]
+TO_HOLDERS = [each.TYPE for each in HOLDERS]
 
 
 def _partner(slug: str, **given) -> PartnerRecord:
@@ -45,28 +45,27 @@ def _partner(slug: str, **given) -> PartnerRecord:
 
 
 def _delivery(type_: str, role: str | None = None, **data) -> Delivery:
-    """What `apply` makes of an event for one of its parties."""
-    told_line = next(line for line in TOLD if line.type == type_)
+    """The delivery of an event to one of its parties."""
     if type_ == "jalons.referral.started.v1":
         data = {"answered_by": None, "answered_by_id": None, **data}
-    for acted in (*told_line.parties, "nobody"):
+    for acted in (*BY_TYPE[type_].parties, "nobody"):
         happened = event(type_.removeprefix("jalons.").removesuffix(".v1"), **data)
         actor = parties(happened).get(acted, acted)
         happened = event(type_.removeprefix("jalons.").removesuffix(".v1"), partner=actor, **data)
-        made = list(TOLD_TO._emails(happened))
+        made = list(ROUTER._emails(happened))
         for each in made:
             if role in {None, each.facts["role"]}:
                 return each
     raise AssertionError(f"nobody is told of {type_} as {role}")
 
 
-def _write(delivery: Delivery, writer: Letters = WRITER, contact: PartnerRecord | None = None, **recipient):
+def _write(delivery: Delivery, writer: MessageWriter = WRITER, contact: PartnerRecord | None = None, **recipient):
     to = _partner(delivery.recipient, **recipient)
     return writer.write(delivery, to, contact or _partner(delivery.contact), NOW)
 
 
-@pytest.mark.parametrize(("type_", "role"), LINES)
-def test_every_letter_of_the_table_is_whole(type_, role):
+@pytest.mark.parametrize(("type_", "role"), MAILED)
+def test_every_mail_of_the_table_is_whole(type_, role):
     message = _write(_delivery(type_, role))
     said = everything(message)
     delivery = _delivery(type_, role)
@@ -85,7 +84,7 @@ def test_every_letter_of_the_table_is_whole(type_, role):
 @pytest.mark.parametrize("type_", TO_HOLDERS)
 def test_who_holds_something_is_told_when_the_agreement_ends_and_an_employer_not_by_whom(type_, as_employer):
     holding = {"partner": "a", "contact": "b", "references": ["P-9D3H-6TV"], "as_employer": as_employer}
-    [made] = TOLD_TO._emails(event(type_[7:-3], partners=["a"], holdings=[holding]))
+    [made] = ROUTER._emails(event(type_[7:-3], partners=["a"], holdings=[holding]))
     message = _write(made, contact=_partner("b", kind="cpas"))
     said = everything(message)
     assert (made.recipient, made.contact, message["Subject"][-10:]) == ("a", "b", "P-9D3H-6TV")
@@ -116,7 +115,7 @@ ABOUT = {
 }
 
 
-@pytest.mark.parametrize(("type_", "role"), [line for line in LINES if "news_due" in line[0]])
+@pytest.mark.parametrize(("type_", "role"), [each for each in MAILED if "news_due" in each[0]])
 def test_each_silence_is_asked_about_in_its_own_words(type_, role):
     asked = ABOUT[type_.split(".")[1]]
     said = [everything(_write(_delivery(type_, role, about=about))) for about in asked]
@@ -153,8 +152,8 @@ def test_the_coordinator_is_told_who_waits_and_whom_to_answer():
     assert "CPAS-HOTTON" in said
 
 
-@pytest.mark.parametrize(("type_", "role"), LINES)
-def test_no_letter_holds_a_code_of_what_is_sealed(type_, role):
+@pytest.mark.parametrize(("type_", "role"), MAILED)
+def test_no_mail_holds_a_code_of_what_is_sealed(type_, role):
     said = everything(_write(_delivery(type_, role)))
     codes = [str(value) for value in SEALED.get(type_, {}).values() if "_" in str(value)]
     assert not [code for code in codes if code in said]
@@ -168,7 +167,7 @@ def test_a_referral_says_who_reaches_whom(contact):
     assert (said[contact] == said["person_comes"]) is (contact == "person_comes")
 
 
-@pytest.mark.parametrize(("type_", "role"), [line for line in LINES if line[1] in {"employer", "recipient"}])
+@pytest.mark.parametrize(("type_", "role"), [each for each in MAILED if each[1] in {"employer", "recipient"}])
 @pytest.mark.parametrize("kind", ["cpas", "association_chapitre_xii"])
 def test_an_employer_is_not_told_that_a_cpas_knows_the_person(type_, role, kind):
     delivery = _delivery(type_, role, proposer="cpas-hotton", home="cpas-hotton")
@@ -185,10 +184,10 @@ def test_an_employer_is_told_which_other_partner_proposes():
     assert "FOREM Marche" in everything(message)
 
 
-def test_no_letter_is_named_for_a_type_or_party_that_is_never_told():
-    entries = {name for name in WRITER._catalogues["fr"] if "/" in name} - {f"{WAITING}/partner"}
-    lines = [*LINES, *product(TO_HOLDERS, ("holder", "employer"))]
-    assert entries == {f"{type_}/{role}" for type_, role in lines}
+def test_no_mail_is_named_for_a_type_or_party_that_is_never_told():
+    entries = {name for name in WRITER._catalogues["fr"] if "/" in name} - {f"{OPEN_ACTS}/partner"}
+    told = [*MAILED, *product(TO_HOLDERS, ("holder", "employer"))]
+    assert entries == {f"{type_}/{role}" for type_, role in told}
     assert all(name.split("/")[0] in TYPES for name in entries)
 
 
@@ -198,24 +197,26 @@ def test_a_trial_says_so_first():
     assert "aucune personne réelle" in everything(message)
 
 
-def test_a_repeated_letter_has_the_same_message_id():
+def test_a_repeated_mail_has_the_same_message_id():
     delivery = _delivery("jalons.referral.sent.v1")
     assert _write(delivery)["Message-ID"] == _write(delivery)["Message-ID"]
     assert _write(delivery)["Message-ID"] == f"<{delivery.delivery_id}@integra.example>"
 
 
 def test_where_no_answer_is_awaited_the_link_leads_to_the_record():
-    public = Letters("Intégra Plus", "jalons@integra.example", "https://jalons.example", AnswerLinks(SECRET))
+    public = MessageWriter("Intégra Plus", "jalons@integra.example", "https://jalons.example", AnswerLinks(SECRET))
     said = everything(_write(_delivery("jalons.referral.completed.v1", "referrer"), public))
     assert "https://jalons.example/referrals/R-7K4M-2QX" in said
     assert "avec vos accès" in said
     assert "://" not in everything(_write(_delivery("jalons.referral.sent.v1")))
 
 
-@pytest.mark.parametrize(("type_", "role"), [line for line in LINES if line in AWAITED])
+@pytest.mark.parametrize(
+    ("type_", "role"), [each for each in MAILED if BY_TYPE[each[0]].message(each[1]).awaits_answer]
+)
 def test_where_an_answer_is_awaited_the_link_is_signed_for_this_act_and_this_recipient(type_, role):
     links = AnswerLinks(SECRET)
-    public = Letters("Intégra Plus", "jalons@integra.example", "https://jalons.example", links)
+    public = MessageWriter("Intégra Plus", "jalons@integra.example", "https://jalons.example", links)
     delivery = _delivery(type_, role)
     message = _write(delivery, public)
     found = {
@@ -252,7 +253,7 @@ def test_a_partners_name_is_text_in_html_and_in_templates():
     "mailbox", ["a@b.example\r\nBcc: x@y.example", "a@b.example, c@d.example", "a b@c", "a@", "@b", "é@b.be"]
 )
 def test_what_is_not_one_address_is_no_mailbox(mailbox):
-    with pytest.raises(NoAddress):
+    with pytest.raises(InvalidMailbox):
         _write(_delivery("jalons.referral.sent.v1"), mailbox=mailbox)
 
 
@@ -268,9 +269,9 @@ def test_an_unknown_language_is_written_to_in_french():
 
 def test_dates_are_said_as_in_french():
     words = WRITER._catalogues["fr"]["dates"]
-    assert spoken(date(2026, 12, 1), words) == "mardi 1er décembre 2026"
-    assert spoken(date(2027, 2, 28), words) == "dimanche 28 février 2027"
-    days = {spoken(date(2027, month, day), words) for month, day in product(range(1, 13), (1, 2, 28))}
+    assert in_words(date(2026, 12, 1), words) == "mardi 1er décembre 2026"
+    assert in_words(date(2027, 2, 28), words) == "dimanche 28 février 2027"
+    days = {in_words(date(2027, month, day), words) for month, day in product(range(1, 13), (1, 2, 28))}
     assert len(days) == 36
 
 
@@ -286,9 +287,9 @@ def test_the_list_of_what_waits_says_whether_it_is_all(count, more, subject, wha
     acts = [{"noun": "referral", "id": str(new_id()), "reference": f"R-7K4M-2Q{n}"} for n in range(count)]
     given = {"role": "partner", "acts": acts, "more": more}
     asked = new_id()
-    letter = Delivery(asked, asked, WAITING, "email", "le-trusquin", trial=False, correlation=asked, facts=given)
-    writer = Letters("Intégra Plus", "jalons@integra.example", "https://hub.example", AnswerLinks(SECRET))
-    message = _write(letter, writer, _partner("le-trusquin"))
+    delivery = Delivery(asked, asked, OPEN_ACTS, "email", "le-trusquin", trial=False, correlation=asked, facts=given)
+    writer = MessageWriter("Intégra Plus", "jalons@integra.example", "https://hub.example", AnswerLinks(SECRET))
+    message = _write(delivery, writer, _partner("le-trusquin"))
     said = everything(message)
     assert message["Subject"] == subject
     assert what in said and "None" not in said

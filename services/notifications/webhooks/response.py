@@ -1,4 +1,4 @@
-"""What a receiver's answer means: by its status and Retry-After alone; what it says is never read."""
+"""The outcome of a call, by the response's status and Retry-After alone; the body is never read."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from services.notifications.deliveries.outcome import Deferred, Delivered, Gone,
 _BUSY = frozenset({429, 503})
 
 
-def judge(status: int, retry_after: str | None, now: datetime) -> Outcome:
-    """Standard Webhooks: 2xx is success, 3xx is failure and never followed, 410 disables, 429 and 503 may say when."""
+def outcome_of(status: int, retry_after: str | None, now: datetime) -> Outcome:
+    """Standard Webhooks: 2xx succeeds, 3xx fails, 410 disables, 429 and 503 may carry Retry-After."""
     if 200 <= status < 300:
         return Delivered()
     if status == 410:
@@ -24,12 +24,12 @@ def judge(status: int, retry_after: str | None, now: datetime) -> Outcome:
 
 
 def _seconds(retry_after: str | None, now: datetime) -> float | None:
-    """Retry-After as seconds from now: a number or an HTTP date (RFC 9110, 10.2.3); None if it is neither."""
-    said = (retry_after or "").strip()
-    if said.isascii() and said.isdigit() and len(said) <= 9:
-        return float(said)
+    """Retry-After in seconds from now: a number or an HTTP date (RFC 9110, 10.2.3); None if it is neither."""
+    value = (retry_after or "").strip()
+    if value.isascii() and value.isdigit() and len(value) <= 9:
+        return float(value)
     try:
-        at = parsedate_to_datetime(said)
+        at = parsedate_to_datetime(value)
     except ValueError:
         return None
     return max(0.0, ((at if at.tzinfo else at.replace(tzinfo=UTC)) - now).total_seconds())

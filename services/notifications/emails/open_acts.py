@@ -1,4 +1,4 @@
-"""Writes to a partner, once for each time it is asked, all that waits for it; asked by referrals, which knows it."""
+"""Mails a partner the list of all that awaits its answer, once per request; referrals, which knows the list, asks."""
 
 from __future__ import annotations
 
@@ -14,16 +14,15 @@ from sqlalchemy import Engine
 from jalons.database import transact
 from jalons.web.identity import Principal, require
 from schemas.codes import Reference, Slug
-from services.notifications.deliveries import rows as store
-from services.notifications.deliveries.rows import Delivery
-from services.notifications.emails.letters import WAITING
-from services.notifications.routing.apply import delivery_id
+from services.notifications.deliveries import rows
+from services.notifications.deliveries.rows import Delivery, delivery_id
+from services.notifications.emails.messages import OPEN_ACTS
 
 Hub = Annotated[Principal, Depends(require("hub"))]
 
 
-class Act(BaseModel):
-    """One thing that waits."""
+class OpenAct(BaseModel):
+    """An act that awaits an answer of the partner."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -32,27 +31,28 @@ class Act(BaseModel):
     reference: Reference
 
 
-class Asked(BaseModel):
-    """What waits for a partner. asked: of the asking, told again it is written once. more: than is listed."""
+class OpenActs(BaseModel):
+    """All that awaits a partner's answer. asked: id of the request, which is mailed once if repeated; more: whether
+    there are more acts than listed."""
 
     model_config = ConfigDict(extra="forbid")
 
     asked: UUID
     partner: Slug
-    acts: Annotated[list[Act], Field(max_length=200)]
+    acts: Annotated[list[OpenAct], Field(max_length=200)]
     more: bool = False
 
 
-def waiting_routes(engine: Engine, now: Callable[[], datetime]) -> APIRouter:
+def open_acts_routes(engine: Engine, now: Callable[[], datetime]) -> APIRouter:
     """`/waiting`."""
     routes = APIRouter(tags=["deliveries"])
 
-    @routes.post("/waiting", summary="Write to a partner all that waits for it (the hub's own)", status_code=202)
-    def write(_hub: Hub, body: Asked) -> None:
-        letter = Delivery(
+    @routes.post("/waiting", summary="Mail a partner all that awaits its answer (scope hub)", status_code=202)
+    def write(_hub: Hub, body: OpenActs) -> None:
+        delivery = Delivery(
             delivery_id=delivery_id(body.asked, "email", body.partner),
             event_id=body.asked,
-            about_type=WAITING,
+            about_type=OPEN_ACTS,
             channel="email",
             recipient=body.partner,
             contact=body.partner,
@@ -60,6 +60,6 @@ def waiting_routes(engine: Engine, now: Callable[[], datetime]) -> APIRouter:
             correlation=body.asked,
             facts={"role": "partner", "acts": [each.model_dump(mode="json") for each in body.acts], "more": body.more},
         )
-        transact(engine, lambda conn: store.add(conn, [letter], now()))
+        transact(engine, lambda conn: rows.add(conn, [delivery], now()))
 
     return routes
