@@ -13,8 +13,8 @@ import pytest
 from schemas.catalogue import TYPES
 from schemas.envelope import Event
 from schemas.examples import DATA, SEALED
-from services.observation.counts.rules import MEASURES, Cell, counted
-from services.observation.pathways.rules import MOMENTS, Step, Turn, after, turn
+from services.observation.counts.rules import MEASURES, Cell, cell_of
+from services.observation.pathways.rules import MOMENTS, Effect, Step, effect_of, steps_after
 
 MORNING = datetime(2026, 3, 2, 8, tzinfo=UTC)
 
@@ -52,23 +52,23 @@ class Way:
         self.all: dict[UUID, Step] = {}
         self.told: list[str] = []
 
-    def then(self, *events: Event) -> Turn:
+    def then(self, *events: Event) -> Effect:
         for each in events:
-            done = turn(self.known, each)
-            self.known = after(self.known, done)
-            self.all |= {step.first: step for step in done.changed}
+            done = effect_of(self.known, each)
+            self.known = steps_after(self.known, done)
+            self.all |= {step.first_event: step for step in done.changed}
             self.told += [f"left {s.moment}" for s in done.left] + [f"entered {s.moment}" for s in done.entered]
         return done
 
     @property
     def open(self) -> list[Step]:
         """Announced and open."""
-        return [step for step in self.known if not step.over]
+        return [step for step in self.known if not step.closed]
 
     def steps(self) -> list[Step]:
         """As the way is shown."""
-        shown = (s for s in self.all.values() if s.entered_at and not s.undone)
-        return sorted(shown, key=lambda s: (s.entered_at, s.first))
+        shown = (s for s in self.all.values() if s.entered_at and not s.retracted_at)
+        return sorted(shown, key=lambda s: (s.entered_at, s.first_event))
 
     def now_at(self) -> set[str]:
         return {step.moment for step in self.open if step.open}
@@ -133,7 +133,7 @@ def test_a_referral_without_training_is_the_step_and_says_its_sense_beforehand()
     assert way.now_at() == set()
     started = event("referral.started", 4, referral_id=referred, answered_by=None)
     (step,) = way.then(started).entered
-    assert (step.step, step.at, step.cause) == (referred, "le-trusquin", started.id)
+    assert (step.step, step.partner, step.cause) == (referred, "le-trusquin", started.id)
     assert (step.goal, step.chosen_by, step.follows) == ("discover", "person", earlier)
     (left,) = way.then(event("referral.completed", 9, referral_id=referred)).left
     assert left.left_at == MORNING + timedelta(days=9)
@@ -191,7 +191,7 @@ def test_the_day_of_a_confirmation_is_the_day_in_brussels() -> None:
         event("placement.confirmed", placement_id=uuid4(), planned_start="2026-03-03"),
         time=datetime(2026, 3, 2, 23, 30, tzinfo=UTC),
     )
-    assert turn([], late) == Turn()
+    assert effect_of([], late) == Effect()
 
 
 def test_the_placement_of_a_referral_keeps_what_it_builds_on() -> None:
@@ -207,8 +207,8 @@ def test_the_placement_of_a_referral_keeps_what_it_builds_on() -> None:
 
 def test_ends_without_beginnings_are_no_error_and_an_end_reported_too_early_is_not_before_its_beginning() -> None:
     way, course = Way(), uuid4()
-    assert way.then(event("training.completed", training_id=course)) == Turn()
-    assert way.then(event("placement.ended", placement_id=uuid4())) == Turn()
+    assert way.then(event("training.completed", training_id=course)) == Effect()
+    assert way.then(event("placement.ended", placement_id=uuid4())) == Effect()
     way.then(event("training.started", 5, training_id=course))
     (left,) = way.then(event("training.completed", 3, training_id=course)).left
     assert left.left_at == left.entered_at == MORNING + timedelta(days=5)
@@ -221,7 +221,7 @@ def test_an_event_about_an_open_step_breaks_its_silence_and_another_step_s_does_
     way.then(event("training.started", 8, training_id=uuid4()))
     assert [s.stalled for s in way.open] == [True, False]
     news = event("referral.completed", 9, referral_id=referred)
-    (touched,) = way.then(news).noted
+    (touched,) = way.then(news).updated
     assert (touched.stalled, touched.last_event, touched.last_at) == (False, news.id, news.time)
 
 
@@ -261,7 +261,7 @@ def test_story_one_counts_one_person_one_referral_two_trainings_one_placement() 
         event("training.started", 40, training_id=uuid4(), moment="formation"),
         event("placement.started", placement_id=uuid4()),
     ]
-    cells = Counter(cell for each in story if (cell := counted(each)))
+    cells = Counter(cell for each in story if (cell := cell_of(each)))
     assert cells == {
         Cell("persons_new", "2026-03", "cpas-hotton", "cpas-hotton", "accueil"): 1,
         Cell("referrals_sent", "2026-03", "cpas-hotton", "le-trusquin", "projet"): 1,
@@ -275,7 +275,7 @@ def test_story_one_counts_one_person_one_referral_two_trainings_one_placement() 
 def test_a_month_is_brussels_and_of_when_it_happened() -> None:
     new_year = datetime(2026, 12, 31, 23, 30, tzinfo=UTC)
     told = replace(event("referral.sent", referral_id=uuid4()), time=new_year, recorded=new_year + timedelta(days=40))
-    cell = counted(told)
+    cell = cell_of(told)
     assert cell is not None
     assert cell.month == "2027-01"
 
@@ -284,5 +284,5 @@ def test_a_trial_never_counts() -> None:
     of_acts = [p.TYPE.removeprefix("jalons.").removesuffix(".v1") for p in MEASURES if "trial" in p.model_fields]
     assert len(of_acts) == len(MEASURES), "each can be a trial's"
     given = {"referral_id": uuid4(), "training_id": uuid4(), "placement_id": uuid4()}
-    assert all(counted(event(kind, **given)) for kind in of_acts)
-    assert not any(counted(event(kind, **given, trial=True)) for kind in of_acts)
+    assert all(cell_of(event(kind, **given)) for kind in of_acts)
+    assert not any(cell_of(event(kind, **given, trial=True)) for kind in of_acts)

@@ -7,8 +7,8 @@ from uuid import uuid4
 
 import pytest
 
-from services.observation.counts.rules import MEASURES, Cell, change, net
-from services.observation.pathways.rules import THE_HUBS_OWN, Turn
+from services.observation.counts.rules import MEASURES, Cell, delta, net
+from services.observation.pathways.rules import PROMPTS, Effect
 from tests.rules.test_moments import MORNING, Way, event
 
 MARCH = ("2026-03", "cpas-hotton", "le-trusquin", "formation")
@@ -63,22 +63,22 @@ def test_a_step_that_rests_is_open_and_rests_until_it_goes_on() -> None:
     way, course = Way(), uuid4()
     way.then(event("training.started", training_id=course), event("training.suspended", 3, training_id=course))
     (step,) = way.open
-    assert (step.open, step.resting) == (True, True)
+    assert (step.open, step.suspended) == (True, True)
     way.then(event("training.attendance_falling", 4, training_id=course))
-    assert way.open[0].resting, "only its resumption ends the rest"
+    assert way.open[0].suspended, "only its resumption ends the rest"
     way.then(event("training.resumed", 80, training_id=course))
     (step,) = way.open
-    assert (step.resting, step.last_at) == (False, MORNING + timedelta(days=80))
+    assert (step.suspended, step.last_at) == (False, MORNING + timedelta(days=80))
     assert way.told == ["entered formation"]
 
 
-@pytest.mark.parametrize("kind", sorted(p.TYPE.removeprefix("jalons.").removesuffix(".v1") for p in THE_HUBS_OWN))
+@pytest.mark.parametrize("kind", sorted(p.TYPE.removeprefix("jalons.").removesuffix(".v1") for p in PROMPTS))
 def test_that_the_hub_asks_for_news_is_no_news(kind: str) -> None:
     ids = {"referral_id": uuid4(), "training_id": uuid4(), "placement_id": uuid4()}
     begins = {"training": "training.started", "placement": "placement.started", "referral": "referral.started"}
     way = Way()
     way.then(event(begins[kind.split(".", maxsplit=1)[0]], **ids | {"answered_by": None}))
-    assert way.then(event(kind, 40, **ids)) == Turn()
+    assert way.then(event(kind, 40, **ids)) == Effect()
 
 
 @pytest.mark.parametrize("kind", ["referral.waitlisted", "training.attendance_falling", "placement.evaluated"])
@@ -87,7 +87,7 @@ def test_an_act_of_a_party_is_news(kind: str) -> None:
     begins = {"training": "training.started", "placement": "placement.started", "referral": "referral.started"}
     way = Way()
     way.then(event(begins[kind.split(".", maxsplit=1)[0]], **ids | {"answered_by": None}))
-    (touched,) = way.then(event(kind, 40, **ids)).noted
+    (touched,) = way.then(event(kind, 40, **ids)).updated
     assert touched.last_at == MORNING + timedelta(days=40)
 
 
@@ -179,9 +179,9 @@ def test_voided_twice_or_voided_unknown_does_nothing() -> None:
     referred = uuid4()
     way = begun(referred)
     way.then(event("referral.voided", 8, referral_id=referred))
-    assert way.then(event("referral.voided", 9, referral_id=referred)) == Turn()
-    assert way.then(event("referral.voided", 9, referral_id=uuid4())) == Turn()
-    assert way.then(event("referral.reopened", 9, referral_id=referred)) == Turn()
+    assert way.then(event("referral.voided", 9, referral_id=referred)) == Effect()
+    assert way.then(event("referral.voided", 9, referral_id=uuid4())) == Effect()
+    assert way.then(event("referral.reopened", 9, referral_id=referred)) == Effect()
 
 
 # Counts
@@ -195,13 +195,13 @@ def test_a_voided_referral_takes_off_what_it_added_in_the_months_it_did() -> Non
         event("referral.accepted", 40, referral_id=referred),
     ]
     void = event("referral.voided", 80, referral_id=referred)
-    assert change(void, story) == {
+    assert delta(void, story) == {
         Cell("referrals_sent", *MARCH): -1,
         Cell("referrals_waitlisted", *MARCH): -1,
         Cell("referrals_accepted", "2026-04", *MARCH[1:]): -1,
     }
     assert net([*story, void]) == {}
-    assert change(event("referral.voided", 81, referral_id=referred), [*story, void]) == {}
+    assert delta(event("referral.voided", 81, referral_id=referred), [*story, void]) == {}
 
 
 def test_a_reopened_end_is_taken_off_and_only_the_last_one() -> None:

@@ -27,8 +27,8 @@ from schemas.catalogue import TYPES
 from schemas.envelope import Event
 from schemas.examples import DATA, SEALED
 from services.observation import service as wiring
-from services.observation.pathways import rows as store
 from services.observation.pathways.apply import Project
+from services.observation.stream import rows as stream_rows
 
 MORNING = datetime(2026, 3, 2, 8, tzinfo=UTC)
 SECRET = "a secret for tests only, of forty-some characters"
@@ -118,7 +118,7 @@ def derived(engine: Engine) -> list[Event]:
 
 def whole_stream(engine: Engine) -> list[tuple[int, Event]]:
     with engine.begin() as conn:
-        return store.page(conn, 0, 10_000)[0]
+        return stream_rows.page(conn, 0, 10_000)[0]
 
 
 class Tokens:

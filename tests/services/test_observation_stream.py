@@ -19,8 +19,8 @@ from sqlalchemy import Connection, Engine
 
 from jalons.database import execute, transaction
 from schemas.envelope import Event
-from services.observation.pathways import rows as store
 from services.observation.stream import http as streaming
+from services.observation.stream import rows as stream_rows
 from services.observation.stream.tail import Tail
 from tests.services.test_observation_stage import (
     REFERRALS,
@@ -69,7 +69,7 @@ def test_many_writers_and_a_reader_that_only_ever_asks_for_what_comes_after(engi
     until = time.monotonic() + 60
     while time.monotonic() < until and (any(w.is_alive() for w in writers) or upto < _head(engine)):
         with engine.begin() as conn:
-            entries, upto = store.page(conn, upto, 50)
+            entries, upto = stream_rows.page(conn, upto, 50)
         read_so_far += entries
     assert [position for position, _ in read_so_far] == list(range(1, 24 * 9 + 1))
     assert len({e.id for _, e in read_so_far}) == 24 * 9
@@ -77,7 +77,7 @@ def test_many_writers_and_a_reader_that_only_ever_asks_for_what_comes_after(engi
 
 def _head(engine: Engine) -> int:
     with engine.begin() as conn:
-        return store.head(conn)
+        return stream_rows.head(conn)
 
 
 @contextmanager
