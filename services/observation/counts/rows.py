@@ -12,17 +12,17 @@ from services.observation.counts.rules import DIMENSIONS, Cell
 from services.observation.tables import counts
 
 
+_ADD = insert(counts)
+_ADD = _ADD.on_conflict_do_update(
+    index_elements=list(counts.primary_key), set_={"n": counts.c.n + _ADD.excluded.n}
+)
+
+
 def add_counts(conn: Connection, added: Mapping[Cell, int]) -> None:
     """Add to cells, or take off where the number is negative. Cells are written in the order of their keys, so that
     two writers cannot deadlock."""
-    if not added:
-        return
-    statement = insert(counts).values([{**cell._asdict(), "n": added[cell]} for cell in sorted(added)])
-    conn.execute(
-        statement.on_conflict_do_update(
-            index_elements=list(counts.primary_key), set_={"n": counts.c.n + statement.excluded.n}
-        )
-    )
+    if added:
+        conn.execute(_ADD, [{**cell._asdict(), "n": added[cell]} for cell in sorted(added)])
 
 
 def totals(

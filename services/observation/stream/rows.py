@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from operator import itemgetter
 
-from sqlalchemy import Connection, and_, func, insert, select, update
+from sqlalchemy import Connection, and_, func, select, update
 
 from jalons.messaging.codec import opened, read
 from jalons.messaging.tables import events
+from jalons.postgres import copy_rows
 from schemas.envelope import Event
 from services.observation.pathways.rows import event_of
 from services.observation.tables import derivations, stream_head, timeline
@@ -36,9 +37,11 @@ def take_positions(conn: Connection, number: int) -> int:
 
 def add_derivations(conn: Connection, derived: Iterable[tuple[int, Event]]) -> None:
     """Store the positions of observation's own events."""
-    rows = [{"position": at, "sequence": event.sequence, "subject": event.subject} for at, event in derived]
-    if rows:
-        conn.execute(insert(derivations), rows)
+    copy_rows(
+        conn,
+        derivations,
+        [{"position": at, "sequence": event.sequence, "subject": event.subject} for at, event in derived],
+    )
 
 
 def head(conn: Connection) -> int:
