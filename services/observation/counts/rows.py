@@ -11,11 +11,8 @@ from sqlalchemy.dialects.postgresql import insert
 from services.observation.counts.rules import DIMENSIONS, Cell
 from services.observation.tables import counts
 
-
 _ADD = insert(counts)
-_ADD = _ADD.on_conflict_do_update(
-    index_elements=list(counts.primary_key), set_={"n": counts.c.n + _ADD.excluded.n}
-)
+_ADD = _ADD.on_conflict_do_update(index_elements=list(counts.primary_key), set_={"n": counts.c.n + _ADD.excluded.n})
 
 
 def add_counts(conn: Connection, added: Mapping[Cell, int]) -> None:

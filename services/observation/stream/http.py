@@ -103,7 +103,7 @@ class Streams:
             raise
         start = newest if after is None else min(after, newest)
         reader = Reader(audits.Caller(caller, new_id(), now(), by), types, self._cut(caller))
-        return _Response(self._frames(reader, start), self._close)
+        return StreamResponse(self._frames(reader, start), self._close)
 
     def _close(self) -> None:
         self._open -= 1
@@ -172,7 +172,7 @@ class _KeepAlive(ServerSentEvent):
         return b":\n\n"
 
 
-class _Response(EventSourceResponse):
+class StreamResponse(EventSourceResponse):
     """The response; calls `done` however it ends."""
 
     def __init__(self, frames: AsyncIterator[bytes], done: Callable[[], None]) -> None:
