@@ -16,7 +16,7 @@ from services.observation.pathways.stalls import Stalls
 from services.observation.stream.http import Streams, stream_routes
 from services.observation.stream.tail import Tail
 
-PROMISE = "What the network sees: each person's way, the counts, and events as they come, cut to their reader."
+PROMISE = "What the network sees: each person's pathway, counts, and a stream of events cut to its reader."
 
 
 def build(settings: Settings) -> Service:

@@ -53,7 +53,7 @@ class SeenEvent(BaseModel):
     source: str
     time: datetime
     recorded: datetime
-    partner: str | None = Field(None, description="who acted; an employer is not told")
+    partner: str | None = Field(None, description="who acted; hidden from employers")
     sequence: int | None = None
     causation: UUID | None = None
 
@@ -72,7 +72,10 @@ def pathway_routes(engine: Engine, alias: Alias, audit: Audit) -> APIRouter:
     routes = APIRouter(tags=["pathways"])
 
     @routes.get(
-        "/pathways/{beneficiary}", summary="A person's way", response_model=Pathway, response_model_exclude_unset=True
+        "/pathways/{beneficiary}",
+        summary="A person's pathway",
+        response_model=Pathway,
+        response_model_exclude_unset=True,
     )
     def pathway(
         beneficiary: str,

@@ -37,6 +37,8 @@ from schemas.need import UnmetV1
 from services.observation.pathways.rules import Step
 from services.observation.tables import aliases, derivations, hidden, paused, steps, timeline
 
+_ENVELOPE = ("sequence", "time", "recorded", "id", "correlation", "causation", "source", "partner")
+"""Columns of the timeline that are fields of an event."""
 _FIELDS = tuple(field.name for field in fields(Step))
 _STEP = tuple(steps.c[name] for name in _FIELDS)
 _values = attrgetter(*_FIELDS)  # `asdict` copies every value deeply: a third of a batch's time
@@ -80,36 +82,15 @@ def add_to_timeline(conn: Connection, events: Sequence[tuple[int, Event]]) -> No
 
 
 def _timeline_row(position: int, event: Event) -> dict[str, Any]:
-    return {
-        "position": position,
-        "sequence": event.sequence,
-        "time": event.time,
-        "recorded": event.recorded,
-        "subject": UUID(event.subject),
-        "id": event.id,
-        "correlation": event.correlation,
-        "causation": event.causation,
-        "source": event.source,
-        "type": event.type,
-        "partner": event.partner,
-        "data": event.data.model_dump(mode="json", exclude_none=True, exclude_defaults=True),
-    }
+    data = event.data.model_dump(mode="json", exclude_none=True, exclude_defaults=True)
+    own = {"position": position, "subject": UUID(event.subject), "type": event.type, "data": data}
+    return own | {name: getattr(event, name) for name in _ENVELOPE}
 
 
 def event_of(row: Row[Any]) -> Event:
     """The event of a row of the timeline."""
-    return Event(
-        id=row.id,
-        source=row.source,
-        subject=str(row.subject),
-        sequence=row.sequence,
-        time=row.time,
-        recorded=row.recorded,
-        partner=row.partner,
-        correlation=row.correlation,
-        causation=row.causation,
-        data=TYPES[row.type].model_validate(row.data).upcast(),
-    )
+    envelope = {name: getattr(row, name) for name in _ENVELOPE}
+    return Event(subject=str(row.subject), data=TYPES[row.type].model_validate(row.data).upcast(), **envelope)
 
 
 def add_aliases(conn: Connection, known: Mapping[UUID, tuple[str, str]]) -> None:
