@@ -1,6 +1,8 @@
 """Python client for partners' systems: typed calls, blocking or async; errors are exceptions.
 
-Usage: docs/how-to/python-client.md.
+"""Python client for partners' systems: typed calls, blocking or async; errors are exceptions.
+
+It needs httpx, httpx-sse and pydantic only. Usage: docs/how-to/python-client.md.
 """
 
 from jalons.client.drivers import AsyncClient, Client

@@ -10,12 +10,13 @@ from types import TracebackType
 from typing import Any, Self
 
 import httpx
+from httpx_sse import EventSource
 
 from jalons.client.discretion import Discretion
 from jalons.client.exchange import PATIENCE_SECONDS, Addresses, Answer, Call, Exchange, Pause, Reply, Send, answer_of
 from jalons.client.nouns import Hub
 from jalons.client.problems import Unreachable
-from jalons.client.streaming import Listening
+from jalons.client.streaming import Resumable
 from jalons.client.tables import Rows
 
 TIMEOUT = httpx.Timeout(30, connect=5)
@@ -48,16 +49,16 @@ class _Blocking:
                 raise Unreachable(call.service, error) from error
 
     def stream(self, call: Call) -> Iterator[Answer]:
-        listening = Listening(call)
+        stream = Resumable(call)
         while True:
             try:
-                with closing(self._reply(listening.call)) as reply:
-                    for line in reply.iter_lines():
-                        if heard := listening.hear(line):
-                            yield heard
+                with closing(self._reply(stream.call)) as reply:
+                    for sent in EventSource(reply).iter_sse():
+                        if event := stream.receive(sent):
+                            yield event
             except httpx.TransportError:
                 pass
-            time.sleep(listening.again_in())
+            time.sleep(stream.pause)
 
     def _reply(self, call: Call) -> httpx.Response:
         steps = self._exchange.about(call)
@@ -112,17 +113,16 @@ class _Awaited:
                 raise Unreachable(call.service, error) from error
 
     async def stream(self, call: Call) -> AsyncIterator[Answer]:
-        listening = Listening(call)
+        stream = Resumable(call)
         while True:
             try:
-                reply = await self._reply(listening.call)
-                async with aclosing(reply):
-                    async for line in reply.aiter_lines():
-                        if heard := listening.hear(line):
-                            yield heard
+                async with aclosing(await self._reply(stream.call)) as reply:
+                    async for sent in EventSource(reply).aiter_sse():
+                        if event := stream.receive(sent):
+                            yield event
             except httpx.TransportError:
                 pass
-            await asyncio.sleep(listening.again_in())
+            await asyncio.sleep(stream.pause)
 
     async def _reply(self, call: Call) -> httpx.Response:
         steps = self._exchange.about(call)

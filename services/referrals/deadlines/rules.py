@@ -6,11 +6,12 @@ step ends them, and of those that fall due together only the newest is said (dom
 
 from __future__ import annotations
 
-from calendar import monthrange
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Any, Literal
+
+from dateutil.relativedelta import relativedelta
 
 from jalons.clock import BRUSSELS, local_date
 from schemas import placement as placements
@@ -171,7 +172,7 @@ def _of_placement(state: Placement, today: date) -> Iterator[Deadline]:
         yield from _planned(state.facts, today, "end")
     elif state.status == "ended" and (ended := _day(state.facts, "ended_on")):
         for months in FOLLOW_UP_MONTHS:
-            if (day := _months_after(ended, months)) > today:
+            if (day := ended + relativedelta(months=months)) > today:
                 yield Deadline("follow_up", in_the_morning(day), months)
 
 
@@ -218,9 +219,3 @@ def _order(deadline: Deadline) -> tuple[datetime, int, int]:
 
 def _day(facts: Mapping[str, Any], name: str) -> date | None:
     return date.fromisoformat(facts[name]) if facts.get(name) else None
-
-
-def _months_after(day: date, months: int) -> date:
-    """The same day of a later month, or the last one it has."""
-    year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
-    return date(year, month + 1, min(day.day, monthrange(year, month + 1)[1]))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import calendar
 from datetime import date
+
+from dateutil.relativedelta import relativedelta
 
 KEPT = (
     *("recipient_kind", "offer_type", "offer", "legal_employer", "contact", "place", "trial"),
@@ -17,10 +18,9 @@ RETENTION_MONTHS = 24
 
 
 def kept_until(left_on: date, months: int) -> date:
-    """The last day on which the record of a person who left may be kept: the same day so many months later, or that
-    month's last."""
-    year, month = divmod(left_on.year * 12 + left_on.month - 1 + months, 12)
-    return date(year, month + 1, min(left_on.day, calendar.monthrange(year, month + 1)[1]))
+    """Last day on which the record of a person who left may be kept: the same day `months` later, or the last day of
+    a shorter month."""
+    return left_on + relativedelta(months=months)
 
 
 def due(left_on: date, months: int, today: date) -> bool:
