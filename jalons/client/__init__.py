@@ -1,7 +1,5 @@
 """Python client for partners' systems: typed calls, blocking or async; errors are exceptions.
 
-"""Python client for partners' systems: typed calls, blocking or async; errors are exceptions.
-
 It needs httpx, httpx-sse and pydantic only. Usage: docs/how-to/python-client.md.
 """
 
