@@ -17,8 +17,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from jalons import clock
 from jalons.database import Busy, await_notice, looking, transact
-from jalons.messaging.deliver import where
 from jalons.messaging.outbox import Outbox
+from jalons.messaging.outcomes import where
 from jalons.messaging.relay import Connection as Direct
 from jalons.process import metrics
 from services.notifications.deliveries import ending
