@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from jalons import clock
-from jalons.database import Busy, await_notice, looking, transact
+from jalons.database import Busy, await_notice, transact, transaction
 from jalons.messaging.outbox import Outbox
 from jalons.messaging.outcomes import where
 from jalons.messaging.relay import Connection as Direct
@@ -220,7 +220,7 @@ class Dispatcher:
                 self._ring_all()
 
     def _ring_if_due(self) -> None:
-        with looking(self._engine) as conn:
+        with transaction(self._engine) as conn:
             due = store.lanes_due(conn, self._now())
         for channel, lanes in due.items():
             self._ring(channel, lanes)

@@ -21,7 +21,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.types import Message, Receive, Scope, Send
 
 from jalons.clock import new_id, now
-from jalons.database import looking, transaction
+from jalons.database import transaction
 from jalons.privacy import audit as audits
 from jalons.privacy.audit import Audit, Line
 from jalons.privacy.disclosure import Alias, cut, for_coordinator
@@ -146,8 +146,7 @@ class Streams:
         return frames, upto
 
     def _keep(self, reader: Reader, lines: list[Line]) -> None:
-        """In one statement that is a transaction of its own: one round trip."""
-        with looking(self._engine) as conn:
+        with transaction(self._engine) as conn:
             self._audit.write(conn, replace(reader.caller, now=now()), lines)
 
     def _page(self, position: int) -> tuple[Entries, int]:
