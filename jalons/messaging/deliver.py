@@ -13,6 +13,7 @@ from typing import Protocol
 from uuid import UUID
 
 from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import SQLAlchemyError
 
 from jalons import clock
 from jalons.database import transaction
@@ -230,7 +231,15 @@ class Deliver:
                 dead_letters.resolve(conn, letter.id, self.now())
             else:
                 dead_letters.count_failed_retry(conn, letter.id, reason)
+        if reason is None:
+            self._catch_up(item.source, item.subject)
         return reason
+
+    def _catch_up(self, source: str, subject: str) -> None:
+        try:
+            self.fetch(source, subject)
+        except (LogUnavailable, SQLAlchemyError) as error:
+            log.info("what follows a retried event is left to the reconciler: %s", type(error).__name__)
 
     def _retry_parked(self, letter: DeadLetter, stored: Item) -> str | None:
         """Apply the parked event and all behind it in one transaction, with the stream locked against live delivery."""

@@ -1,4 +1,4 @@
-"""A source's log in memory and over HTTP from PostgreSQL: what the fake promises, the real one keeps."""
+"""A source's log: the fake in memory and the real one over HTTP from PostgreSQL pass the same tests."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ KINDS = ("jalons.referral.received.v1", "jalons.referral.declined.v1")
 
 
 class Source(Protocol):
-    """A source under test: what it wrote, and its log."""
+    """A source under test, with its log."""
 
     log: SourceLog
 
@@ -46,11 +46,11 @@ class Source(Protocol):
         """The next event of a subject, written and sent."""
 
     def go_away(self) -> None:
-        """Answer nothing from now on."""
+        """Stop answering."""
 
 
 class InMemory:
-    """The fake that the tests of delivery lean on."""
+    """The fake that the tests of delivery use."""
 
     def __init__(self) -> None:
         self.log = MemorySource(topics=TOPICS)
@@ -85,7 +85,7 @@ class OverHttp:
 
 
 class Hub:
-    """The hub's own token, and who it names."""
+    """The hub's own token, and the principals of tokens."""
 
     def token(self) -> str:
         return "hub"
@@ -100,7 +100,7 @@ class Hub:
 
 @pytest.fixture(params=["in memory", "over HTTP"])
 def source(request: pytest.FixtureRequest) -> Iterator[Source]:
-    """Each of the two."""
+    """The fake, then the real one."""
     if request.param == "in memory":
         yield InMemory()
         return
@@ -125,7 +125,7 @@ class Served:
         return self
 
     def stop(self) -> None:
-        """Answer nothing any more."""
+        """Stop answering."""
         self._server.should_exit = True
         self._thread.join(10)
         self._socket.close()
@@ -202,7 +202,7 @@ def test_subjects_of_topics_that_are_not_followed_are_no_heads(source: Source) -
     source.write(letter, "jalons.dead_letter.set_aside.v1")
     source.write(anna, KINDS[0])
     assert [head.subject for head in source.log.heads(0)] == [anna]
-    assert [entry.sequence for entry in source.log.after(letter, 0)] == [1], "asked for, it is given"
+    assert [entry.sequence for entry in source.log.after(letter, 0)] == [1], "its events can still be fetched"
 
 
 def test_an_event_recorded_later_but_sent_earlier_is_not_passed_over(database: Engine) -> None:

@@ -1,4 +1,4 @@
-"""Delivery on real PostgreSQL: each event once, in its subject's order, or kept with its reason."""
+"""Delivery on real PostgreSQL: each event is applied once and in order, or stored with its reason."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Broken(Exception):
 
 @dataclass
 class Applied:
-    """A service whose projection is a list of rows; `broken` names (subject, sequence) that its handler cannot take."""
+    """A service whose projection is a list of rows. broken: the (subject, sequence) pairs its handler fails on."""
 
     broken: set[tuple[str, int]] = field(default_factory=set)
     sealed_unknown: int = 0
@@ -58,7 +58,7 @@ class Applied:
 
 @dataclass
 class Bench:
-    """A delivery, its source and what it applied."""
+    """A delivery, with its source and what it applied."""
 
     engine: Engine
     source: MemorySource
@@ -151,7 +151,7 @@ def test_what_cannot_be_read_is_set_aside_alone(bench: Bench, value: bytes | Non
     [letter] = bench.letters()
     assert (letter.kind, letter.place.offset) == ("set_aside", 77)
     assert said in letter.reason
-    assert bench.deliver([record(value, anna, 77)]), "redelivered, it is kept once"
+    assert bench.deliver([record(value, anna, 77)]), "redelivered, it is stored once"
     assert len(bench.letters()) == 1
 
 
@@ -309,6 +309,17 @@ def test_a_retry_applies_what_was_lost_behind_the_parked_event(bench: Bench) -> 
     assert Reconciler(bench.deliver, 60).look() == 0, "nothing is left to find"
 
 
+def test_a_retry_of_a_record_set_aside_fetches_what_was_lost_behind_it(bench: Bench) -> None:
+    anna = person()
+    first = bench.source.write(anna)
+    assert bench.deliver([Record(first.topic, 0, 99, b"another key", first.value, SOURCE)])
+    bench.source.write(anna)  # lost on Kafka
+    [letter] = bench.letters()
+    assert bench.deliver.retry(letter.id) is None
+    assert bench.order(anna) == [1, 2]
+    assert bench.letters() == []
+
+
 def test_what_was_lost_behind_a_parked_event_is_found_after_a_retry_without_the_source(bench: Bench) -> None:
     anna, bela = person(), person()
     bench.applied.broken = {(anna, 1)}
@@ -463,7 +474,7 @@ def test_four_workers_on_the_same_events_apply_each_once(database: Engine, bench
 
 
 def test_a_claim_that_a_zombie_lost_writes_nothing(database: Engine, bench: Bench) -> None:
-    """A worker that was stopped with its batch in hand wakes after another one took over."""
+    """A worker that stopped in the middle of a batch resumes after another took over."""
     anna = person()
     records = [bench.source.write(anna) for _ in range(3)]
     asleep, go_on = threading.Event(), threading.Event()
@@ -518,7 +529,7 @@ def test_asked_to_stop_it_returns_unacknowledged(bench: Bench) -> None:
 
 
 def test_progress_is_the_first_thing_written(bench: Bench) -> None:
-    """Locking a row that is not there yet once let a zombie apply twice: the claim's insert comes before any apply."""
+    """A row that does not exist yet cannot be locked, so a zombie could apply twice if apply came before the claim."""
     seen: list[int] = []
 
     def look(conn: Connection, events: Sequence[Event], *, publish: bool = True) -> None:
