@@ -12,9 +12,11 @@ from typing import Any, LiteralString, TypeVar
 
 import psycopg
 from psycopg.rows import namedtuple_row
-from sqlalchemy import Connection, Engine, create_engine
+from sqlalchemy import Column, Connection, Engine, TableValuedAlias, bindparam, create_engine, func
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.types import TypeEngine
 
 T = TypeVar("T")
 
@@ -121,6 +123,21 @@ def _drop_if_broken(pool: Engine, conn: Connection) -> None:
     if driver is not None and driver.closed:
         conn.invalidate()
         pool.dispose()
+
+
+def array_rows(**types: type[TypeEngine[Any]]) -> TableValuedAlias:
+    """Rows passed as one array parameter per column, to select from or join with; the values come from `as_arrays`.
+
+    One statement, compiled once, serves any number of rows.
+    """
+    arrays = [bindparam(f"array_{name}", type_=ARRAY(kind)) for name, kind in types.items()]
+    columns: list[Column[Any]] = [Column(name, kind) for name, kind in types.items()]
+    return func.unnest(*arrays).table_valued(*columns).render_derived()
+
+
+def as_arrays(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
+    """The parameters of `array_rows`, from at least one row."""
+    return {f"array_{name}": [row[name] for row in rows] for name in rows[0]}
 
 
 def transact(engine: Engine, do: Callable[[Connection], T], *, attempts: int = 3) -> T:

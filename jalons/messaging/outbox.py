@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Connection, Text, bindparam, column, func, insert, select
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import Connection, Text, func, insert, select
 
 from jalons.clock import new_id
+from jalons.database import array_rows, as_arrays
 from jalons.inserts import Inserts, Into
 from jalons.messaging.codec import encode
 from jalons.messaging.tables import events as log
@@ -47,11 +47,7 @@ class Draft:
 
 KeysOf = Callable[[Connection, Collection[str]], Mapping[str, bytes]]
 
-_SUBJECTS = (
-    func.unnest(bindparam("subjects", type_=ARRAY(Text)))
-    .table_valued(column("subject", Text), name="k")
-    .render_derived()
-)
+_SUBJECTS = array_rows(subject=Text)
 _LAST = select(
     _SUBJECTS.c.subject,
     select(func.max(log.c.sequence)).where(log.c.subject == _SUBJECTS.c.subject).scalar_subquery().label("last"),
@@ -105,7 +101,7 @@ class Outbox:
 
     def last(self, conn: Connection, subjects: Collection[str]) -> dict[str, int]:
         """The newest sequence of each subject; 0 if it has no event."""
-        rows = conn.execute(_LAST, {"subjects": sorted(subjects)})
+        rows = conn.execute(_LAST, as_arrays([{"subject": subject} for subject in sorted(subjects)]))
         return {row.subject: row.last or 0 for row in rows}
 
     def _encoded(

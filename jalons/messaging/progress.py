@@ -2,28 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Generic, Protocol, TypeVar
+from operator import itemgetter
+from typing import Generic, Protocol, TypeVar
 from uuid import UUID
 
-from sqlalchemy import (
-    BigInteger,
-    Column,
-    ColumnElement,
-    Connection,
-    LargeBinary,
-    TableValuedAlias,
-    Text,
-    and_,
-    bindparam,
-    func,
-    select,
-    update,
-)
-from sqlalchemy.dialects.postgresql import ARRAY, insert
-from sqlalchemy.types import TypeEngine
+from sqlalchemy import BigInteger, ColumnElement, Connection, Executable, LargeBinary, Text, and_, select, update
+from sqlalchemy.dialects.postgresql import insert
 
+from jalons.database import array_rows, as_arrays
 from jalons.messaging.tables import progress
 
 Stream = tuple[str, str]
@@ -121,13 +109,23 @@ def claim(conn: Connection, events: Sequence[N]) -> Claim[N]:
 
     This is the only writer of progress. It reads the rows, inserts those that are new and updates the others only
     where they are still as read. Raises ClaimLost if fewer rows were written than asked: another worker has the batch.
+
+    Measured: one event takes 1.2 ms (1.0 with `executemany`, 0.5 in SQL on the driver's cursor), 500 events 40 ms (70
+    and 40).
     """
     rows = load(conn, {(event.source, event.subject) for event in events})
     before = {stream: row.last for stream, row in rows.items()}
     claimed = judge(rows, events)
-    moved = {stream: row for stream, row in rows.items() if row.last != before.get(stream, 0)}
-    _insert(conn, {stream: row for stream, row in moved.items() if not row.stored})
-    _update(conn, {stream: row for stream, row in moved.items() if row.stored}, before)
+    new, moved = [], []
+    for stream, row in sorted(rows.items(), key=itemgetter(0)):
+        if row.last != before.get(stream, 0):
+            values = {"source": stream[0], "subject": stream[1], "last": row.last, "seen": row.seen}
+            if row.stored:
+                moved.append(values | {"before": before[stream]})
+            else:
+                new.append(values)
+    _write(conn, _INSERT, new)
+    _write(conn, _UPDATE, moved)
     if claimed.waiting:
         _lock_parked(conn, {(event.source, event.subject) for event in claimed.waiting})
     return claimed
@@ -137,7 +135,7 @@ def load(conn: Connection, streams: Collection[Stream]) -> dict[Stream, Progress
     """The stored rows of these streams."""
     if not streams:
         return {}
-    rows = conn.execute(_LOAD, _columns(sorted(streams)))
+    rows = conn.execute(_LOAD, as_arrays(_named(streams)))
     return {(row.source, row.subject): Progress(row.last, row.seen, row.parked, stored=True) for row in rows}
 
 
@@ -169,27 +167,7 @@ def lock(conn: Connection, stream: Stream) -> Progress:
     return Progress(row.last, row.seen, row.parked, stored=True)
 
 
-_TYPES: dict[str, type[TypeEngine[Any]]] = {
-    "source": Text,
-    "subject": Text,
-    "before": BigInteger,
-    "last": BigInteger,
-    "seen": LargeBinary,
-}
-
-
-def _given(*names: str) -> TableValuedAlias:
-    """Rows passed as one array parameter per column, so that one statement serves any number of rows.
-
-    Measured: a claim of 500 events takes 40 ms so, 70 ms by `executemany`, 40 ms in SQL on the driver's cursor; a claim
-    of one event 1.2, 1.0 and 0.5 ms.
-    """
-    arrays = [bindparam(f"p_{name}", type_=ARRAY(_TYPES[name])) for name in names]
-    columns: list[Column[Any]] = [Column(name, _TYPES[name]) for name in names]
-    return func.unnest(*arrays).table_valued(*columns, name="given").render_derived()
-
-
-_STREAMS = _given("source", "subject")
+_STREAMS = array_rows(source=Text, subject=Text)
 _SAME = (progress.c.source == _STREAMS.c.source) & (progress.c.subject == _STREAMS.c.subject)
 _LOAD = select(progress).join(_STREAMS, _SAME)
 _LOCK_PARKED = (
@@ -199,14 +177,14 @@ _LOCK_PARKED = (
     .order_by(progress.c.source, progress.c.subject)
     .with_for_update(of=progress)
 )
-_NEW = _given("source", "subject", "last", "seen")
+_NEW = array_rows(source=Text, subject=Text, last=BigInteger, seen=LargeBinary)
 _INSERT = (
     insert(progress)
     .from_select([column.name for column in _NEW.c], select(_NEW))
     .on_conflict_do_nothing()
     .execution_options(preserve_rowcount=True)
 )
-_MOVED = _given("source", "subject", "before", "last", "seen")
+_MOVED = array_rows(source=Text, subject=Text, before=BigInteger, last=BigInteger, seen=LargeBinary)
 _UPDATE = (
     update(progress)
     .values(last=_MOVED.c.last, seen=_MOVED.c.seen)
@@ -219,34 +197,14 @@ _UPDATE = (
 )
 
 
-def _insert(conn: Connection, rows: dict[Stream, Progress]) -> None:
-    if not rows:
-        return
-    streams = sorted(rows)
-    values = _columns(streams) | {
-        "p_last": [rows[stream].last for stream in streams],
-        "p_seen": [rows[stream].seen for stream in streams],
-    }
-    if conn.execute(_INSERT, values).rowcount != len(rows):
-        raise ClaimLost
-
-
-def _update(conn: Connection, rows: dict[Stream, Progress], before: dict[Stream, int]) -> None:
-    if not rows:
-        return
-    streams = sorted(rows)
-    values = _columns(streams) | {
-        "p_before": [before[stream] for stream in streams],
-        "p_last": [rows[stream].last for stream in streams],
-        "p_seen": [rows[stream].seen for stream in streams],
-    }
-    if conn.execute(_UPDATE, values).rowcount != len(rows):
+def _write(conn: Connection, statement: Executable, rows: Sequence[Mapping[str, object]]) -> None:
+    if rows and conn.execute(statement, as_arrays(rows)).rowcount != len(rows):
         raise ClaimLost
 
 
 def _lock_parked(conn: Connection, streams: set[Stream]) -> None:
     """Keep these streams parked until the commit: a retry that drains them sees the added rows, or comes after."""
-    if len(conn.execute(_LOCK_PARKED, _columns(sorted(streams))).all()) != len(streams):
+    if len(conn.execute(_LOCK_PARKED, as_arrays(_named(streams))).all()) != len(streams):
         raise ClaimLost
 
 
@@ -254,8 +212,8 @@ def _set_parked(conn: Connection, stream: Stream, *, parked: bool) -> None:
     conn.execute(update(progress).where(_is(stream)).values(parked=parked))
 
 
-def _columns(streams: Sequence[Stream]) -> dict[str, list[object]]:
-    return {"p_source": [source for source, _ in streams], "p_subject": [subject for _, subject in streams]}
+def _named(streams: Collection[Stream]) -> list[dict[str, str]]:
+    return [{"source": source, "subject": subject} for source, subject in sorted(streams)]
 
 
 def _is(stream: Stream) -> ColumnElement[bool]:
