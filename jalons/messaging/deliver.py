@@ -87,8 +87,8 @@ class Deliver:
         For each record, in this order:
         1. its source is not followed (such as our own), by its header: dropped without decoding;
         2. undecodable, of an unknown type or version, or not in its source's numbering: set aside alone;
-        3. its subject is parked: stored as waiting;
-        4. its sequence was seen: dropped, or set aside as a conflict if it was seen under another id;
+        3. its sequence was seen: dropped, or set aside as a conflict if it was seen under another id;
+        4. its subject is parked: stored as waiting, or dropped if it is the parked event itself;
         5. its sequence is ahead: the gap is fetched from its source, and both are applied;
         6. else applied. If that fails, it is parked and its subject waits; other subjects go on.
         """
