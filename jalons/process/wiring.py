@@ -99,7 +99,7 @@ def follower(
     pool = engine(settings.database_url, name, pool=settings.database_pool)
     base = ground(settings, name, pool, Outbox(name), pace_seconds)
     keys = peers.keys()
-    logs: Mapping[str, SourceLog] = {f"/services/{each}": peers.log(each) for each in follows}
+    logs: Mapping[str, SourceLog] = {f"/services/{each}": peers.log(each, topics) for each in follows}
     deliver = Deliver(
         name,
         base.engine,

@@ -15,9 +15,9 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from jalons import clock
-from jalons.database import Busy, await_notice, looking, transact
-from jalons.messaging.deliver import where
+from jalons.database import Busy, await_notice, transact, transaction
 from jalons.messaging.outbox import Outbox
+from jalons.messaging.outcomes import where
 from jalons.messaging.relay import Connection as Direct
 from jalons.process import metrics
 from services.notifications.deliveries import queue, rows
@@ -197,7 +197,7 @@ class Dispatcher:
                 self._wake_all()
 
     def _wake_if_due(self) -> None:
-        with looking(self._engine) as conn:
+        with transaction(self._engine) as conn:
             due = queue.due_by_channel(conn, self._now())
         for channel, count in due.items():
             self._wake(channel, count)

@@ -20,7 +20,7 @@ from sse_starlette import EventSourceResponse, JSONServerSentEvent, ServerSentEv
 from starlette.types import Receive, Scope, Send
 
 from jalons.clock import new_id, now
-from jalons.database import looking, transaction
+from jalons.database import transaction
 from jalons.privacy import audit as audits
 from jalons.privacy.audit import Audit, Line
 from jalons.privacy.disclosure import Alias, cut, for_coordinator
@@ -152,8 +152,7 @@ class Streams:
         return frames, upto
 
     def _write_audit(self, reader: Reader, lines: list[Line]) -> None:
-        """One statement that is a transaction of its own: one round trip."""
-        with looking(self._engine) as conn:
+        with transaction(self._engine) as conn:
             self._audit.write(conn, replace(reader.caller, now=now()), lines)
 
     def _page(self, position: int) -> tuple[Entries, int]:

@@ -14,7 +14,7 @@ import psycopg
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from jalons.database import await_notice, looking
+from jalons.database import await_notice, transaction
 from schemas.envelope import Event
 from services.observation.stream import rows
 from services.observation.stream.rows import Entries
@@ -92,7 +92,7 @@ class Tail:
         if not wanted:
             self._forget()
             return
-        with looking(self._engine) as conn:
+        with transaction(self._engine) as conn:
             if self._start is None:
                 position = rows.head(conn)
                 with self._lock:

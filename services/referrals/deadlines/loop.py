@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 
 from jalons import clock
 from jalons.database import Busy, transact, transient
-from jalons.messaging.deliver import where
+from jalons.messaging.outcomes import where
 from jalons.process import metrics
 from jalons.process.wiring import Ground
 from jalons.web.identity import Principal
