@@ -73,7 +73,7 @@ class Slips:
             there = as_would_be_seen(conn, referral, referral.recipient, caller.now)
             return referral, rows, offer, sheet(there, referral.recipient, referral.ref, caller.today)
 
-        referral, rows, offer, shared = self._edge.look(look, caller)
+        referral, rows, offer, shared = self._edge.query(look, caller)
         words = chosen(asked, rows[partner]["language"], accepted)
         recipient, referrer = rows[referral.recipient], rows[referral.referrer]
         return self._pages.page(
@@ -146,7 +146,7 @@ class Slips:
             referral = REFERRALS.find(conn, referral_id) if referral_id else None
             return referral if referral and not referral.facts.get("erased") else None
 
-        found = self._edge.look(look, by_page(CLIENT, None))
+        found = self._edge.query(look, by_page(CLIENT, None))
         if found is None:
             self._wrong_codes.count(whose)
             return self._refused(words, 404)
