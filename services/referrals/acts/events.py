@@ -1,4 +1,4 @@
-"""What each act says: action → its event, made from the state it led to and from what was given."""
+"""Action → the event it records, made of the new state and of what the call gave."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ Makers = Mapping[str, Callable[[Any, Facts], Made]]
 
 
 def planned(state: Act) -> dict[str, Any]:
-    """When it is to begin and to end."""
+    """The planned dates, as events carry them."""
     return {"planned_start": state.facts["planned_start"], "planned_end": state.facts.get("planned_end")}
 
 
 def _referral(event: type[referrals.ReferralEvent], *fields: str) -> Callable[[Referral, Facts], Made]:
-    """An event of these fields as given, and of its sealed part if it has one."""
+    """Makes an event with these fields as given, and its sealed part if it has one."""
 
     def made(r: Referral, given: Facts) -> Made:
         said = {name: given.get(name) for name in ("reported_by", *fields)}
@@ -56,7 +56,7 @@ def _suggested(r: Referral, given: Facts) -> Made:
 
 
 def _training(event: type[trainings.TrainingEvent]) -> Callable[[Training, Facts], Made]:
-    """An event whose sealed part, if any, is the course's kind and what was given."""
+    """Makes an event whose sealed part, if any, is the training's kind and what was given."""
 
     def made(t: Training, given: Facts) -> Made:
         sealed = event.SEALED.model_validate({"kind": t.facts["kind"], **given}) if event.SEALED else None
@@ -70,7 +70,7 @@ def _training_started(t: Training, given: Facts) -> Made:
 
 
 def _placement(event: type[placements.PlacementEvent], *fields: str) -> Callable[[Placement, Facts], Made]:
-    """An event of these fields as given, whose sealed part is the contract's kind and what was given."""
+    """Makes an event with these fields as given. Its sealed part, if any, is the placement's kind and the rest."""
 
     def made(p: Placement, given: Facts) -> Made:
         sealed = event.SEALED.model_validate({"kind": p.facts["kind"], **given}) if event.SEALED else None
