@@ -21,7 +21,7 @@ PartnerCreates = Annotated[Call, Depends(call("partner", keyed=True))]
 
 
 class ActivityBody(Dated):
-    """`POST /activities`. `training_id`: the accompaniment it came from, if not the one in progress."""
+    """`POST /activities`. `training_id`: the accompaniment it came from, where it is not the one under way."""
 
     beneficiary: UUID
     on: Day

@@ -1,5 +1,5 @@
-"""Bodies of the actions on acts. All fields are optional: the tables say what is required, so a refusal names all that
-is missing."""
+"""The forms of the acts on a referral, a training or a placement. What must be given is the tables' to ask for, so
+that each refusal names all that is missing."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from services.referrals.calls.bodies import AgreementBody, Dated, Day, Text
 
 
 class Plain(Dated):
-    """An action without fields of its own."""
+    """An act that says nothing but itself."""
 
 
 class Reported(Dated):
-    """An action of the receiver, which the referrer may report in the receiver's place."""
+    """An act of the receiver's, which the referrer may record in the receiver's place."""
 
     reported_by: codes.ReportedBy | None = None
 
@@ -26,7 +26,7 @@ class ReceiveBody(Reported):
 
 
 class AcceptBody(Reported):
-    """`POST /referrals/{id}/accept`; the place is an address of the receiver."""
+    """`POST /referrals/{id}/accept`; the place is an address of the receiver's."""
 
     first_contact_on: Day | None = None
     place: Text | None = None
@@ -56,7 +56,7 @@ class RedirectBody(Dated):
 
 
 class StopBody(Dated):
-    """`cancel`, `interrupt` or `suspend`."""
+    """What stops before its end, will not begin, or rests."""
 
     reason: codes.EndReason | codes.FinerCode | None = None
 
@@ -130,7 +130,7 @@ class EndBody(Dated):
 
 
 class FollowUpBody(Dated):
-    """`POST /placements/{id}/follow-up`: the situation 3, 6 or 12 months after the end."""
+    """`POST /placements/{id}/follow-up`: so many months after its end."""
 
     months: codes.FollowUpMonths | None = None
     situation: codes.Situation | None = None

@@ -8,12 +8,12 @@ from fastapi import APIRouter, Depends, Path, Query
 from fastapi.responses import JSONResponse
 from sqlalchemy import Connection
 
-from jalons.clock import local_date
 from jalons.privacy.references import normalise
 from jalons.web.identity import forbidden
 from services.referrals import refusals
 from services.referrals.acts import bodies as forms
 from services.referrals.acts import commands, sending
+from services.referrals.acts.late import late_ones
 from services.referrals.acts.lifecycle import REFERRAL, Office
 from services.referrals.acts.reading import as_seen
 from services.referrals.acts.rows import PLACEMENTS, REFERRALS, TRAININGS, Acts
@@ -23,7 +23,6 @@ from services.referrals.calls import bodies
 from services.referrals.calls.bodies import Dated
 from services.referrals.calls.edge import Answer, Edge, call, partner_of
 from services.referrals.calls.paging import NEWEST, Limit, paged
-from services.referrals.deadlines import rows as deadlines
 from services.referrals.rerouting import commands as rerouting
 from services.referrals.work import Call, Work
 
@@ -92,7 +91,7 @@ def routes(edge: Edge) -> APIRouter:
         late: Annotated[bool, Query(description="those nobody answered and the coordinator was told of")] = False,
     ) -> JSONResponse:
         if late:
-            return edge.read(_late(caller, cursor, limit), caller)
+            return edge.read(late_ones(caller, cursor, limit), caller)
         if not caller.principal.has("partner"):
             raise forbidden("partner")
         role = "recipient" if box == "received" else "referrer"
@@ -197,31 +196,6 @@ def _listed(
         found = store.page(conn, role, partner, status=status, before=cursor or NEWEST, limit=limit)
         rows = [_shown(state, caller, edge).body for state in as_seen(conn, found, partner, caller.now)]
         return paged(rows, limit, lambda row: str(row[ID[store.kind]]))
-
-    return page
-
-
-def _late(caller: Call, after: UUID | None, limit: int) -> Callable[[Connection], Answer]:
-    """A page of the unanswered referrals, oldest first: spoken reference, from, to, moment, age; nothing of a person.
-
-    Raises Problem 403 for anyone but the coordinator.
-    """
-    if not caller.principal.has("coordinator"):
-        raise forbidden("coordinator")
-
-    def page(conn: Connection) -> Answer:
-        rows = deadlines.late(conn, after or UUID(int=0), limit)
-        items = [
-            {
-                "ref": row.reference,
-                "from": row.referrer,
-                "to": row.recipient,
-                "moment": row.moment,
-                "age_days": (caller.today - local_date(row.sent_at)).days,
-            }
-            for row in rows
-        ]
-        return Answer({"items": items} | ({"next": str(rows[-1].id)} if len(rows) == limit else {}))
 
     return page
 

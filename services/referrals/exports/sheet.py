@@ -48,8 +48,8 @@ _LISTS: Mapping[str, str] = {
 
 
 def fields(body: Mapping[str, Any], local_ref: str | None, sent_on: date, changed: datetime) -> dict[str, Any]:
-    """The values of a referral's row. body: the referral as its reader may see it, the only source of what is shown.
-    local_ref: the dossier number, for the home partner."""
+    """What a row says of a referral. body: it as its reader may see it, and nothing more of it; local_ref: the home
+    partner's own, for the home partner."""
     of_the_person = dict(body.get("disclosed") or {})
     of_the_act = {name: body.get(name) for name in COLUMNS if name not in of_the_person and name != "status"}
     return {

@@ -22,7 +22,7 @@ PartnerCreates = Annotated[Call, Depends(call("partner", keyed=True))]
 
 
 class NeedBody(Dated):
-    """`POST /needs`: of a person, or of a commune."""
+    """`POST /needs`: of a person, or of nobody."""
 
     beneficiary: UUID | None = None
     domain: codes.NeedDomain

@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from services.referrals import refusals
 from services.referrals.agreements import commands as agreements
 from services.referrals.agreements import disclosures
-from services.referrals.agreements import rows as consents
+from services.referrals.agreements import rows as agreement_rows
 from services.referrals.agreements.rules import Consent
 from services.referrals.calls.bodies import (
     BeneficiaryBody,
@@ -102,9 +102,9 @@ def routes(edge: Edge) -> APIRouter:
         return edge(caller, given)
 
     @router.get("/beneficiaries/{beneficiary}/consents", summary="What the person agreed to, withdrawn ones included")
-    def list_consents(beneficiary: UUID, caller: Home) -> JSONResponse:
+    def consents(beneficiary: UUID, caller: Home) -> JSONResponse:
         def shown(conn: Connection) -> Answer:
-            rows = consents.consent_rows(conn, _own(conn, beneficiary, caller).ref)
+            rows = agreement_rows.consent_rows(conn, _own(conn, beneficiary, caller).ref)
             return Answer({"items": [row | {"status": _status(row, caller.today)} for row in rows]})
 
         return edge.read(shown, caller)

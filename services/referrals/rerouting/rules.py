@@ -48,8 +48,8 @@ def chained(old: Referral, recipient: str) -> dict[str, Any]:
 
 
 def alternatives(of: UUID, referrals: Iterable[Referral]) -> list[Referral]:
-    """The alternatives of one of a person's referrals, without itself: those that `alternative_to` joins with it, directly
-    or through others, and those to which they were redirected."""
+    """The alternatives of one of a person's referrals, without itself: those that `alternative_to` joins with it,
+    directly or through others, and those to which they were redirected."""
     known = list(referrals)
     joined = [
         {str(each.id), str(each.facts[link])}

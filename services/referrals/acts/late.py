@@ -1,0 +1,41 @@
+"""The coordinator's list of referrals that nobody answered: who has to be called, and nothing of any person."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from uuid import UUID
+
+from sqlalchemy import Connection
+
+from jalons.clock import local_date
+from jalons.web.identity import forbidden
+from services.referrals.calls.edge import Answer
+from services.referrals.deadlines import rows as deadlines
+from services.referrals.work import Call
+
+_FIRST = UUID(int=0)
+
+
+def late_ones(caller: Call, after: UUID | None, limit: int) -> Callable[[Connection], Answer]:
+    """A page, oldest first: spoken reference, from, to, moment, and how many days ago it was sent.
+
+    Raises Problem 403 for anyone but the coordinator.
+    """
+    if not caller.principal.has("coordinator"):
+        raise forbidden("coordinator")
+
+    def page(conn: Connection) -> Answer:
+        rows = deadlines.late(conn, after or _FIRST, limit)
+        items = [
+            {
+                "ref": row.reference,
+                "from": row.referrer,
+                "to": row.recipient,
+                "moment": row.moment,
+                "age_days": (caller.today - local_date(row.sent_at)).days,
+            }
+            for row in rows
+        ]
+        return Answer({"items": items} | ({"next": str(rows[-1].id)} if len(rows) == limit else {}))
+
+    return page
