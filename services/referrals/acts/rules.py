@@ -13,7 +13,7 @@ from schemas import training as trainings
 from schemas.codes import FollowUpMonths
 from schemas.envelope import Payload, SealedPart
 from services.referrals.acts import events, lifecycle
-from services.referrals.acts.events import Facts, Makers, planned
+from services.referrals.acts.events import EventMakers, Facts, planned
 from services.referrals.acts.lifecycle import AUTHOR, BEFORE, STAYS, Office, Table, Transition
 from services.referrals.deadlines.working_days import after_working_days
 
@@ -220,21 +220,21 @@ def act(state: S, action: str, by: str, given: Facts, today: date) -> Decided[S]
     Raises NotAllowed, NotGiven, TooLate and AlreadyRecorded.
     """
     row = check(state, action, by, given, today)
-    said = {name: value for name, value in given.items() if value is not None}
-    kept = _kept(state, action, said)
+    values = {name: value for name, value in given.items() if value is not None}
+    new_facts = _new_facts(state, action, values)
     target = {STAYS: state.status, BEFORE: state.last.get("before", state.status)}.get(row.target, row.target)
-    facts = {**_remaining(state, action), **kept}
+    facts = {**_remaining(state, action), **new_facts}
     if row.target != STAYS:
         facts["last_act"] = {
             "by": None if isinstance(by, Office) else by,
             "on": today.isoformat(),
             "before": state.status,
-            "said": sorted(kept),
-            "reported": "reported_by" in said,
+            "said": sorted(new_facts),
+            "reported": "reported_by" in values,
         }
-    moved = replace(state, status=target, version=state.version + 1, facts=facts)
-    event, sealed = _LIFE[type(state)][1][action](moved, said)
-    return Decided(moved, event, sealed)
+    after = replace(state, status=target, version=state.version + 1, facts=facts)
+    event, sealed = _LIFE[type(state)][1][action](after, values)
+    return Decided(after, event, sealed)
 
 
 def check(state: Act, action: str, by: str, given: Facts, today: date) -> Transition:
@@ -291,16 +291,16 @@ _RENAMED = {"recipient": "new_recipient", "offer": "suggested_offer", "outcome":
 _OWN_NAMES = ("redirect", "suggest", "evaluate")
 
 
-def _kept(state: Act, action: str, said: Facts) -> dict[str, Any]:
+def _new_facts(state: Act, action: str, values: Facts) -> dict[str, Any]:
     """The facts that a step sets. Its reason does not replace the first one; follow-ups are collected by months."""
     if action == "follow-up":
-        known, months = state.facts.get("follow_ups", {}), str(said["months"])
+        known, months = state.facts.get("follow_ups", {}), str(values["months"])
         if months in known:
             raise AlreadyRecorded
-        return {"follow_ups": {**known, months: said["situation"]}}
+        return {"follow_ups": {**known, months: values["situation"]}}
     if action in _OWN_NAMES:
-        said = {_RENAMED.get(name, name): value for name, value in said.items()}
-    return {f"{action}_{name}" if name in ("reason", "finer") else name: value for name, value in said.items()}
+        values = {_RENAMED.get(name, name): value for name, value in values.items()}
+    return {f"{action}_{name}" if name in ("reason", "finer") else name: value for name, value in values.items()}
 
 
 def _remaining(state: Act, action: str) -> dict[str, Any]:
@@ -309,7 +309,7 @@ def _remaining(state: Act, action: str) -> dict[str, Any]:
     return {name: value for name, value in state.facts.items() if name not in gone}
 
 
-_LIFE: dict[type[Act], tuple[Table, Makers]] = {
+_LIFE: dict[type[Act], tuple[Table, EventMakers]] = {
     Referral: (lifecycle.REFERRAL, events.REFERRAL),
     Training: (lifecycle.TRAINING, events.TRAINING),
     Placement: (lifecycle.PLACEMENT, events.PLACEMENT),

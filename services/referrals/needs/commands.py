@@ -59,13 +59,13 @@ def record_unmet(work: Work, decided: Decided[Any], on: date | None, cause: UUID
 
 def _met(work: Work, given: Mapping[str, Any], *, trial: bool) -> tuple[bool, str | None]:
     """Whether an offer meets the need, and which: as the call says, else by the directory. Raises Problem 422."""
-    said = given.get("met_by_offer")
-    if isinstance(said, bool):
-        return said, None
-    if said is not None:
-        if directory.offer(work.conn, said) is None:
+    met_by = given.get("met_by_offer")
+    if isinstance(met_by, bool):
+        return met_by, None
+    if met_by is not None:
+        if directory.offer(work.conn, met_by) is None:
             raise refusals.invalid("met_by_offer", "there is no such offer")
-        return True, said
+        return True, met_by
     near = distances(directory.communes(work.conn), given["commune_nis"])
     wanted = Wanted(work.call.today, trial=trial, distances=near, free=True)
     found = meeting(given["domain"], directory.offers(work.conn, wanted, (-1, ""), 500), work.call.today)
