@@ -25,7 +25,8 @@ from schemas.catalogue import PAYLOADS
 from schemas.envelope import Payload
 from schemas.topics import DEAD_LETTERS, DELIVERIES, DIRECTORY, PATHWAYS, TOPICS, Topic
 from services.notifications.deliveries.causes import CAUSES
-from services.referrals.acts import lifecycle, sayings
+from services.referrals.acts import events as act_events
+from services.referrals.acts import lifecycle
 from services.referrals.persons import rules as accompaniment
 
 HERE = Path(__file__).parent
@@ -144,9 +145,9 @@ def transitions() -> str:
     """The life cycles, as the code runs them."""
     lines = [_TRANSITIONS]
     for noun, path, born, table, events_of in (
-        ("Referral", "referrals", "sent", lifecycle.REFERRAL, sayings.EVENTS["referral"]),
-        ("Training", "trainings", "enrolled", lifecycle.TRAINING, sayings.EVENTS["training"]),
-        ("Placement", "placements", "proposed", lifecycle.PLACEMENT, sayings.EVENTS["placement"]),
+        ("Referral", "referrals", "sent", lifecycle.REFERRAL, act_events.EVENTS["referral"]),
+        ("Training", "trainings", "enrolled", lifecycle.TRAINING, act_events.EVENTS["training"]),
+        ("Placement", "placements", "proposed", lifecycle.PLACEMENT, act_events.EVENTS["placement"]),
         ("Person", "beneficiaries", "active", accompaniment.PERSON, _PERSON),
     ):
         rows = [

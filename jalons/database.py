@@ -11,11 +11,12 @@ from functools import cache
 from typing import Any, LiteralString, TypeVar
 
 import psycopg
+from psycopg.errors import UniqueViolation
 from psycopg.rows import namedtuple_row
 from sqlalchemy import Column, Connection, Engine, TableValuedAlias, bindparam, create_engine, func
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
 from sqlalchemy.types import TypeEngine
 
 T = TypeVar("T")
@@ -220,3 +221,17 @@ def pipelined(conn: Connection) -> Iterator[None]:
     that failed raises. A row can be asked for and is waited for; a count of rows cannot."""
     with conn.connection.driver_connection.pipeline():  # type: ignore[union-attr]
         yield
+
+
+@contextmanager
+def unique_errors(errors: Mapping[str, type[Exception]]) -> Iterator[None]:
+    """Raise the error named for a unique constraint where a statement violates it.
+
+    errors: constraint or unique index → exception. The transaction has failed then and can only be rolled back.
+    """
+    try:
+        yield
+    except IntegrityError as error:
+        if isinstance(error.orig, UniqueViolation) and (named := errors.get(error.orig.diag.constraint_name or "")):
+            raise named from None
+        raise

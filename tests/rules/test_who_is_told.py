@@ -18,8 +18,8 @@ from services.notifications.deliveries.retrying import next_attempt
 from services.notifications.routing.rules import is_recent, recipients, subscribed
 from services.notifications.webhooks import addresses
 from services.notifications.webhooks.response import outcome_of
+from services.referrals.acts.events import EVENTS
 from services.referrals.acts.rules import Placement, Referral, Training, act
-from services.referrals.acts.sayings import EVENTS
 from tests.rules.test_lifecycle import AUTHORS, PARTY, TABLES, TODAY, all_given, new
 
 NOW = datetime(2026, 11, 24, 9, 30, tzinfo=UTC)

@@ -138,7 +138,7 @@ class Answers:
             offers = {offer["offer"]: offer["title"]} if offer else {}
             return Visit(named, caller, state, body, rows[named.partner], contact, in_words.Directory(names, offers))
 
-        return self._edge.look(look, caller)
+        return self._edge.query(look, caller)
 
     @staticmethod
     def _open(visit: Visit) -> list[str]:

@@ -24,7 +24,7 @@ def resolved(work: Work, action: str, given: Mapping[str, Any]) -> Mapping[str, 
     name, said = _LIST.get(action), given.get("reason")
     if name is None or said is None or said in LISTS[name]:
         return given
-    parent = work.look(finer.parent, name, said)
+    parent = finer.parent(work.conn, name, said)
     if parent is None:
         raise refusals.invalid("reason", f"no code of {name}; see GET /codes")
     return {**given, "reason": parent, "finer": said}

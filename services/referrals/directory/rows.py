@@ -255,17 +255,6 @@ def _signed(conn: Connection, parties: list[str]) -> list[Convention]:
     return [as_convention(row._asdict()) for row in rows]
 
 
-def signed_of(conn: Connection, partner: str) -> list[Convention]:
-    """The signed conventions a partner is a party of, oldest first."""
-    rows = execute(
-        conn,
-        f"SELECT {_CONVENTION_COLUMNS} FROM conventions"
-        " WHERE parties @> ARRAY[%s::text] AND status = 'signed' ORDER BY convention_id",
-        (partner,),
-    )
-    return [as_convention(row._asdict()) for row in rows]
-
-
 def as_convention(row: Row) -> Convention:
     """The part of a row that decides whether a referral is covered."""
     return Convention(

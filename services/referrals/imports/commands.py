@@ -7,7 +7,6 @@ import hmac
 import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -21,13 +20,12 @@ from jalons.privacy.sealing import derive, seal, unseal
 from jalons.process.wiring import Ground
 from jalons.web.identity import Principal
 from jalons.web.problems import Problem
-from services.referrals.acts.commands import send_referral
+from services.referrals.acts.sending import send_referral
 from services.referrals.imports import rows as store
 from services.referrals.imports.rows import Import, Outcome, Waiting
-from services.referrals.keyring import PersonKeys
-from services.referrals.persons.commands import ask_for
+from services.referrals.persons.keys import PersonKeys
 from services.referrals.refusals import REFUSALS
-from services.referrals.work import Call, Work
+from services.referrals.work import Call, Hub, Work
 
 log = logging.getLogger(__name__)
 
@@ -118,35 +116,27 @@ class Importer:
         return True
 
     def _worked_off(self, conn: Connection, found: Import, rows: Sequence[Waiting]) -> list[Outcome]:
-        """Each row's own call, all in this transaction: what is known of their persons is asked, and what follows from
-        them is written, once for all."""
+        """Send the referral of each row that was not imported before, as a call of its own."""
         done = store.imported(conn, found.partner, [row.fingerprint for row in rows])
         new: dict[bytes, str] = {}
         outcomes = []
-        principal = Principal(found.client_id, found.partner, frozenset({"partner"}))
-        work = Work(
-            conn,
-            Call(clock.new_id(), principal, self._now()),
-            self._ground.outbox,
-            self._keys,
-            self._ground.alias,
-            self._ground.audit,
-        )
-        said = {
-            row.fingerprint: self._form(unseal(self._key, row.given, f"{found.id} {row.number}"))
-            for row in rows
-            if row.fingerprint not in done
-        }
-        ask_for(work, [(found.partner, each) for each in said.values()])
         for row in rows:
             before = done.get(row.fingerprint) or new.get(row.fingerprint)
             if before is None:
-                work.call = replace(work.call, id=clock.new_id())
-                new[row.fingerprint] = send_referral(work, said[row.fingerprint]).reference
+                new[row.fingerprint] = self._sent(conn, found, row)
             outcomes.append(Outcome(row.number, "already_done" if before else "done", before or new[row.fingerprint]))
-        work.append()
         store.keep_imported(conn, found.partner, new)
         return outcomes
+
+    def _sent(self, conn: Connection, found: Import, row: Waiting) -> str:
+        """Send one row's referral and return its spoken reference."""
+        principal = Principal(found.client_id, found.partner, frozenset({"partner"}))
+        call = Call(clock.new_id(), principal, self._now())
+        work = Work(conn, call, Hub.of(self._ground, self._keys))
+        given = self._form(unseal(self._key, row.given, f"{found.id} {row.number}"))
+        reference = send_referral(work, given).reference
+        work.append()
+        return reference
 
     def _run(self) -> None:
         while not self._stopping.is_set():

@@ -20,7 +20,7 @@ from jalons.privacy.references import typed
 from jalons.web.problems import Problem
 from schemas.codes import Said
 from services.referrals import refusals
-from services.referrals.acts.http import Named, act_named
+from services.referrals.acts.http import IdOrReference, act_named
 from services.referrals.acts.reading import as_would_be_seen
 from services.referrals.acts.rows import REFERRALS
 from services.referrals.acts.rules import Referral
@@ -73,7 +73,7 @@ class Slips:
             there = as_would_be_seen(conn, referral, referral.recipient, caller.now)
             return referral, rows, offer, sheet(there, referral.recipient, referral.ref, caller.today)
 
-        referral, rows, offer, shared = self._edge.look(look, caller)
+        referral, rows, offer, shared = self._edge.query(look, caller)
         words = chosen(asked, rows[partner]["language"], accepted)
         recipient, referrer = rows[referral.recipient], rows[referral.referrer]
         return self._pages.page(
@@ -146,7 +146,7 @@ class Slips:
             referral = REFERRALS.find(conn, referral_id) if referral_id else None
             return referral if referral and not referral.facts.get("erased") else None
 
-        found = self._edge.look(look, by_page(CLIENT, None))
+        found = self._edge.query(look, by_page(CLIENT, None))
         if found is None:
             self._wrong_codes.count(whose)
             return self._refused(words, 404)
@@ -170,7 +170,7 @@ def routes(edge: Edge, pages: Pages, secret: str, public_address: str) -> APIRou
     html = HTMLResponse
 
     @router.get("/referrals/{id}/slip", summary="The person's slip, a printable page", response_class=html)
-    def slip(id: Named, caller: Partner, request: Request, language: Asked = None) -> HTMLResponse:  # noqa: A002
+    def slip(id: IdOrReference, caller: Partner, request: Request, language: Asked = None) -> HTMLResponse:  # noqa: A002
         return own.printed(caller, act_named(id, "referrals"), language, request.headers.get("accept-language"))
 
     def enter(request: Request, language: Asked = None) -> HTMLResponse:

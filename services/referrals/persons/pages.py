@@ -1,4 +1,4 @@
-"""A person's way in plain words, to be printed by the home partner and given to the person: their own, whole."""
+"""A person's whole pathway in plain words: a page that only the home partner may print, to give to the person."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def routes(edge: Edge, pages: Pages) -> APIRouter:
             named = {slug for act in acts for role, slug in act.parties().items() if role in PARTNERS}
             return acts, directory.partners_of(conn, {home, *named})
 
-        acts, rows = edge.look(look, caller)
+        acts, rows = edge.query(look, caller)
         words = chosen(language, rows[home]["language"], request.headers.get("accept-language"))
         names = Directory({slug: row["name"] for slug, row in rows.items()}, {})
         return pages.page(
