@@ -23,9 +23,6 @@ class CreatedV1(Payload):
     TYPE: ClassVar[str] = "jalons.activity.created.v1"
     TOPIC: ClassVar[Topic] = PATHWAYS
     SEALED: ClassVar[type[SealedPart] | None] = CreatedSealed
-    SEEN_BY: ClassVar[dict[str, frozenset[str]]] = {
-        "said_by": frozenset({"activity_id", "said_by", "training_id", "referral_id", "sealed.form"})
-    }
 
     activity_id: UUID
     home: Slug

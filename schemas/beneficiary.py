@@ -81,10 +81,6 @@ class SaidV1(Payload):
     TYPE: ClassVar[str] = "jalons.beneficiary.said.v1"
     TOPIC: ClassVar[Topic] = PATHWAYS
     SEALED: ClassVar[type[SealedPart] | None] = SaidSealed
-    SEEN_BY: ClassVar[dict[str, frozenset[str]]] = {
-        "referrer": frozenset({"referral_id", "reference", "referrer", "recipient", "sealed.said"}),
-        "recipient": frozenset(),
-    }
 
     referral_id: UUID
     reference: Reference
@@ -133,7 +129,6 @@ class ErasedV1(Payload):
 
     TYPE: ClassVar[str] = "jalons.beneficiary.erased.v1"
     TOPIC: ClassVar[Topic] = PATHWAYS
-    SEEN_BY: ClassVar[dict[str, frozenset[str]]] = {"partners": frozenset()}
 
     home: Slug
     receipt_id: UUID

@@ -54,7 +54,6 @@ class ConsentEnded(Payload):
     here on they are shown nothing of the person. holdings: the same, with what each of them holds."""
 
     TOPIC: ClassVar[Topic] = PATHWAYS
-    SEEN_BY: ClassVar[dict[str, frozenset[str]]] = {"partners": frozenset()}
 
     consent_id: UUID
     home: Slug

@@ -29,13 +29,10 @@ class Reasoned(SealedPart):
 
 
 class Payload(BaseModel):
-    """The open part of an event's `data`. Readers ignore fields they do not know: adding one breaks nobody.
+    """The open part of an event's `data`. Readers ignore fields they do not know, so a field can be added freely.
 
-    TYPE: the event's type, its version included. TOPIC: where it goes. SEALED: the model of its sealed part, if any.
-    SEEN_BY: for each field that names a party, the fields that party may see (`sealed.x` for a sealed one); the home
-    partner sees all, a party that is not listed nothing. TO_COORDINATOR: whether her stream shows that it happened at
-    all; what would tell her why something else did is not shown. READ_BY: of what is about nobody, the field that names
-    the one partner who reads it; None: all do.
+    TYPE: the event's type, with its version. TOPIC: the topic it is written to. SEALED: the model of its sealed part,
+    if it has one. Who sees which field is a table in `jalons.privacy.visibility`.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -43,9 +40,6 @@ class Payload(BaseModel):
     TYPE: ClassVar[str]
     TOPIC: ClassVar[Topic]
     SEALED: ClassVar[type[SealedPart] | None] = None
-    SEEN_BY: ClassVar[dict[str, frozenset[str]]] = {}
-    TO_COORDINATOR: ClassVar[bool] = True
-    READ_BY: ClassVar[str | None] = None
 
     def upcast(self) -> Payload:
         """This payload as the newest version of its type; an old version overrides it."""

@@ -14,7 +14,6 @@ class NeedOfAPerson(Payload):
     """A need of a person's. The coordinator's stream passes it over: it would tell why a referral was declined."""
 
     TOPIC: ClassVar[Topic] = PATHWAYS
-    TO_COORDINATOR: ClassVar[bool] = False
 
     need_id: UUID
     home: Slug
@@ -36,10 +35,6 @@ class ExpressedV1(NeedOfAPerson):
 
     TYPE: ClassVar[str] = "jalons.need.expressed.v1"
     SEALED: ClassVar[type[SealedPart] | None] = ExpressedSealed
-    SEEN_BY: ClassVar[dict[str, frozenset[str]]] = {
-        "said_by": frozenset({"need_id", "said_by", "source"})
-        | {f"sealed.{name}" for name in ("domain", "kind", "commune_nis", "met", "offer")}
-    }
 
     said_by: Slug
     source: NeedSource
@@ -69,8 +64,6 @@ class ReportedV1(Payload):
 
     TYPE: ClassVar[str] = "jalons.need.reported.v1"
     TOPIC: ClassVar[Topic] = DIRECTORY
-    TO_COORDINATOR: ClassVar[bool] = False
-    READ_BY: ClassVar[str | None] = "said_by"
 
     need_id: UUID
     said_by: Slug

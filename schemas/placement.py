@@ -23,20 +23,11 @@ from schemas.codes import (
 from schemas.envelope import Payload, Reasoned, SealedPart
 from schemas.topics import PATHWAYS, Topic
 
-_EMPLOYER = frozenset({"placement_id", "reference", "employer", "legal_employer", "offer"})
-_PROPOSER = _EMPLOYER | {"proposer", "referral_id"}
-
-
-def _seen(proposer: frozenset[str], employer: frozenset[str]) -> dict[str, frozenset[str]]:
-    """The proposer sees its proposal; the employer the occupation, the kind and the dates, never who stands behind."""
-    return {"proposer": _PROPOSER | proposer, "employer": _EMPLOYER | employer}
-
 
 class PlacementEvent(Payload):
     """What every event of a placement carries. Host (`employer`) and legal employer are two partners."""
 
     TOPIC: ClassVar[Topic] = PATHWAYS
-    SEEN_BY: ClassVar[dict[str, frozenset[str]]] = _seen(frozenset(), frozenset())
 
     placement_id: UUID
     reference: Reference
@@ -58,17 +49,11 @@ class PlacementSealed(SealedPart):
     chosen_by: ChosenBy
 
 
-_DATES = frozenset({"planned_start", "planned_end"})
-_WORK = frozenset({"sealed.kind", "sealed.occupation"})
-_SENSE = frozenset({"sealed.goal", "sealed.chosen_by"})
-
-
 class ProposedV1(PlacementEvent):
     """An employer is asked to take the person on."""
 
     TYPE: ClassVar[str] = "jalons.placement.proposed.v1"
     SEALED: ClassVar[type[SealedPart] | None] = PlacementSealed
-    SEEN_BY: ClassVar[dict[str, frozenset[str]]] = _seen(_DATES | _WORK | _SENSE, _DATES | _WORK)
 
     planned_start: date
     planned_end: date | None = None
@@ -79,7 +64,6 @@ class ConfirmedV1(PlacementEvent):
 
     TYPE: ClassVar[str] = "jalons.placement.confirmed.v1"
     SEALED: ClassVar[type[SealedPart] | None] = PlacementSealed
-    SEEN_BY: ClassVar[dict[str, frozenset[str]]] = _seen(_DATES | _WORK | _SENSE, _DATES | _WORK)
 
     planned_start: date
     planned_end: date | None = None
@@ -90,9 +74,6 @@ class StartedV1(PlacementEvent):
 
     TYPE: ClassVar[str] = "jalons.placement.started.v1"
     SEALED: ClassVar[type[SealedPart] | None] = PlacementSealed
-    SEEN_BY: ClassVar[dict[str, frozenset[str]]] = _seen(
-        frozenset({"started_on"}) | _WORK | _SENSE, frozenset({"started_on"}) | _WORK
-    )
 
     started_on: date
 
@@ -109,9 +90,6 @@ class EndedV1(PlacementEvent):
 
     TYPE: ClassVar[str] = "jalons.placement.ended.v1"
     SEALED: ClassVar[type[SealedPart] | None] = EndedSealed
-    SEEN_BY: ClassVar[dict[str, frozenset[str]]] = _seen(
-        frozenset({"ended_on", "sealed.kind", "sealed.reason"}), frozenset({"ended_on", "sealed.kind"})
-    )
 
     ended_on: date
 
@@ -128,9 +106,6 @@ class RefusedV1(PlacementEvent):
 
     TYPE: ClassVar[str] = "jalons.placement.refused.v1"
     SEALED: ClassVar[type[SealedPart] | None] = RefusedSealed
-    SEEN_BY: ClassVar[dict[str, frozenset[str]]] = _seen(
-        frozenset({"sealed.kind", "sealed.reason"}), frozenset({"sealed.kind", "sealed.reason"})
-    )
 
 
 class CancelledV1(PlacementEvent):
@@ -138,9 +113,6 @@ class CancelledV1(PlacementEvent):
 
     TYPE: ClassVar[str] = "jalons.placement.cancelled.v1"
     SEALED: ClassVar[type[SealedPart] | None] = EndedSealed
-    SEEN_BY: ClassVar[dict[str, frozenset[str]]] = _seen(
-        frozenset({"sealed.kind", "sealed.reason"}), frozenset({"sealed.kind"})
-    )
 
 
 class EvaluatedSealed(SealedPart):
@@ -155,9 +127,6 @@ class EvaluatedV1(PlacementEvent):
 
     TYPE: ClassVar[str] = "jalons.placement.evaluated.v1"
     SEALED: ClassVar[type[SealedPart] | None] = EvaluatedSealed
-    SEEN_BY: ClassVar[dict[str, frozenset[str]]] = _seen(
-        frozenset({"sealed.kind", "sealed.outcome"}), frozenset({"sealed.kind", "sealed.outcome"})
-    )
 
 
 class FollowedUpSealed(SealedPart):
@@ -172,10 +141,6 @@ class FollowedUpV1(PlacementEvent):
 
     TYPE: ClassVar[str] = "jalons.placement.followed_up.v1"
     SEALED: ClassVar[type[SealedPart] | None] = FollowedUpSealed
-    SEEN_BY: ClassVar[dict[str, frozenset[str]]] = {
-        "proposer": _PROPOSER | {"months", "sealed.kind", "sealed.situation"},
-        "employer": frozenset(),
-    }
 
     months: FollowUpMonths
 
@@ -184,7 +149,6 @@ class NewsDueV1(PlacementEvent):
     """A planned start or end has passed, and nothing was said. since: the day it was due."""
 
     TYPE: ClassVar[str] = "jalons.placement.news_due.v1"
-    SEEN_BY: ClassVar[dict[str, frozenset[str]]] = _seen(frozenset({"about", "since"}), frozenset({"about", "since"}))
 
     about: NewsDue
     since: date
@@ -194,7 +158,6 @@ class EndNearV1(PlacementEvent):
     """Sixty days before its planned end: time to think of what follows."""
 
     TYPE: ClassVar[str] = "jalons.placement.end_near.v1"
-    SEEN_BY: ClassVar[dict[str, frozenset[str]]] = {"proposer": _PROPOSER | {"planned_end"}, "employer": frozenset()}
 
     planned_end: date
 
@@ -203,6 +166,5 @@ class FollowUpDueV1(PlacementEvent):
     """So many months after its end: how does the person fare?"""
 
     TYPE: ClassVar[str] = "jalons.placement.follow_up_due.v1"
-    SEEN_BY: ClassVar[dict[str, frozenset[str]]] = {"proposer": _PROPOSER | {"months"}, "employer": frozenset()}
 
     months: FollowUpMonths

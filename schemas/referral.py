@@ -37,21 +37,11 @@ from schemas.codes import (
 from schemas.envelope import Payload, Reasoned, SealedPart
 from schemas.topics import PATHWAYS, Topic
 
-_BOTH = frozenset(
-    {"referral_id", "reference", "referrer", "recipient", "recipient_kind", "offer", "offer_type", "moment"}
-) | {"reported_by"}
-
-
-def _seen(*fields: str) -> dict[str, frozenset[str]]:
-    """Both parties see what names the referral and these fields; neither sees the home partner behind the referrer."""
-    return {"referrer": _BOTH | set(fields), "recipient": _BOTH | set(fields)}
-
 
 class ReferralEvent(Payload):
     """What every event of a referral carries, so that applying it needs no look at the directory."""
 
     TOPIC: ClassVar[Topic] = PATHWAYS
-    SEEN_BY: ClassVar[dict[str, frozenset[str]]] = _seen()
 
     referral_id: UUID
     reference: Reference
@@ -92,14 +82,6 @@ class SentV1(ReferralEvent):
 
     TYPE: ClassVar[str] = "jalons.referral.sent.v1"
     SEALED: ClassVar[type[SealedPart] | None] = SentSealed
-    SEEN_BY: ClassVar[dict[str, frozenset[str]]] = {
-        "referrer": _BOTH
-        | {"contact", "reply_by", "follows", "alternative_to", "parent"}
-        | {"sealed.reason", "sealed.goal", "sealed.chosen_by", "sealed.disclosed"},
-        "recipient": _BOTH
-        | {"contact", "reply_by"}
-        | {"sealed.reason", "sealed.goal", "sealed.chosen_by", "sealed.disclosed"},
-    }
 
     contact: Contact
     reply_by: date
@@ -118,7 +100,6 @@ class AcceptedV1(ReferralEvent):
     """The receiver takes the person on."""
 
     TYPE: ClassVar[str] = "jalons.referral.accepted.v1"
-    SEEN_BY: ClassVar[dict[str, frozenset[str]]] = _seen("first_contact_on", "place")
 
     first_contact_on: date | None = None
     place: str | None = None
@@ -136,14 +117,12 @@ class DeclinedV1(ReferralEvent):
 
     TYPE: ClassVar[str] = "jalons.referral.declined.v1"
     SEALED: ClassVar[type[SealedPart] | None] = DeclinedSealed
-    SEEN_BY: ClassVar[dict[str, frozenset[str]]] = _seen("sealed.reason", "sealed.declined_by")
 
 
 class StartedV1(ReferralEvent):
     """What was referred for begins. With `answered_by`, a training or placement is the step, not the referral."""
 
     TYPE: ClassVar[str] = "jalons.referral.started.v1"
-    SEEN_BY: ClassVar[dict[str, frozenset[str]]] = _seen("started_on", "answered_by", "answered_by_id")
 
     started_on: date
     answered_by: AnsweredBy | None = None
@@ -161,14 +140,12 @@ class CompletedV1(ReferralEvent):
 
     TYPE: ClassVar[str] = "jalons.referral.completed.v1"
     SEALED: ClassVar[type[SealedPart] | None] = CompletedSealed
-    SEEN_BY: ClassVar[dict[str, frozenset[str]]] = _seen("sealed.outcome")
 
 
 class WaitlistedV1(ReferralEvent):
     """There is no place yet. rank: in the receiver's list, from 1; expected_on: when there may be one."""
 
     TYPE: ClassVar[str] = "jalons.referral.waitlisted.v1"
-    SEEN_BY: ClassVar[dict[str, frozenset[str]]] = _seen("rank", "expected_on")
 
     rank: int | None = None
     expected_on: date | None = None
@@ -178,10 +155,6 @@ class RedirectedV1(ReferralEvent):
     """The referrer asks somebody else instead. The receiver who is left learns that it ends, not where it goes on."""
 
     TYPE: ClassVar[str] = "jalons.referral.redirected.v1"
-    SEEN_BY: ClassVar[dict[str, frozenset[str]]] = {
-        "referrer": _BOTH | {"redirected_to", "redirected_reference", "new_recipient"},
-        "recipient": _BOTH,
-    }
 
     redirected_to: UUID
     redirected_reference: Reference
@@ -199,10 +172,6 @@ class CancelledV1(ReferralEvent):
 
     TYPE: ClassVar[str] = "jalons.referral.cancelled.v1"
     SEALED: ClassVar[type[SealedPart] | None] = EndSealed
-    SEEN_BY: ClassVar[dict[str, frozenset[str]]] = {
-        "referrer": _BOTH | {"lapsed", "sealed.reason"},
-        "recipient": _BOTH | {"sealed.reason"},
-    }
 
     lapsed: bool = False
 
@@ -212,7 +181,6 @@ class InterruptedV1(ReferralEvent):
 
     TYPE: ClassVar[str] = "jalons.referral.interrupted.v1"
     SEALED: ClassVar[type[SealedPart] | None] = EndSealed
-    SEEN_BY: ClassVar[dict[str, frozenset[str]]] = _seen("sealed.reason")
 
 
 class ExpiredV1(ReferralEvent):
@@ -232,7 +200,6 @@ class ReopenedV1(ReferralEvent):
 
     TYPE: ClassVar[str] = "jalons.referral.reopened.v1"
     SEALED: ClassVar[type[SealedPart] | None] = ReopenedSealed
-    SEEN_BY: ClassVar[dict[str, frozenset[str]]] = _seen("status", "sealed.reason")
 
     status: ReferralStatus
 
@@ -241,7 +208,6 @@ class VoidedV1(ReferralEvent):
     """It should never have been recorded: it is counted no more, and what it opened is closed."""
 
     TYPE: ClassVar[str] = "jalons.referral.voided.v1"
-    SEEN_BY: ClassVar[dict[str, frozenset[str]]] = {"referrer": _BOTH | {"reason"}, "recipient": _BOTH}
 
     reason: VoidReason
 
@@ -250,10 +216,6 @@ class SuggestedV1(ReferralEvent):
     """The coordinator names another offer to the referrer, who asks the person."""
 
     TYPE: ClassVar[str] = "jalons.referral.suggested.v1"
-    SEEN_BY: ClassVar[dict[str, frozenset[str]]] = {
-        "referrer": _BOTH | {"suggested_offer", "suggested_partner"},
-        "recipient": frozenset(),
-    }
 
     suggested_offer: Slug
     suggested_partner: Slug
@@ -263,7 +225,6 @@ class ReminderDueV1(ReferralEvent):
     """No answer yet. number: 1 for the first reminder, 2 for the second."""
 
     TYPE: ClassVar[str] = "jalons.referral.reminder_due.v1"
-    SEEN_BY: ClassVar[dict[str, frozenset[str]]] = _seen("number", "reply_by")
 
     number: int
     reply_by: date
@@ -273,7 +234,6 @@ class EscalatedV1(ReferralEvent):
     """No answer after all reminders: the coordinator is told."""
 
     TYPE: ClassVar[str] = "jalons.referral.escalated.v1"
-    SEEN_BY: ClassVar[dict[str, frozenset[str]]] = _seen("reply_by")
 
     reply_by: date
 
@@ -282,7 +242,6 @@ class NewsDueV1(ReferralEvent):
     """Something should have happened by now, of which nothing was said. since: the day it was due."""
 
     TYPE: ClassVar[str] = "jalons.referral.news_due.v1"
-    SEEN_BY: ClassVar[dict[str, frozenset[str]]] = _seen("about", "since")
 
     about: NewsDue
     since: date

@@ -21,14 +21,11 @@ from schemas.codes import (
 from schemas.envelope import Payload, Reasoned, SealedPart
 from schemas.topics import PATHWAYS, Topic
 
-_OPERATOR = frozenset({"training_id", "reference", "operator", "referral_id", "offer", "moment"})
-
 
 class TrainingEvent(Payload):
     """What every event of a training carries. `moment` follows from its kind, which is sealed."""
 
     TOPIC: ClassVar[Topic] = PATHWAYS
-    SEEN_BY: ClassVar[dict[str, frozenset[str]]] = {"operator": _OPERATOR}
 
     training_id: UUID
     reference: Reference
@@ -54,11 +51,6 @@ class EnrolledV1(TrainingEvent):
 
     TYPE: ClassVar[str] = "jalons.training.enrolled.v1"
     SEALED: ClassVar[type[SealedPart] | None] = TrainingSealed
-    SEEN_BY: ClassVar[dict[str, frozenset[str]]] = {
-        "operator": _OPERATOR
-        | {"planned_start", "planned_end"}
-        | {"sealed.kind", "sealed.tool", "sealed.goal", "sealed.chosen_by"}
-    }
 
     planned_start: date
     planned_end: date | None = None
@@ -69,9 +61,6 @@ class StartedV1(TrainingEvent):
 
     TYPE: ClassVar[str] = "jalons.training.started.v1"
     SEALED: ClassVar[type[SealedPart] | None] = TrainingSealed
-    SEEN_BY: ClassVar[dict[str, frozenset[str]]] = {
-        "operator": _OPERATOR | {"started_on"} | {"sealed.kind", "sealed.tool", "sealed.goal", "sealed.chosen_by"}
-    }
 
     started_on: date
 
@@ -89,9 +78,6 @@ class CompletedV1(TrainingEvent):
 
     TYPE: ClassVar[str] = "jalons.training.completed.v1"
     SEALED: ClassVar[type[SealedPart] | None] = CompletedSealed
-    SEEN_BY: ClassVar[dict[str, frozenset[str]]] = {
-        "operator": _OPERATOR | {"sealed.kind", "sealed.outcome", "sealed.hours_done"}
-    }
 
 
 class StopSealed(Reasoned):
@@ -113,7 +99,6 @@ class SuspendedV1(TrainingEvent):
 
     TYPE: ClassVar[str] = "jalons.training.suspended.v1"
     SEALED: ClassVar[type[SealedPart] | None] = SuspendedSealed
-    SEEN_BY: ClassVar[dict[str, frozenset[str]]] = {"operator": _OPERATOR | {"sealed.kind", "sealed.reason"}}
 
 
 class ResumedV1(TrainingEvent):
@@ -133,7 +118,6 @@ class InterruptedV1(TrainingEvent):
 
     TYPE: ClassVar[str] = "jalons.training.interrupted.v1"
     SEALED: ClassVar[type[SealedPart] | None] = StopSealed
-    SEEN_BY: ClassVar[dict[str, frozenset[str]]] = {"operator": _OPERATOR | {"sealed.kind", "sealed.reason"}}
 
 
 class CancelledV1(TrainingEvent):
@@ -141,14 +125,12 @@ class CancelledV1(TrainingEvent):
 
     TYPE: ClassVar[str] = "jalons.training.cancelled.v1"
     SEALED: ClassVar[type[SealedPart] | None] = StopSealed
-    SEEN_BY: ClassVar[dict[str, frozenset[str]]] = {"operator": _OPERATOR | {"sealed.kind", "sealed.reason"}}
 
 
 class NewsDueV1(TrainingEvent):
     """A planned start or end has passed, and nothing was said. since: the day it was due."""
 
     TYPE: ClassVar[str] = "jalons.training.news_due.v1"
-    SEEN_BY: ClassVar[dict[str, frozenset[str]]] = {"operator": _OPERATOR | {"about", "since"}}
 
     about: NewsDue
     since: date

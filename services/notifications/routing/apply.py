@@ -18,8 +18,9 @@ from sqlalchemy import Connection
 from jalons import clock
 from jalons.messaging.outbox import Outbox
 from jalons.privacy import forgotten
-from jalons.privacy.disclosure import Alias, cut, parties
+from jalons.privacy.disclosure import Alias, cut, open_fields, parties, role_in
 from jalons.privacy.sealing import derive, seal
+from jalons.privacy.visibility import Role
 from schemas import beneficiary, consent, partner
 from schemas.envelope import Event
 from schemas.topics import PATHWAYS
@@ -27,7 +28,7 @@ from services.notifications.deliveries import ending
 from services.notifications.deliveries import rows as store
 from services.notifications.deliveries.rows import Delivery
 from services.notifications.routing.gate import PartnerRecord, is_news
-from services.notifications.routing.rules import COORDINATOR, letters, wanted
+from services.notifications.routing.rules import COORDINATOR, Letter, letters, wanted
 from services.notifications.webhooks import rows as subscriptions
 from services.notifications.webhooks.rows import Subscription
 
@@ -35,8 +36,8 @@ FACTS = (
     *("reply_by", "first_contact_on", "expected_on", "started_on", "planned_start", "planned_end", "ended_on", "since"),
     *("contact", "number", "about", "months", "reported_by"),
 )
-"""The open facts that a mail may say: dates, who calls whom, which reminder it is, what is asked for, and who
-recorded it. Nothing else of an event reaches a mail."""
+"""The open fields that a mail has a use for: dates, who calls whom, which reminder it is, what is asked for, and who
+recorded it. A mail has those of them that its recipient sees; nothing else of an event reaches it."""
 
 _NOUNS = {"R": "referral", "T": "training", "P": "placement"}
 """What a spoken reference is of, by its first letter."""
@@ -128,7 +129,7 @@ class Told:
                 correlation=event.correlation,
                 traceparent=event.traceparent,
                 reference=_reference(event),
-                facts=_facts(event) | {"role": letter.role},
+                facts=_facts(event, letter) | {"role": letter.role},
                 person=self._person(event.subject),
             )
 
@@ -196,9 +197,10 @@ def _trial(event: Event) -> bool:
     return bool(getattr(event.data, "trial", False))
 
 
-def _facts(event: Event) -> dict[str, Any]:
+def _facts(event: Event, letter: Letter) -> dict[str, Any]:
     """What a mail may say, as JSON; `path` is the address under which the parties find the record, `act` its id."""
-    data = event.data.model_dump(mode="json", exclude_none=True, include=set(FACTS))
+    role = Role.COORDINATOR if letter.role == COORDINATOR else role_in(event, letter.recipient)
+    data = {name: value for name, value in open_fields(event, role).items() if name in FACTS}
     reference = _reference(event) or ""
     noun = _NOUNS[reference[:1]]
     return data | {"path": _path(reference), "act": str(getattr(event.data, f"{noun}_id"))}

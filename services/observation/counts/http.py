@@ -11,6 +11,8 @@ from sqlalchemy import Connection, Engine
 
 from jalons import clock
 from jalons.database import execute, transaction
+from jalons.privacy.disclosure import sees
+from jalons.privacy.visibility import Role
 from jalons.web.identity import Principal, require
 from jalons.web.problems import Problem
 from services.observation.counts.rules import DIMENSIONS, MEASURES
@@ -20,7 +22,7 @@ Month = Annotated[str | None, Query(pattern=r"^[0-9]{4}-(0[1-9]|1[0-2])$")]
 Scope = Literal["own", "network"]
 
 HIDDEN = "–"
-_STREAMED = frozenset(measure.name for kind, measure in MEASURES.items() if kind.TO_COORDINATOR)
+_STREAMED = frozenset(measure.name for kind, measure in MEASURES.items() if sees(kind, "type", Role.COORDINATOR))
 """What the coordinator may count exactly: what her stream shows one by one."""
 NAMES = tuple(measure.name for measure in MEASURES.values())
 MOST_MONTHS = 120

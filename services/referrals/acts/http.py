@@ -14,11 +14,11 @@ from services.referrals import refusals
 from services.referrals.acts import bodies as forms
 from services.referrals.acts import commands
 from services.referrals.acts.late import late_ones
-from services.referrals.acts.lifecycle import REFERRAL, Office
+from services.referrals.acts.lifecycle import REFERRAL
 from services.referrals.acts.reading import as_seen
 from services.referrals.acts.rows import PLACEMENTS, REFERRALS, TRAININGS, Acts
 from services.referrals.acts.rules import Act, Referral
-from services.referrals.acts.sheets import ID, is_employer, made, sheet
+from services.referrals.acts.sheets import ID, made, sees, sheet
 from services.referrals.acts.together import Together
 from services.referrals.calls import bodies
 from services.referrals.calls.bodies import Dated
@@ -180,11 +180,11 @@ def _action_route(router: APIRouter, edge: Edge, noun: str, store: Acts[Any], ac
 
 
 def _instead(conn: Connection, state: Act, caller: Call) -> dict[str, Any]:
-    """With a referral that came to nothing, the offers that fit instead; to an employer they would say who refers."""
-    reader = commands.acting(caller, state)
-    if not isinstance(state, Referral) or state.status not in _CAME_TO_NOTHING or isinstance(reader, Office):
+    """With a referral that came to nothing, the offers that fit instead, for a reader that may see them."""
+    reader = commands.acting(caller, state) or caller.partner
+    if not isinstance(state, Referral) or state.status not in _CAME_TO_NOTHING:
         return {}
-    if is_employer(state, state.party(caller.partner)):
+    if not sees(state, "alternatives", reader):
         return {}
     return {"alternatives": rerouting.fitting(conn, state, caller.partner, caller.today)}
 
