@@ -124,7 +124,7 @@ def _event(payload: type[Payload]) -> Iterator[str]:
         if (why := withheld(payload, "type", role)) is not None:
             yield f"- {who} does not see it: {why}"
         elif payload.TOPIC == PATHWAYS and role is not Role.HOME:
-            yield f"- {who} sees: {_names(sorted(fields))}"
+            yield f"- {who} sees: {_names(sorted(fields)) if fields else 'that it happened'}"
     yield ""
 
 
