@@ -16,14 +16,14 @@ CONTENT_TYPE = "application/cloudevents+json"
 
 
 class SealedPart(BaseModel):
-    """What could tell something about a person: on the wire only ciphertext under that person's key."""
+    """Fields that tell something about a person: ciphertext under that person's key on the wire."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
 class Reasoned(SealedPart):
-    """A sealed part with a `reason` of a closed list. finer: the network's own code under it, seen by whoever sees the
-    reason; a reader needs not know it."""
+    """A sealed part with a `reason` of a closed list. finer: the network's own code below that reason, which a reader
+    may ignore."""
 
     finer: FinerCode | None = None
 
@@ -48,10 +48,11 @@ class Payload(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One act, as handlers see it. `sealed` is None where the type has no sealed part or the person's key is gone.
+    """An event as handlers get it. `sealed` is None if the type has no sealed part or the person's key is destroyed.
 
-    time: when it happened; recorded: when the hub learnt it (both aware). sequence: 1, 2, 3 … per (source, subject).
-    partner: who acted. causation: what it follows from, a call or another event; correlation: the first such call.
+    time: when it happened; recorded: when the hub recorded it (both aware). sequence: 1, 2, 3 … per (source, subject).
+    partner: the partner that acted. causation: the id of the call or event that caused it; correlation: of the first
+    call of that chain.
     """
 
     id: UUID
@@ -74,9 +75,9 @@ class Event:
 
 
 class Envelope(BaseModel):
-    """The event as it stands on the wire; `data` not yet read.
+    """The event as it is on the wire; `data` is not decoded.
 
-    Kafka headers repeat `content-type`, `source` and `type`, so that a reader may pass over a record unread.
+    Kafka headers repeat `content-type`, `source` and `type`, so that a reader can skip a record without decoding it.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -99,7 +100,7 @@ class Envelope(BaseModel):
 
 
 def attributes(event: Event) -> dict[str, Any]:
-    """An event's attributes in the form of the wire, without `data`."""
+    """An event's attributes in wire form, without `data`."""
     found: dict[str, Any] = {
         "specversion": "1.0",
         "id": str(event.id),

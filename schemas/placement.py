@@ -1,4 +1,4 @@
-"""What happens to a placement: ART 60, traineeship, job or own activity."""
+"""Events of a placement: art. 60, traineeship, job or own activity."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from schemas.topics import PATHWAYS, Topic
 
 
 class PlacementEvent(Payload):
-    """What every event of a placement carries. Host (`employer`) and legal employer are two partners."""
+    """The fields of every event of a placement. The host (`employer`) and the legal employer are two partners."""
 
     TOPIC: ClassVar[Topic] = PATHWAYS
 
@@ -41,7 +41,7 @@ class PlacementEvent(Payload):
 
 
 class PlacementSealed(SealedPart):
-    """The contract's kind, the trade, and its sense for the person."""
+    """The kind of contract, the trade, and the person's goal."""
 
     kind: PlacementKind
     occupation: OccupationCode | None = None
@@ -50,7 +50,7 @@ class PlacementSealed(SealedPart):
 
 
 class ProposedV1(PlacementEvent):
-    """An employer is asked to take the person on."""
+    """A placement was proposed to an employer."""
 
     TYPE: ClassVar[str] = "jalons.placement.proposed.v1"
     SEALED: ClassVar[type[SealedPart] | None] = PlacementSealed
@@ -60,7 +60,7 @@ class ProposedV1(PlacementEvent):
 
 
 class ConfirmedV1(PlacementEvent):
-    """The employer says yes."""
+    """The employer agreed."""
 
     TYPE: ClassVar[str] = "jalons.placement.confirmed.v1"
     SEALED: ClassVar[type[SealedPart] | None] = PlacementSealed
@@ -70,7 +70,7 @@ class ConfirmedV1(PlacementEvent):
 
 
 class StartedV1(PlacementEvent):
-    """The person works there."""
+    """The person started work."""
 
     TYPE: ClassVar[str] = "jalons.placement.started.v1"
     SEALED: ClassVar[type[SealedPart] | None] = PlacementSealed
@@ -86,7 +86,7 @@ class EndedSealed(Reasoned):
 
 
 class EndedV1(PlacementEvent):
-    """The placement is over."""
+    """The placement ended."""
 
     TYPE: ClassVar[str] = "jalons.placement.ended.v1"
     SEALED: ClassVar[type[SealedPart] | None] = EndedSealed
@@ -95,49 +95,49 @@ class EndedV1(PlacementEvent):
 
 
 class RefusedSealed(Reasoned):
-    """Why not."""
+    """Why the employer refused."""
 
     kind: PlacementKind
     reason: DeclineReason
 
 
 class RefusedV1(PlacementEvent):
-    """The employer says no."""
+    """The employer refused."""
 
     TYPE: ClassVar[str] = "jalons.placement.refused.v1"
     SEALED: ClassVar[type[SealedPart] | None] = RefusedSealed
 
 
 class CancelledV1(PlacementEvent):
-    """It was confirmed and will not begin."""
+    """The placement was cancelled before it started."""
 
     TYPE: ClassVar[str] = "jalons.placement.cancelled.v1"
     SEALED: ClassVar[type[SealedPart] | None] = EndedSealed
 
 
 class EvaluatedSealed(SealedPart):
-    """How far its goal is reached, if that was said."""
+    """How far the goal is reached, if recorded."""
 
     kind: PlacementKind
     outcome: ReferralOutcome | None = None
 
 
 class EvaluatedV1(PlacementEvent):
-    """Those concerned looked together at how it goes."""
+    """The parties evaluated the placement."""
 
     TYPE: ClassVar[str] = "jalons.placement.evaluated.v1"
     SEALED: ClassVar[type[SealedPart] | None] = EvaluatedSealed
 
 
 class FollowedUpSealed(SealedPart):
-    """What became of the person."""
+    """The person's situation after the placement."""
 
     kind: PlacementKind
     situation: Situation
 
 
 class FollowedUpV1(PlacementEvent):
-    """The home partner says how the person fares. months: since the placement ended."""
+    """The home partner or the proposer recorded the person's situation. months: since the placement ended."""
 
     TYPE: ClassVar[str] = "jalons.placement.followed_up.v1"
     SEALED: ClassVar[type[SealedPart] | None] = FollowedUpSealed
@@ -146,7 +146,7 @@ class FollowedUpV1(PlacementEvent):
 
 
 class NewsDueV1(PlacementEvent):
-    """A planned start or end has passed, and nothing was said. since: the day it was due."""
+    """A planned start or end passed and nothing was recorded. since: the day it was due."""
 
     TYPE: ClassVar[str] = "jalons.placement.news_due.v1"
 
@@ -155,7 +155,7 @@ class NewsDueV1(PlacementEvent):
 
 
 class EndNearV1(PlacementEvent):
-    """Sixty days before its planned end: time to think of what follows."""
+    """The planned end is sixty days away: the follow-on has to be planned."""
 
     TYPE: ClassVar[str] = "jalons.placement.end_near.v1"
 
@@ -163,7 +163,7 @@ class EndNearV1(PlacementEvent):
 
 
 class FollowUpDueV1(PlacementEvent):
-    """So many months after its end: how does the person fare?"""
+    """A follow-up is due. months: since the placement ended."""
 
     TYPE: ClassVar[str] = "jalons.placement.follow_up_due.v1"
 

@@ -1,4 +1,4 @@
-"""What happens to a training: any of the network's courses, bilans and accompaniments."""
+"""Events of a training: any of the network's courses, bilans and accompaniments."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from schemas.topics import PATHWAYS, Topic
 
 
 class TrainingEvent(Payload):
-    """What every event of a training carries. `moment` follows from its kind, which is sealed."""
+    """The fields of every event of a training. `moment` follows from its kind, which is sealed."""
 
     TOPIC: ClassVar[Topic] = PATHWAYS
 
@@ -38,7 +38,7 @@ class TrainingEvent(Payload):
 
 
 class TrainingSealed(SealedPart):
-    """What course, and its sense for the person."""
+    """The kind of course, and the person's goal."""
 
     kind: TrainingKind
     tool: Tool | None = None
@@ -47,7 +47,7 @@ class TrainingSealed(SealedPart):
 
 
 class EnrolledV1(TrainingEvent):
-    """A place is kept for the person."""
+    """The person was enrolled."""
 
     TYPE: ClassVar[str] = "jalons.training.enrolled.v1"
     SEALED: ClassVar[type[SealedPart] | None] = TrainingSealed
@@ -57,7 +57,7 @@ class EnrolledV1(TrainingEvent):
 
 
 class StartedV1(TrainingEvent):
-    """The person began."""
+    """The person started."""
 
     TYPE: ClassVar[str] = "jalons.training.started.v1"
     SEALED: ClassVar[type[SealedPart] | None] = TrainingSealed
@@ -74,61 +74,61 @@ class CompletedSealed(SealedPart):
 
 
 class CompletedV1(TrainingEvent):
-    """The person went to the end."""
+    """The person completed the training."""
 
     TYPE: ClassVar[str] = "jalons.training.completed.v1"
     SEALED: ClassVar[type[SealedPart] | None] = CompletedSealed
 
 
 class StopSealed(Reasoned):
-    """What stops, and why."""
+    """The kind of course, and why it stopped."""
 
     kind: TrainingKind
     reason: EndReason
 
 
 class SuspendedSealed(Reasoned):
-    """What rests, and why if it was said."""
+    """The kind of course, and why it is suspended, if recorded."""
 
     kind: TrainingKind
     reason: EndReason | None = None
 
 
 class SuspendedV1(TrainingEvent):
-    """It rests for a while; the step stays open."""
+    """The training is suspended; the step stays open."""
 
     TYPE: ClassVar[str] = "jalons.training.suspended.v1"
     SEALED: ClassVar[type[SealedPart] | None] = SuspendedSealed
 
 
 class ResumedV1(TrainingEvent):
-    """It goes on."""
+    """The training continues."""
 
     TYPE: ClassVar[str] = "jalons.training.resumed.v1"
 
 
 class AttendanceFallingV1(TrainingEvent):
-    """« Présence en baisse »: the person comes less; the one who accompanies should know."""
+    """« Présence en baisse »: the person attends less often; the home partner is told."""
 
     TYPE: ClassVar[str] = "jalons.training.attendance_falling.v1"
 
 
 class InterruptedV1(TrainingEvent):
-    """It stops before its end."""
+    """The training stopped early."""
 
     TYPE: ClassVar[str] = "jalons.training.interrupted.v1"
     SEALED: ClassVar[type[SealedPart] | None] = StopSealed
 
 
 class CancelledV1(TrainingEvent):
-    """It will not begin."""
+    """The training was cancelled before it started."""
 
     TYPE: ClassVar[str] = "jalons.training.cancelled.v1"
     SEALED: ClassVar[type[SealedPart] | None] = StopSealed
 
 
 class NewsDueV1(TrainingEvent):
-    """A planned start or end has passed, and nothing was said. since: the day it was due."""
+    """A planned start or end passed and nothing was recorded. since: the day it was due."""
 
     TYPE: ClassVar[str] = "jalons.training.news_due.v1"
 

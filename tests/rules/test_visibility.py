@@ -22,8 +22,7 @@ from jalons.privacy.sealing import derive, unseal
 from jalons.privacy.visibility import ENVELOPES, FORMS, NOUNS, TABLE, Role, cell, row
 from jalons.web.identity import Principal
 from schemas.catalogue import TYPES
-from schemas.envelope import Envelope, Event, Payload, attributes
-from schemas.examples import DATA, SEALED
+from schemas.envelope import Envelope, Event, attributes
 from schemas.topics import PATHWAYS
 from services.notifications.routing.apply import FACTS, Told
 from services.notifications.routing.rules import TOLD
@@ -36,53 +35,10 @@ from services.referrals.acts.lifecycle import Office
 from services.referrals.acts.rules import LEFT, Act, Referral
 from services.referrals.answering.http import in_words
 from services.referrals.pages.words import words
+from tests.support.visible import BY_ROLE, NOW, PERSON, TABLES, TODAY, fields_of, filled, full
 from tests.support.visible import NOUNS as NOUN_OF
-from tests.support.visible import PERSON, TABLES, TODAY, full
 
 SECRET = "0123456789abcdef0123456789abcdef"
-NOW = datetime(2026, 11, 24, 9, 30, 15, tzinfo=UTC)
-BY_ROLE = {
-    Role.HOME: "cpas-hotton",
-    Role.REFERRER: "cpas-erezee",
-    Role.RECEIVER: "le-trusquin",
-    Role.REPORTER: "lire-et-ecrire",
-    Role.EMPLOYER: "maison-de-repos-hotton",
-    Role.HOLDER: "ancien-partenaire",
-    Role.OTHER: "forem-marche",
-}
-HOLDINGS = [
-    {"partner": BY_ROLE[role], "contact": "cpas-hotton", "references": ["R-7K4M-2QX"], "as_employer": as_employer}
-    for role, as_employer in ((Role.HOLDER, False), (Role.EMPLOYER, True))
-]
-FILLED: dict[str, Any] = {
-    "trial": True,
-    "lapsed": False,
-    "reported_by": "referrer",
-    "offer": "auxiliaire-de-soins",
-    "offer_type": "formation",
-    "place": "Rue Haute 1",
-    "legal_employer": "mire",
-    "planned_end": "2027-06-30",
-    "referral_id": str(uuid.UUID(int=1)),
-    "convention_id": str(uuid.UUID(int=2)),
-    "follows": str(uuid.UUID(int=3)),
-    "alternative_to": str(uuid.UUID(int=4)),
-    "parent": str(uuid.UUID(int=5)),
-    "restored": ["le-trusquin"],
-    "finer": "no_bus",
-    "tool": "gingo",
-    "phone_hours": "9-12 h",
-    "address": "Rue Basse 2",
-    "language": "fr",
-    "valid_from": "2026-01-01",
-    "valid_to": "2026-12-31",
-    "transport_help": True,
-    "childcare": True,
-    "mailbox": "accueil@partner.example",
-    "project": "integra",
-    "last_confirmed_on": "2026-11-01",
-}
-"""What the committed examples leave out."""
 ALSO: Mapping[str, frozenset[str]] = {
     "referral": frozenset({"ref", "beneficiary", "alternatives", "from", "to", "age_days", "erased"}),
     "training": frozenset({"ref", "beneficiary", "erased"}),
@@ -98,39 +54,6 @@ FIELDS_OF_ACTS = {"status", "version", "actions", "local_ref", "happened_on", "c
 
 def named(ref: str, partner: str) -> UUID:
     return alias(b"s" * 32, ref, partner)
-
-
-def filled(type_: str, **changes: Any) -> Event:
-    """An event of a type with every field set, and another partner in every role."""
-    payload = TYPES[type_]
-    parties = {field: BY_ROLE[role] for field, role in PARTIES.items()}
-    held = {"partners": [each["partner"] for each in HOLDINGS], "holdings": HOLDINGS}
-    data = _all_of(payload, {**DATA[type_], **parties, **held, **changes})
-    sealed = payload.SEALED and payload.SEALED.model_validate(_all_of(payload.SEALED, SEALED[type_]))
-    call = uuid.uuid4()
-    return Event(
-        uuid.uuid4(),
-        "/services/referrals",
-        str(PERSON),
-        3,
-        NOW,
-        NOW,
-        "who-acted",
-        call,
-        uuid.uuid4(),
-        payload.model_validate(data),
-        sealed,
-        "00-trace-01",
-    )
-
-
-def _all_of(model: type[Any], known: Mapping[str, Any]) -> dict[str, Any]:
-    """Raises KeyError for a new optional field: give it a value in FILLED."""
-    return {name: known[name] if name in known else FILLED[name] for name in model.model_fields}
-
-
-def fields_of(payload: type[Payload]) -> list[str]:
-    return [*payload.model_fields, *(payload.SEALED.model_fields if payload.SEALED else ())]
 
 
 def cases() -> list[tuple[str, dict[str, Any], Role]]:

@@ -1,13 +1,19 @@
-"""Acts with every field that one can have, made by the life cycles' own steps from the requests' own forms."""
+"""Acts and events with every field that one can have; acts are made by the life cycles' own steps and forms."""
 
 from __future__ import annotations
 
+import uuid
+from collections.abc import Mapping
 from dataclasses import replace
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Any
 from uuid import UUID
 
-from schemas.examples import PLACEMENT_ID, REFERRAL_ID, TRAINING_ID
+from jalons.privacy.disclosure import PARTIES
+from jalons.privacy.visibility import Role
+from schemas.catalogue import TYPES
+from schemas.envelope import Event, Payload
+from schemas.examples import DATA, PLACEMENT_ID, REFERRAL_ID, SEALED, TRAINING_ID
 from services.referrals.acts import rules as acts
 from services.referrals.acts.http import ACTIONS
 from services.referrals.acts.lifecycle import PLACEMENT, REFERRAL, TRAINING, Office, Table
@@ -96,3 +102,81 @@ def _made(kind: type[Act]) -> Any:
     if kind is Training:
         return Training(UUID(TRAINING_ID), "T-2B8N-5WC", **shared, operator=RECEIVER, moment="formation", **answers)
     return Placement(UUID(PLACEMENT_ID), "P-9D3H-6TV", **shared, proposer=REFERRER, employer=EMPLOYER, **answers)
+
+
+NOW = datetime(2026, 11, 24, 9, 30, 15, tzinfo=UTC)
+BY_ROLE = {
+    Role.HOME: "cpas-hotton",
+    Role.REFERRER: "cpas-erezee",
+    Role.RECEIVER: "le-trusquin",
+    Role.REPORTER: "lire-et-ecrire",
+    Role.EMPLOYER: "maison-de-repos-hotton",
+    Role.HOLDER: "ancien-partenaire",
+    Role.OTHER: "forem-marche",
+}
+HOLDINGS = [
+    {"partner": BY_ROLE[role], "contact": "cpas-hotton", "references": ["R-7K4M-2QX"], "as_employer": as_employer}
+    for role, as_employer in ((Role.HOLDER, False), (Role.EMPLOYER, True))
+]
+FILLED: dict[str, Any] = {
+    "trial": True,
+    "lapsed": False,
+    "reported_by": "referrer",
+    "offer": "auxiliaire-de-soins",
+    "offer_type": "formation",
+    "place": "Rue Haute 1",
+    "legal_employer": "mire",
+    "planned_end": "2027-06-30",
+    "referral_id": str(uuid.UUID(int=1)),
+    "convention_id": str(uuid.UUID(int=2)),
+    "follows": str(uuid.UUID(int=3)),
+    "alternative_to": str(uuid.UUID(int=4)),
+    "parent": str(uuid.UUID(int=5)),
+    "restored": ["le-trusquin"],
+    "finer": "no_bus",
+    "tool": "gingo",
+    "phone_hours": "9-12 h",
+    "address": "Rue Basse 2",
+    "language": "fr",
+    "valid_from": "2026-01-01",
+    "valid_to": "2026-12-31",
+    "transport_help": True,
+    "childcare": True,
+    "mailbox": "accueil@partner.example",
+    "project": "integra",
+    "last_confirmed_on": "2026-11-01",
+}
+"""What the committed examples leave out."""
+
+
+def filled(type_: str, **changes: Any) -> Event:
+    """An event of a type with every field set, and another partner in every role."""
+    payload = TYPES[type_]
+    parties = {field: BY_ROLE[role] for field, role in PARTIES.items()}
+    held = {"partners": [each["partner"] for each in HOLDINGS], "holdings": HOLDINGS}
+    data = _all_of(payload, {**DATA[type_], **parties, **held, **changes})
+    sealed = payload.SEALED and payload.SEALED.model_validate(_all_of(payload.SEALED, SEALED[type_]))
+    call = uuid.uuid4()
+    return Event(
+        uuid.uuid4(),
+        "/services/referrals",
+        str(PERSON),
+        3,
+        NOW,
+        NOW,
+        "who-acted",
+        call,
+        uuid.uuid4(),
+        payload.model_validate(data),
+        sealed,
+        "00-trace-01",
+    )
+
+
+def _all_of(model: type[Any], known: Mapping[str, Any]) -> dict[str, Any]:
+    """Raises KeyError for a new optional field: give it a value in FILLED."""
+    return {name: known[name] if name in known else FILLED[name] for name in model.model_fields}
+
+
+def fields_of(payload: type[Payload]) -> list[str]:
+    return [*payload.model_fields, *(payload.SEALED.model_fields if payload.SEALED else ())]
