@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -11,7 +11,8 @@ from uuid import UUID
 from jalons.clock import derived_id
 from jalons.privacy.visibility import FORMS, REASONS, Role, cell
 from schemas.catalogue import TYPES
-from schemas.envelope import Event, Payload, attributes
+from schemas.envelope import Envelope, Event, Payload, attributes
+from schemas.referral import CancelledV1
 from schemas.topics import PATHWAYS
 
 Alias = Callable[[str, str], UUID]
@@ -58,15 +59,12 @@ def role_of(
 
 def role_in(event: Event, reader: str) -> Role:
     """The role in which a partner reads an event."""
-    data = event.data
-    partners: Collection[str] = getattr(data, "partners", ())
-    as_employer = {each.partner for each in getattr(data, "holdings", ()) if each.as_employer}
-    return role_of(
-        reader,
-        _named(data),
-        recipient_kind=getattr(data, "recipient_kind", None),
-        holders={partner: partner in as_employer for partner in partners},
-    )
+    data: Any = event.data
+    fields = type(event.data).model_fields
+    kind = data.recipient_kind if "recipient_kind" in fields else None
+    as_employer = {each.partner for each in data.holdings if each.as_employer} if "holdings" in fields else set()
+    holders = {each: each in as_employer for each in data.partners} if "partners" in fields else None
+    return role_of(reader, _named(event.data), recipient_kind=kind, holders=holders)
 
 
 def parties(event: Event) -> dict[str, str]:
@@ -86,13 +84,14 @@ def for_coordinator(event: Event) -> dict[str, Any] | None:
 
 def open_fields(event: Event, role: Role) -> dict[str, Any]:
     """The fields of an event that are in clear on the bus and that a role sees, as JSON."""
-    data, lapsed = event.data.model_dump(mode="json", exclude_none=True), _is_lapsed(event)
-    return {name: value for name, value in data.items() if _cell(type(event.data), name, role, lapsed=lapsed) in FORMS}
+    shown = _shown(type(event.data), role, lapsed=_is_lapsed(event))
+    return event.data.model_dump(mode="json", exclude_none=True, include=set(shown))
 
 
 def sees(payload: type[Payload], field: str, role: Role) -> bool:
     """Whether a role sees a field of a type of event; of `type`, whether it sees such events at all."""
-    return _cell(payload, field, role) in FORMS
+    shown = _shown(payload, role, lapsed=False)
+    return "type" in shown and field in shown
 
 
 def withheld(payload: type[Payload], field: str, role: Role) -> str | None:
@@ -103,12 +102,8 @@ def withheld(payload: type[Payload], field: str, role: Role) -> str | None:
 
 def readers(payload: type[Payload]) -> dict[Role, tuple[str, ...]]:
     """Role → the fields of a type's data that it sees, for each role that can read such an event."""
-    fields = [*payload.model_fields, *(payload.SEALED.model_fields if payload.SEALED else ())]
-    return {
-        role: tuple(name for name in fields if sees(payload, name, role)) if sees(payload, "type", role) else ()
-        for role in Role
-        if role in _possible(payload)
-    }
+    possible = [role for role in Role if role in _possible(payload)]
+    return {role: tuple(name for name in _data_fields(payload) if sees(payload, name, role)) for role in possible}
 
 
 def own_id(event_id: UUID, type_: str, reader: str) -> UUID:
@@ -124,8 +119,17 @@ def names_contact(party: str, recipient_kind: str, contact_kind: str) -> bool:
     return contact_kind not in _CPAS if shown == "cpas" else shown in FORMS
 
 
+@cache
+def _party_fields(payload: type[Payload]) -> tuple[str, ...]:
+    return tuple(field for field in PARTIES if field in payload.model_fields)
+
+
 def _named(data: Payload) -> dict[str, str]:
-    return {field: partner for field in PARTIES if isinstance(partner := getattr(data, field, None), str)}
+    return {field: getattr(data, field) for field in _party_fields(type(data))}
+
+
+def _data_fields(payload: type[Payload]) -> list[str]:
+    return [*payload.model_fields, *(payload.SEALED.model_fields if payload.SEALED else ())]
 
 
 @cache
@@ -141,33 +145,36 @@ def _possible(payload: type[Payload]) -> frozenset[Role]:
 
 
 def _is_lapsed(event: Event) -> bool:
-    return bool(getattr(event.data, "lapsed", False))
+    return isinstance(event.data, CancelledV1) and event.data.lapsed
 
 
-@cache
 def _cell(payload: type[Payload], field: str, role: Role, *, lapsed: bool = False) -> str:
     noun, verb = payload.TYPE.split(".")[1:3]
     return cell(noun, field, role, "lapsed" if lapsed else verb, payload.TOPIC.name)
 
 
+@cache
+def _shown(payload: type[Payload], role: Role, *, lapsed: bool) -> Mapping[str, str]:
+    """Field, of the envelope or the data → the form in which a role sees it; without those it does not see."""
+    cells = {
+        field: _cell(payload, field, role, lapsed=lapsed) for field in (*Envelope.model_fields, *_data_fields(payload))
+    }
+    return {field: how for field, how in cells.items() if how in FORMS}
+
+
 def _cut(event: Event, role: Role, reader: str, alias: Alias | None) -> dict[str, Any] | None:
-    lapsed = _is_lapsed(event)
+    shown = _shown(type(event.data), role, lapsed=_is_lapsed(event))
+    if "type" not in shown:
+        return None
 
-    def shown(fields: Mapping[str, Any]) -> dict[str, Any]:
-        found = {}
-        for name, value in fields.items():
-            how = _cell(type(event.data), name, role, lapsed=lapsed)
-            if how in FORMS:
-                found[name] = value if how == "yes" else _FORMS[how, name](event, reader, alias)
-        return found
+    def form(name: str, value: Any) -> Any:
+        return value if shown[name] == "yes" else _FORMS[shown[name], name](event, reader, alias)
 
-    envelope = shown(attributes(event))
-    return envelope | {"data": shown(_fields(event))} if "type" in envelope else None
-
-
-def _fields(event: Event) -> dict[str, Any]:
-    sealed = event.sealed.model_dump(mode="json", exclude_none=True) if event.sealed is not None else {}
-    return event.data.model_dump(mode="json", exclude_none=True) | sealed
+    data = event.data.model_dump(mode="json", exclude_none=True, include=set(shown))
+    if event.sealed is not None:
+        data |= event.sealed.model_dump(mode="json", exclude_none=True, include=set(shown))
+    envelope = {name: form(name, value) for name, value in attributes(event).items() if name in shown}
+    return envelope | {"data": {name: form(name, value) for name, value in data.items()}}
 
 
 def _day(at: datetime) -> str:
