@@ -18,6 +18,9 @@ from sqlalchemy.dialects import postgresql
 
 from jalons.messaging import tables as messaging
 from jalons.privacy import tables as privacy
+from jalons.privacy import visibility
+from jalons.privacy.disclosure import readers, withheld
+from jalons.privacy.visibility import Role
 from jalons.process import metrics
 from jalons.process.settings import SERVICES, Settings
 from schemas import asyncapi, beneficiary, routing
@@ -33,6 +36,9 @@ HERE = Path(__file__).parent
 ROOT = HERE.parent
 PAGES = HERE / "reference"
 DOCUMENTS = HERE / "api"
+WHO_SEES_WHAT = HERE / "explanation" / "who-sees-what.md"
+_BEGIN = "<!-- Table written by docs/generate.py from jalons/privacy/visibility.py; change it there, then run it. -->"
+_END = "<!-- End of the table. -->"
 _WRITTEN = "<!-- Written by docs/generate.py from the code; change the code, then run it. -->\n"
 
 _EVENTS = """# Events
@@ -41,15 +47,15 @@ CloudEvents 1.0, structured JSON in the Kafka value. The version is part of the 
 [JSON Schema](../../schemas/json) and an [example](../../schemas/examples).
 
 *In clear* is what `data` holds for whoever reads Kafka; *sealed* is ciphertext under the person's key (`data.sealed`),
-until that key is destroyed. What is said of readers holds for webhooks, `GET /events` and the stream alike
+until that key is destroyed. What a reader sees is the same in webhooks, `GET /events` and the stream
 ([who sees what](../explanation/who-sees-what.md)).
 """
 _READERS: Mapping[Topic, str] = {
-    PATHWAYS: "The home partner sees all of it; a party what is named here; anyone else nothing. An employer learns "
-    "neither who acted nor on whom. The coordinator sees references, parties, moment and times.",
-    DIRECTORY: "Organisations, offers, conventions and needs of nobody: every partner sees them whole.",
-    DELIVERIES: "The recipient sees its own, without the call they go back to.",
-    DEAD_LETTERS: "For the operator; no partner sees them.",
+    PATHWAYS: "The home partner sees all fields; another reader sees those named here; anyone else sees nothing. An "
+    "employer sees neither who acted nor on whom.",
+    DIRECTORY: "Organisations, offers, conventions and needs of nobody: every reader sees all fields, unless said.",
+    DELIVERIES: "The recipient sees its own, without the call that caused them.",
+    DEAD_LETTERS: "Only the operator of the hub reads them.",
 }
 _TRANSITIONS = """# Life cycles
 
@@ -129,16 +135,29 @@ def _event(payload: type[Payload]) -> Iterator[str]:
     yield f"- In clear: {_names(payload.model_fields)}"
     if payload.SEALED:
         yield f"- Sealed: {_names(payload.SEALED.model_fields)}"
-    if payload.TOPIC == PATHWAYS:
-        for party, fields in payload.SEEN_BY.items():
-            yield f"- The {party} sees: {_names(sorted(name.removeprefix('sealed.') for name in fields))}"
-        if not payload.SEEN_BY:
-            yield "- Seen by the home partner alone"
-    if payload.READ_BY:
-        yield f"- Seen by the `{payload.READ_BY}` alone"
-    if not payload.TO_COORDINATOR:
-        yield "- Not on the coordinator's stream"
+    for role, fields in readers(payload).items():
+        who = "Any other partner" if role is Role.OTHER else f"The {role}"
+        if (why := withheld(payload, "type", role)) is not None:
+            yield f"- {who} does not see it: {why}"
+        elif payload.TOPIC == PATHWAYS and role is not Role.HOME:
+            yield f"- {who} sees: {_names(sorted(fields)) if fields else 'that it happened'}"
     yield ""
+
+
+def visibility_table() -> str:
+    """The whole table of who sees what: the words it uses, then one table per noun and per envelope."""
+    lines = [_table(("Role", "Reader"), ((f"`{role}`", meaning) for role, meaning in visibility.ROLES.items())), ""]
+    words = {**visibility.FORMS, **{word: f"withheld: {why}" for word, why in visibility.REASONS.items()}}
+    lines += [_table(("Cell", "Meaning"), ((word, meaning) for word, meaning in words.items() if word != "-")), ""]
+    for name, rows in visibility.TABLE.items():
+        envelope = name in visibility.ENVELOPES
+        roles = list(next(iter(rows.values())))
+        shared: dict[tuple[str, ...], list[str]] = {}
+        for field, row in rows.items():
+            shared.setdefault(tuple(row.values()), []).append(field)
+        cells = ((_names(fields), *("" if cell == "-" else cell for cell in row)) for row, fields in shared.items())
+        lines += [f"### {f'Envelope on `{name}`' if envelope else f'`{name}`'}\n", _table(("Field", *roles), cells), ""]
+    return "\n".join(lines)
 
 
 def transitions() -> str:
@@ -338,7 +357,14 @@ def pages() -> dict[Path, str]:
         "causes": causes(),
         "tables": tables(),
     }
-    return {PAGES / f"{name}.md": _WRITTEN + text.rstrip() + "\n" for name, text in made.items()}
+    written = {PAGES / f"{name}.md": _WRITTEN + text.rstrip() + "\n" for name, text in made.items()}
+    return written | {WHO_SEES_WHAT: _filled(WHO_SEES_WHAT.read_text("utf-8"), visibility_table())}
+
+
+def _filled(page: str, text: str) -> str:
+    """A page with the part between its marks written anew."""
+    before, rest = page.split(_BEGIN)
+    return f"{before}{_BEGIN}\n{text.rstrip()}\n{_END}{rest.split(_END)[1]}"
 
 
 def main(arguments: list[str]) -> int:

@@ -43,7 +43,8 @@ BODY: dict[str, Any] = {
 
 def written(*bodies: dict[str, Any], local_ref: str | None = "H-114") -> sheet.Sheet:
     """Bodies as a table, read again as an import reads it."""
-    rows = [table.fields(body, local_ref, date(2026, 11, 20), CHANGED) for body in bodies]
+    sent_on = date(2026, 11, 20)
+    rows = [table.fields(body, local_ref, sent_on if "contact" in body else None, CHANGED) for body in bodies]
     return sheet.read((table.heading() + table.text(rows, labels_written())).encode())
 
 

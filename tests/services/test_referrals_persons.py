@@ -139,6 +139,16 @@ def test_a_narrower_agreement_a_withdrawal_and_what_was_shown_when(network: Netw
     assert (items[1]["withheld"], items[1]["reference"]) == ({"education": "consent"}, referral["ref"])
 
 
+def test_a_receiver_reads_no_profile_of_a_voided_referral_nor_in_the_log(network: Network) -> None:
+    home = network["cpas-hotton"]
+    referral = home.refer("le-trusquin")
+    assert logged(network, referral)
+    home.done("POST", f"/referrals/{referral['ref']}/void", {"reason": "wrong_person"})
+    seen = network["le-trusquin"].done("GET", f"/referrals/{referral['ref']}")
+    assert set(seen) == {"referral_id", "ref", "status", "version", "actions"}
+    assert logged(network, referral) == {}
+
+
 def test_an_agreement_is_over_after_its_last_day_whether_or_not_that_was_said(
     network: Network, stack: Stack, person: str
 ) -> None:

@@ -19,6 +19,7 @@ from uuid import UUID
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template, select_autoescape
 
 from jalons.clock import BRUSSELS
+from jalons.privacy.disclosure import names_contact
 from jalons.privacy.links import AnswerLinks, Named, Noun
 from services.notifications.deliveries.gate import PartnerRecord
 from services.notifications.deliveries.rows import Delivery
@@ -29,8 +30,6 @@ OPEN_ACTS = "jalons.waiting.asked.v1"
 """The type of a mail that lists all that awaits a partner: sent on request, about no event."""
 _SERVICE = "services.notifications.emails"
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
-_CPAS = frozenset({"cpas", "association_chapitre_xii"})
-"""Kinds that a mail to an employer does not name: naming one would say that the person is known to a CPAS."""
 
 
 class _Headers(HeaderRegistry):
@@ -87,8 +86,7 @@ class MessageWriter:
             return self._open_acts(delivery, recipient, language, now)
         catalogue = self._catalogues[language]
         facts = delivery.facts or {}
-        to_employer = facts["role"] == "employer" or recipient.kind == "employer"
-        named = not (to_employer and contact.kind in _CPAS)
+        named = names_contact(facts["role"], recipient.kind, contact.kind)
         context = self._context(catalogue, delivery, facts, recipient, contact, named=named)
         frame = self._texts(catalogue, "frame", context)
         given = context | {"contact": context["contact"] or frame["somebody"], "frame": frame}

@@ -13,8 +13,9 @@ from sqlalchemy import Connection
 from jalons import clock
 from jalons.messaging.outbox import Outbox
 from jalons.privacy import forgotten
-from jalons.privacy.disclosure import Alias, cut, parties
+from jalons.privacy.disclosure import Alias, cut, open_fields, parties, role_in
 from jalons.privacy.sealing import derive
+from jalons.privacy.visibility import Role
 from schemas import beneficiary, consent, partner
 from schemas.envelope import Event
 from schemas.routing import COORDINATOR, HOLDERS
@@ -23,7 +24,7 @@ from services.notifications.deliveries import partners, rows
 from services.notifications.deliveries.events import announce
 from services.notifications.deliveries.gate import PartnerRecord
 from services.notifications.deliveries.rows import Closed, Delivery, delivery_id
-from services.notifications.routing.rules import is_recent, recipients, subscribed
+from services.notifications.routing.rules import Recipient, is_recent, recipients, subscribed
 from services.notifications.webhooks import rows as subscriptions
 from services.notifications.webhooks.channel import sealed_body
 from services.notifications.webhooks.rows import Subscription
@@ -32,8 +33,8 @@ FACTS = (
     *("reply_by", "first_contact_on", "expected_on", "started_on", "planned_start", "planned_end", "ended_on", "since"),
     *("contact", "number", "about", "months", "reported_by"),
 )
-"""The open fields of an event that a mail may state: dates, who calls whom, the number of a reminder, what is asked
-for, and who recorded it. Nothing else of an event reaches a mail."""
+"""The open fields of an event that a mail has a use for: dates, who calls whom, the number of a reminder, what is
+asked for, and who recorded it. A mail states those of them that its recipient may see."""
 
 _NOUNS = {"R": "referral", "T": "training", "P": "placement"}
 """What a spoken reference refers to, by its first letter."""
@@ -117,7 +118,7 @@ class Router:
                 recipient=to.partner,
                 contact=to.contact,
                 reference=_reference(event),
-                facts=_facts(event) | {"role": to.role},
+                facts=_facts(event, to) | {"role": to.role},
                 person=self._person(event.subject),
             )
 
@@ -181,9 +182,10 @@ def _reference(event: Event) -> str | None:
     return getattr(event.data, "reference", None)
 
 
-def _facts(event: Event) -> dict[str, Any]:
+def _facts(event: Event, to: Recipient) -> dict[str, Any]:
     """What a mail may state, as JSON; `path` is the path of the act's record, `act` its id."""
-    data = event.data.model_dump(mode="json", exclude_none=True, include=set(FACTS))
+    role = Role.COORDINATOR if to.role == COORDINATOR else role_in(event, to.partner)
+    data = {name: value for name, value in open_fields(event, role).items() if name in FACTS}
     reference = _reference(event) or ""
     noun = _NOUNS[reference[:1]]
     return data | {"path": _path(reference), "act": str(getattr(event.data, f"{noun}_id"))}

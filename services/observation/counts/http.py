@@ -13,6 +13,8 @@ from sqlalchemy import Engine
 
 from jalons import clock
 from jalons.database import transaction
+from jalons.privacy.disclosure import sees
+from jalons.privacy.visibility import Role
 from jalons.web.identity import Principal, require
 from jalons.web.problems import Problem
 from services.observation.counts.rows import totals
@@ -23,7 +25,7 @@ Month = Annotated[str | None, Query(pattern=r"^[0-9]{4}-(0[1-9]|1[0-2])$")]
 Scope = Literal["own", "network"]
 
 HIDDEN = "–"
-_STREAMED = frozenset(measure.name for kind, measure in MEASURES.items() if kind.TO_COORDINATOR)
+_STREAMED = frozenset(measure.name for kind, measure in MEASURES.items() if sees(kind, "type", Role.COORDINATOR))
 """Measures the coordinator may count exactly: her stream shows each of these events."""
 NAMES = tuple(measure.name for measure in MEASURES.values())
 MOST_MONTHS = 120

@@ -15,6 +15,7 @@ from jalons.database import transaction
 from jalons.privacy import audit as audits
 from jalons.privacy.audit import Audit
 from jalons.privacy.disclosure import Alias, cut
+from jalons.privacy.visibility import Role, visible
 from jalons.web.application import Actor
 from jalons.web.identity import Principal, require
 from jalons.web.problems import Problem
@@ -100,13 +101,13 @@ def pathway_routes(engine: Engine, alias: Alias, audit: Audit) -> APIRouter:
             return Pathway(
                 beneficiary=person,
                 as_of=then,
-                steps=[_step(s, Meaning(goal=s.goal, chosen_by=s.chosen_by, follows=s.follows)) for s in steps],
+                steps=[_step(step, Role.HOME) for step in steps],
                 events=[_whole(event) for event in events],
             )
         return Pathway(
             beneficiary=alias(str(person), reader),
             as_of=then,
-            steps=[_step(s, Meaning(goal=None, chosen_by=None, follows=None)) for s in steps if s.partner == reader],
+            steps=[_step(step, Role.RECEIVER) for step in steps if step.partner == reader],
             events=[_partly(seen) for event in events if (seen := cut(event, reader, alias))],
         )
 
@@ -129,17 +130,11 @@ def _unknown() -> Problem:
     )
 
 
-def _step(step: Step, meaning: Meaning) -> SeenStep:
-    assert step.entered_at is not None
-    assert step.cause is not None
-    return SeenStep(
-        moment=step.moment,
-        entered_at=step.entered_at,
-        left_at=step.left_at,
-        partner=step.partner,
-        cause=step.cause,
-        meaning=meaning,
-    )
+def _step(step: Step, role: Role) -> SeenStep:
+    place = {"moment": step.moment, "entered_at": step.entered_at, "left_at": step.left_at}
+    meaning = {"goal": step.goal, "chosen_by": step.chosen_by, "follows": step.follows}
+    shown = visible("step", place | {"partner": step.partner, "cause": step.cause} | meaning, role)
+    return SeenStep.model_validate(shown | {"meaning": {name: shown.get(name) for name in meaning}})
 
 
 def _whole(event: Event) -> SeenEvent:

@@ -8,6 +8,8 @@ from uuid import UUID
 from fastapi import APIRouter, Depends
 from fastapi.responses import JSONResponse
 
+from jalons.privacy.disclosure import role_of
+from jalons.privacy.visibility import visible
 from schemas import codes
 from services.referrals.activities import commands
 from services.referrals.activities.rows import ACTIVITIES
@@ -42,7 +44,8 @@ def routes(edge: Edge) -> APIRouter:
             "form": activity.form,
             "said_by": activity.said_by,
         }
-        return body | ({"training_id": activity.training_id} if activity.training_id else {})
+        body |= {"training_id": activity.training_id} if activity.training_id else {}
+        return visible("activity", body, role_of(partner, {"home": activity.home, "said_by": activity.said_by}))
 
     @router.post("/activities", summary="A person created an activity of their own", status_code=201)
     def create(body: ActivityBody, caller: PartnerCreates) -> JSONResponse:

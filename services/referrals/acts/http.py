@@ -14,11 +14,11 @@ from services.referrals import refusals
 from services.referrals.acts import bodies as forms
 from services.referrals.acts import commands, sending
 from services.referrals.acts.late import late_ones
-from services.referrals.acts.lifecycle import REFERRAL, Office
+from services.referrals.acts.lifecycle import REFERRAL
 from services.referrals.acts.reading import as_seen
 from services.referrals.acts.rows import PLACEMENTS, REFERRALS, TRAININGS, Acts
 from services.referrals.acts.rules import Act, Referral
-from services.referrals.acts.sheets import ID, is_employer, made, sheet
+from services.referrals.acts.sheets import ID, made, sees, sheet
 from services.referrals.calls import bodies
 from services.referrals.calls.bodies import Dated
 from services.referrals.calls.edge import Answer, Edge, call, partner_of
@@ -178,11 +178,11 @@ def _action_route(router: APIRouter, edge: Edge, noun: str, store: Acts[Any], ac
 
 
 def _alternatives(conn: Connection, state: Act, caller: Call) -> dict[str, Any]:
-    """The offers that fit instead of an unsuccessful referral. Not for an employer: they would tell it who refers."""
-    reader = commands.acting_as(caller, state)
-    if not isinstance(state, Referral) or state.status not in _UNSUCCESSFUL or isinstance(reader, Office):
+    """The offers that fit instead of an unsuccessful referral, for a reader who may see them."""
+    reader = commands.acting_as(caller, state) or caller.partner
+    if not isinstance(state, Referral) or state.status not in _UNSUCCESSFUL:
         return {}
-    if is_employer(state, state.party(caller.partner)):
+    if not sees(state, "alternatives", reader):
         return {}
     return {"alternatives": rerouting.fitting(conn, state, caller.partner, caller.today)}
 

@@ -8,7 +8,7 @@ from datetime import date, datetime
 from typing import TypeVar
 from uuid import UUID
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 
 from jalons.clock import local_date
 from schemas.envelope import Event
@@ -19,6 +19,7 @@ from services.referrals.agreements import rows as agreements
 from services.referrals.agreements.disclosures import Disclosure, record
 from services.referrals.agreements.rules import Consent, Convention, Disclosed, Receiver, disclosed_now
 from services.referrals.directory import rows as directory
+from services.referrals.tables import referrals
 
 S = TypeVar("S", bound=Act)
 
@@ -79,16 +80,24 @@ def narrowed(conn: Connection, events: Sequence[Event], partner: str, now: datet
     if not received:
         return list(events)
     grounds = _grounds(conn, partner, set(received.values()), local_date(now))
-    return [_narrowed(event, grounds) if event.id in received else event for event in events]
+    left = _left(conn, [event.data.referral_id for event in events if isinstance(event.data, SentV1)])
+    return [_narrowed(event, grounds, left) if event.id in received else event for event in events]
 
 
-def _narrowed(event: Event, grounds: _Grounds) -> Event:
+def _left(conn: Connection, referral_ids: Collection[UUID]) -> frozenset[UUID]:
+    """Those of these referrals whose receiver sees their status only."""
+    found = select(referrals.c.id).where(referrals.c.id.in_(referral_ids), referrals.c.status.in_(LEFT))
+    return frozenset(conn.execute(found).scalars())
+
+
+def _narrowed(event: Event, grounds: _Grounds, left: Collection[UUID]) -> Event:
     data, sealed = event.data, event.sealed
     assert isinstance(data, SentV1)
     assert isinstance(sealed, SentSealed)
     profile = sealed.disclosed.model_dump(exclude_none=True)
     found = grounds.shown(UUID(event.subject), data.referrer, data.moment, profile, data.recipient_kind)
-    return replace(event, sealed=sealed.model_copy(update={"disclosed": DisclosedProfile(**found.shown)}))
+    shown = {} if data.referral_id in left else found.shown
+    return replace(event, sealed=sealed.model_copy(update={"disclosed": DisclosedProfile(**shown)}))
 
 
 def _shows_a_profile(referral: Referral, partner: str) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from datetime import date, datetime, time, timedelta
 from functools import cache
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query
@@ -16,6 +16,7 @@ from sqlalchemy import Connection
 from jalons.clock import BRUSSELS, local_date
 from services.referrals.acts.reading import as_seen
 from services.referrals.acts.rows import REFERRALS
+from services.referrals.acts.rules import Referral
 from services.referrals.acts.sheets import sheet
 from services.referrals.calls.edge import Edge, call, partner_of
 from services.referrals.calls.paging import NEWEST
@@ -84,23 +85,20 @@ def _page(edge: Edge, caller: Call, role: str, since: datetime | None, before: U
         changed = {state.id: at for state, at in found}
         states = as_seen(conn, [state for state, _ in found], partner, caller.now)
         own = persons.local_refs(conn, partner, {state.ref for state in states})
-        rows = [
-            table.fields(
-                sheet(
-                    state,
-                    partner,
-                    state.ref if partner == state.home else edge.ground.alias(str(state.ref), partner),
-                    caller.today,
-                ),
-                own.get(state.ref),
-                local_date(datetime.fromisoformat(state.facts["sent_at"])),
-                changed[state.id],
-            )
-            for state in states
-        ]
+        rows = [_fields(edge, caller, state, own.get(state.ref), changed[state.id]) for state in states]
         return table.text(rows, _labels()), states[-1].id if len(states) == PAGE else None
 
     return read
+
+
+def _fields(edge: Edge, caller: Call, state: Referral, local_ref: str | None, changed: datetime) -> dict[str, Any]:
+    """A row's fields, each only if the caller sees it."""
+    partner = partner_of(caller.principal)
+    named = state.ref if partner == state.home else edge.ground.alias(str(state.ref), partner)
+    sent_on = local_date(datetime.fromisoformat(state.facts["sent_at"]))
+    also = {"local_ref": local_ref, "happened_on": sent_on, "changed": changed}
+    seen = sheet(state, partner, named, caller.today, also)
+    return table.fields(seen, seen.get("local_ref"), seen.get("happened_on"), seen["changed"])
 
 
 def _instant(since: datetime | date | None) -> datetime | None:

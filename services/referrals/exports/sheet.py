@@ -47,9 +47,8 @@ _LISTS: Mapping[str, str] = {
 }
 
 
-def fields(body: Mapping[str, Any], local_ref: str | None, sent_on: date, changed: datetime) -> dict[str, Any]:
-    """What a row says of a referral. body: it as its reader may see it, and nothing more of it; local_ref: the home
-    partner's own, for the home partner."""
+def fields(body: Mapping[str, Any], local_ref: str | None, sent_on: date | None, changed: datetime) -> dict[str, Any]:
+    """A row's fields. body: the referral's sheet. It and the other arguments: as the reader sees them, None if not."""
     of_the_person = dict(body.get("disclosed") or {})
     of_the_act = {name: body.get(name) for name in COLUMNS if name not in of_the_person and name != "status"}
     return {
@@ -57,7 +56,7 @@ def fields(body: Mapping[str, Any], local_ref: str | None, sent_on: date, change
         **of_the_act,
         "local_ref": local_ref,
         "state": body["status"],
-        "happened_on": sent_on if "contact" in body else None,
+        "happened_on": sent_on,
         "stop_reason": body.get("interrupt_reason") or body.get("cancel_reason"),
         "changed": changed.isoformat(timespec="seconds"),
     }

@@ -9,6 +9,8 @@ from fastapi import APIRouter, Depends
 from fastapi.responses import JSONResponse
 from pydantic import Field, StrictBool
 
+from jalons.privacy.disclosure import role_of
+from jalons.privacy.visibility import visible
 from schemas import codes
 from services.referrals.calls.bodies import Commune, Dated
 from services.referrals.calls.edge import Answer, Edge, call
@@ -53,7 +55,8 @@ def routes(edge: Edge) -> APIRouter:
             body["offer"] = need.offer
         if need.ref is not None:
             body["beneficiary"] = need.ref if need.home == partner else edge.ground.alias(str(need.ref), partner)
-        return body
+        parties = {"said_by": need.said_by} | ({"home": need.home} if need.home else {})
+        return visible("need", body, role_of(partner, parties))
 
     @router.post("/needs", summary="Say what a person needs, or what is needed in a commune", status_code=201)
     def express(body: NeedBody, caller: PartnerCreates) -> JSONResponse:
