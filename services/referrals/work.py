@@ -28,6 +28,7 @@ from services.referrals.directory import rows as directory
 from services.referrals.keyring import PersonKeys
 from services.referrals.persons import rows as persons
 from services.referrals.persons.rows import Person
+from services.referrals.tables import offers
 
 T = TypeVar("T")
 
@@ -185,7 +186,7 @@ class Work:
         status = places.status(offer["status"], offer["places"], taken)
         if status == offer["status"]:
             return
-        directory.set_status(self.conn, "offers", "offer", name, status)
+        directory.set_status(self.conn, offers, name, status)
         event = CapacityChangedV1.model_validate({**offer, "status": status, "taken": taken})
         cause = Cause(self.call.id, self.call.id, self.call.traceparent)
         self.said.append(Draft(name, event, self.call.now, "hub", cause))

@@ -76,14 +76,13 @@ def ask_for(work: Work, named: Collection[tuple[str, Mapping[str, Any]]]) -> Non
     pairs = sorted({(home, each["recipient"]) for home, each in named if each.get("recipient")})
     with pipelined(work.conn):
         asked = persons.of_homes(work.conn, sorted(wanted, key=str))
-        exchanges = {pair: directory.ask_exchange(work.conn, *pair) for pair in pairs}
     found, standing = asked()
     for person in found:
         work.meet(person)
         if person.local_ref:
             work.dossiers[person.home, person.local_ref] = person.ref
     work.stand(standing)
-    work.looked |= {(directory.exchange, pair): exchange() for pair, exchange in exchanges.items()}
+    work.looked |= {(directory.exchange, pair): directory.exchange(work.conn, *pair) for pair in pairs}
 
 
 def update_profile(work: Work, named: UUID, profile: Mapping[str, Any], on: date | None = None) -> Person:
