@@ -11,10 +11,11 @@ from functools import cache
 from typing import Any, LiteralString, TypeVar
 
 import psycopg
+from psycopg.errors import UniqueViolation
 from psycopg.rows import namedtuple_row
 from sqlalchemy import Connection, Engine, create_engine
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
 
 T = TypeVar("T")
 Values = Sequence[Any] | Mapping[str, Any]
@@ -210,3 +211,17 @@ def transact(engine: Engine, do: Callable[[Connection], T], *, attempts: int = 3
             if committing or attempt == attempts:
                 raise Busy("the database did not take this on in time") from error
     raise AssertionError("unreachable")
+
+
+@contextmanager
+def unique_errors(errors: Mapping[str, type[Exception]]) -> Iterator[None]:
+    """Raise the error named for a unique constraint where a statement violates it.
+
+    errors: constraint or unique index → exception. The transaction has failed then and can only be rolled back.
+    """
+    try:
+        yield
+    except IntegrityError as error:
+        if isinstance(error.orig, UniqueViolation) and (named := errors.get(error.orig.diag.constraint_name or "")):
+            raise named from None
+        raise

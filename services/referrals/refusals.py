@@ -9,7 +9,9 @@ from jalons.web.problems import Problem
 from services.referrals.acts.lifecycle import NotAllowed, NotGiven
 from services.referrals.acts.rows import AlreadyOpen, Erased
 from services.referrals.acts.rules import AlreadyRecorded, TooLate
+from services.referrals.agreements.exchange import NotActive, TrialOnly
 from services.referrals.agreements.rules import NoConsent, NoConvention
+from services.referrals.calls.idempotency import OtherRequest, StillRunning
 from services.referrals.directory.places import NoPlaceLeft
 from services.referrals.persons.rows import LocalRefTaken
 from services.referrals.persons.rules import Left
@@ -27,13 +29,6 @@ def not_yours(what: str) -> Problem:
     return Problem(403, "not_yours", f"This {what} is not yours to write.", "Ask the partner it belongs to.")
 
 
-def not_active(partner: str) -> Problem:
-    """A partner that neither sends nor receives."""
-    return Problem(
-        409, "partner_not_active", f"{partner} is not active in the network.", "Choose another, or ask the coordinator."
-    )
-
-
 def unknown_partner(at: str) -> Problem:
     """A partner the directory does not have. at: the field; what stood in it is the caller's own text."""
     return Problem(
@@ -42,16 +37,6 @@ def unknown_partner(at: str) -> Problem:
         f"{at}: the directory has no such partner.",
         "See GET /partners.",
         fields=[{"at": at, "problem": "unknown"}],
-    )
-
-
-def trial_only() -> Problem:
-    """A trial partner's records reach trial partners only."""
-    return Problem(
-        409,
-        "trial_partner",
-        "A trial partner exchanges with trial partners only.",
-        "Choose a partner of the same kind.",
     )
 
 
@@ -94,6 +79,24 @@ def invalid_cursor() -> Problem:
 
 def _stale(_error: Exception) -> Problem:
     return Problem(412, "stale", "It changed since you read it.", "Read it again and decide anew.")
+
+
+def _not_active(error: NotActive) -> Problem:
+    return Problem(
+        409,
+        "partner_not_active",
+        f"{error.partner} is not active in the network.",
+        "Choose another, or ask the coordinator.",
+    )
+
+
+def _trial_only(_error: Exception) -> Problem:
+    return Problem(
+        409,
+        "trial_partner",
+        "A trial partner exchanges with trial partners only.",
+        "Choose a partner of the same kind.",
+    )
 
 
 def _no_convention(_error: Exception) -> Problem:
@@ -227,11 +230,26 @@ def _local_ref_taken(_error: Exception) -> Problem:
     )
 
 
+def _still_running(_error: Exception) -> Problem:
+    return Problem(409, "still_running", "The same Idempotency-Key is at work now.", "Repeat the call in a second.")
+
+
+def _other_request(_error: Exception) -> Problem:
+    return Problem(
+        422,
+        "idempotency_key_reused",
+        "This Idempotency-Key was used for another request.",
+        "Use a new key for a new thing; repeat a call with exactly the same body.",
+    )
+
+
 def _in_the_future(_error: Exception) -> Problem:
     return invalid("happened_on", "an act's own date is today or earlier")
 
 
 REFUSALS: dict[type[Exception], Callable[[Any], Problem]] = {
+    NotActive: _not_active,
+    TrialOnly: _trial_only,
     NoConvention: _no_convention,
     NoConsent: _no_consent,
     NotAllowed: _not_allowed,
@@ -248,5 +266,7 @@ REFUSALS: dict[type[Exception], Callable[[Any], Problem]] = {
     ChainTooLong: _chain_too_long,
     InTheFuture: _in_the_future,
     Stale: _stale,
+    StillRunning: _still_running,
+    OtherRequest: _other_request,
 }
 """A domain's refusal → the answer."""

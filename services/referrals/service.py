@@ -35,14 +35,15 @@ from services.referrals.directory import http as directory
 from services.referrals.directory import offers_http as offers
 from services.referrals.erasure import http as erasure
 from services.referrals.identity import http as identity
+from services.referrals.identity.signing import SigningKeys
 from services.referrals.imports import http as imports
 from services.referrals.imports.commands import Importer, key_of
-from services.referrals.keyring import PersonKeys, SigningKeys
 from services.referrals.needs import http as needs
 from services.referrals.pages.render import Pages
 from services.referrals.persons import http as persons
 from services.referrals.persons import rows as stores
 from services.referrals.persons import way
+from services.referrals.persons.keys import PersonKeys
 from services.referrals.slips import pages as slip
 
 IMPORT_BYTES = 20 * 1024 * 1024

@@ -21,8 +21,8 @@ from jalons.privacy.sealing import derive
 from jalons.web.identity import Principal
 from schemas.consent import ExpiredV1
 from services.referrals.agreements.commands import expire_consent
-from services.referrals.keyring import PersonKeys
-from services.referrals.work import Call, Work
+from services.referrals.persons.keys import PersonKeys
+from services.referrals.work import Call, Hub, Work
 from tests.support.calls import course, refused, sheet, work
 from tests.support.network import PROFILE, Network, eventually
 
@@ -157,7 +157,7 @@ def test_an_agreement_is_over_after_its_last_day_whether_or_not_that_was_said(
     with referrals_work(stack) as work:
         assert expire_consent(work, UUID(consent["consent_id"]))
         assert not expire_consent(work, UUID(consent["consent_id"])), "said once"
-        [said] = work.said
+        [said] = work.events
         assert isinstance(said.data, ExpiredV1)
         assert said.data.partners == ("le-trusquin",)
         assert said.data.holdings[0].references == (referral["ref"],)
@@ -167,11 +167,11 @@ def test_an_agreement_is_over_after_its_last_day_whether_or_not_that_was_said(
 @contextmanager
 def referrals_work(stack: Stack) -> Iterator[Work]:
     """A transaction of the hub's own, as its clock makes them."""
-    pool = engine(stack.database_url, "referrals", pool=2)
-    keys = PersonKeys(pool, stack.secrets["secret_key"])
-    hub = Call(new_id(), Principal("hub", None, frozenset({"hub"})), now())
-    secret = derive(stack.secrets["secret_key"], "aliases")
+    pool, secret = engine(stack.database_url, "referrals", pool=2), stack.secrets["secret_key"]
+    keys = PersonKeys(pool, secret)
+    call = Call(new_id(), Principal("hub", None, frozenset({"hub"})), now())
+    aliases = derive(secret, "aliases")
+    outbox, kept = Outbox("referrals", keys.wanted), Audit(secret, "referrals")
     with transaction(pool) as conn:
-        kept = Audit(stack.secrets["secret_key"], "referrals")
-        yield Work(conn, hub, Outbox("referrals", keys.wanted), keys, lambda r, p: alias(secret, r, p), kept)
+        yield Work(conn, call, Hub(outbox, keys, lambda ref, partner: alias(aliases, ref, partner), kept))
     pool.dispose()

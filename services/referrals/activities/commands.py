@@ -11,7 +11,8 @@ from services.referrals import refusals
 from services.referrals.activities.rules import Activity, accompaniment, created, goes_on
 from services.referrals.acts.rows import TRAININGS
 from services.referrals.acts.rules import Training
-from services.referrals.persons.commands import active_partners, known
+from services.referrals.directory.parties import acting_party
+from services.referrals.persons.commands import known
 from services.referrals.persons.rows import Person
 from services.referrals.statements.rows import ACTIVITIES
 from services.referrals.work import Work
@@ -20,7 +21,7 @@ from services.referrals.work import Work
 def create(work: Work, given: Mapping[str, Any]) -> Activity:
     """An activity of a person's. Its training's outcome is still its operator's to say. Raises Left and Problem 404,
     409, 422."""
-    caller = active_partners(work, {"partner": work.call.partner})[work.call.partner]
+    trial = acting_party(work).trial
     if given["on"] > work.call.today:
         raise refusals.invalid("on", "in the future")
     person = known(work, given["beneficiary"])
@@ -33,7 +34,7 @@ def create(work: Work, given: Mapping[str, Any]) -> Activity:
         on=given["on"],
         form=given["form"],
         training_id=came_from.id if came_from else None,
-        trial=caller["trial"],
+        trial=trial,
     )
     event, sealed = created(activity, came_from)
     work.record(person.ref, event, sealed, given.get("happened_on") or given["on"])

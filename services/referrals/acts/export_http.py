@@ -63,13 +63,13 @@ def routes(edge: Edge) -> APIRouter:
 
 def _pages(edge: Edge, caller: Call, party: str, since: datetime | None) -> Iterator[str]:
     """The table in parts, the first of them read already: what is refused is refused before anything is sent."""
-    first, before = edge.look(_page(edge, caller, party, since, NEWEST), caller)
+    first, before = edge.query(_page(edge, caller, party, since, NEWEST), caller)
 
     def rest() -> Iterator[str]:
         yield table.heading() + first
         place = before
         while place is not None:
-            part, place = edge.look(_page(edge, caller, party, since, place), caller)
+            part, place = edge.query(_page(edge, caller, party, since, place), caller)
             yield part
 
     return rest()

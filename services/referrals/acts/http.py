@@ -12,14 +12,13 @@ from jalons.privacy.references import normalise
 from jalons.web.identity import forbidden
 from services.referrals import refusals
 from services.referrals.acts import bodies as forms
-from services.referrals.acts import commands
+from services.referrals.acts import commands, sending
 from services.referrals.acts.late import late_ones
 from services.referrals.acts.lifecycle import REFERRAL, Office
 from services.referrals.acts.reading import as_seen
 from services.referrals.acts.rows import PLACEMENTS, REFERRALS, TRAININGS, Acts
 from services.referrals.acts.rules import Act, Referral
 from services.referrals.acts.sheets import ID, is_employer, made, sheet
-from services.referrals.acts.together import Together
 from services.referrals.calls.bodies import Dated
 from services.referrals.calls.edge import Answer, Edge, call, partner_of
 from services.referrals.calls.paging import NEWEST, Limit, paged
@@ -76,11 +75,10 @@ _COORDINATORS = frozenset(row.action for row in REFERRAL if "coordinator" in row
 def routes(edge: Edge) -> APIRouter:
     """The three life cycles' routes."""
     router = APIRouter()
-    together = Together(edge)
 
     @router.post("/referrals", summary="Refer a person", status_code=201, tags=["referrals"])
-    async def send(body: forms.ReferralBody, caller: PartnerCreates) -> JSONResponse:
-        return await together(caller, body.model_dump())
+    def send(body: forms.ReferralBody, caller: PartnerCreates) -> JSONResponse:
+        return edge(caller, lambda work: made(work, sending.send_referral(work, body.model_dump())))
 
     @router.get("/referrals", summary="Your referrals, newest first; late ones (coordinator)", tags=["referrals"])
     def list_referrals(
@@ -100,7 +98,7 @@ def routes(edge: Edge) -> APIRouter:
 
     @router.post("/trainings", summary="Plan a training", status_code=201, tags=["trainings"])
     def enrol(body: forms.TrainingBody, caller: PartnerCreates) -> JSONResponse:
-        return edge(caller, lambda work: made(work, commands.enrol(work, body.model_dump())))
+        return edge(caller, lambda work: made(work, sending.enrol(work, body.model_dump())))
 
     @router.get("/trainings", summary="Your trainings, newest first", tags=["trainings"])
     def list_trainings(
@@ -114,7 +112,7 @@ def routes(edge: Edge) -> APIRouter:
 
     @router.post("/placements", summary="Propose a placement", status_code=201, tags=["placements"])
     def propose(body: forms.PlacementBody, caller: PartnerCreates) -> JSONResponse:
-        return edge(caller, lambda work: made(work, commands.propose(work, body.model_dump())))
+        return edge(caller, lambda work: made(work, sending.propose(work, body.model_dump())))
 
     @router.get("/placements", summary="Your placements, newest first", tags=["placements"])
     def list_placements(
@@ -138,7 +136,7 @@ def _read_route(router: APIRouter, edge: Edge, noun: str, store: Acts[Any]) -> N
     def one(id: Named, caller: Reader) -> JSONResponse:  # noqa: A002 - the contract's name
         def found(conn: Connection) -> Answer:
             state = store.find(conn, act_named(id, noun))
-            if state is None or commands.acting(caller, state) is None:
+            if state is None or commands.acting_as(caller, state) is None:
                 raise refusals.not_found(noun.removesuffix("s"))
             answer = seen(conn, state, caller, edge)
             answer.body.update(_instead(conn, state, caller))
@@ -180,7 +178,7 @@ def _action_route(router: APIRouter, edge: Edge, noun: str, store: Acts[Any], ac
 
 def _instead(conn: Connection, state: Act, caller: Call) -> dict[str, Any]:
     """With a referral that came to nothing, the offers that fit instead; to an employer they would say who refers."""
-    reader = commands.acting(caller, state)
+    reader = commands.acting_as(caller, state)
     if not isinstance(state, Referral) or state.status not in _CAME_TO_NOTHING or isinstance(reader, Office):
         return {}
     if is_employer(state, state.party(caller.partner)):
@@ -221,5 +219,5 @@ def _shown(state: Act, caller: Call, edge: Edge) -> Answer:
     """The sheet for who read or acted, who must be a party or the coordinator."""
     partner = caller.partner
     named = state.ref if partner == state.home else edge.ground.alias(str(state.ref), partner)
-    reader = commands.acting(caller, state) or partner
+    reader = commands.acting_as(caller, state) or partner
     return Answer(sheet(state, reader, named, caller.today), version=state.version)

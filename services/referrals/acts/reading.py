@@ -104,6 +104,6 @@ def _grounds(conn: Connection, partner: str, refs: Collection[UUID], today: date
         partner,
         row["secrecy_class"] if row else "none",
         directory.signed_of(conn, partner),
-        agreements.standing(conn, refs),
+        agreements.consents_by_ref(conn, refs),
         today,
     )

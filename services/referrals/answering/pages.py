@@ -125,7 +125,7 @@ class AnswerPages:
         if named is None:
             return None
         caller = page_call(CLIENT, named.partner)
-        return self._edge.look(lambda conn: self._opened(conn, named, caller), caller)
+        return self._edge.query(lambda conn: self._opened(conn, named, caller), caller)
 
     def _opened(self, conn: Connection, named: Named, caller: Call) -> Visit | None:
         state = STORES[named.noun].find(conn, named.id)

@@ -12,6 +12,7 @@ from services.referrals.deadlines import rules
 from services.referrals.deadlines.rows import Waiting
 from services.referrals.deadlines.rules import Deadline
 from services.referrals.directory import commands as directory
+from services.referrals.directory.capacity import settle_places
 from services.referrals.work import Work
 
 _STORES: dict[str, Acts[Any]] = {"referral": REFERRALS, "training": TRAININGS, "placement": PLACEMENTS}
@@ -22,9 +23,8 @@ def follow(work: Work, state: Act) -> None:
     the same, nothing changes."""
     waiting = Waiting(type(state).__name__.lower(), state.id, state.ref, rules.wait(state))
     if state.version > 1:
-        work.write()  # none of what is ended may come after
         deadlines.end(work.conn, state.id, but=waiting.wait)
-    deadlines.begin(work.rows, waiting, work.call.id, rules.of(state, work.call.today))
+    deadlines.begin(work.conn, waiting, work.call.id, rules.of(state, work.call.today))
 
 
 def fall_due(work: Work, waiting: Waiting, due: list[Deadline]) -> None:
@@ -45,8 +45,8 @@ def _say(work: Work, waiting: Waiting, deadline: Deadline) -> None:
     decided = rules.expires(state, deadline, work.call.today)
     if decided is not None:
         store.save(work.conn, decided.state, work.call.now)
-        work.moved(state, decided.state)
         work.record(state.ref, decided.event)
         follow(work, decided.state)
+        settle_places(work, state, decided.state)
     elif event := rules.says(state, deadline):
         work.record(state.ref, event)

@@ -21,8 +21,8 @@ from services.referrals.acts.lifecycle import HUB
 from services.referrals.deadlines import rows as deadlines
 from services.referrals.deadlines.commands import fall_due
 from services.referrals.directory import rows as directory
-from services.referrals.keyring import PersonKeys
-from services.referrals.work import Call, Work
+from services.referrals.persons.keys import PersonKeys
+from services.referrals.work import Call, Hub, Work
 
 log = logging.getLogger(__name__)
 
@@ -94,9 +94,7 @@ class ClockLoop:
             directory.lock_name(conn, "directory", str(waiting.about))
         due, call_id = deadlines.claim(conn, waiting.about, now)
         if call_id is not None:
-            work = Work(
-                conn, Call(call_id, _HUB, now), self._ground.outbox, self._keys, self._ground.alias, self._ground.audit
-            )
+            work = Work(conn, Call(call_id, _HUB, now), Hub.of(self._ground, self._keys))
             fall_due(work, waiting, due)
             work.append()
         return True

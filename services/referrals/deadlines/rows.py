@@ -6,22 +6,17 @@ Who reads or writes an act's rows holds its person, or a convention's name.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection
+from sqlalchemy.dialects.postgresql import insert
 
 from jalons.database import execute, one
-from jalons.inserts import Inserts, Into
 from services.referrals.deadlines.rules import Deadline
-
-DEADLINES = Into(
-    "deadlines",
-    "noun text, about uuid, ref uuid, wait text, call_id uuid, kind text, number int, due_at timestamptz",
-    "ON CONFLICT DO NOTHING",
-)
+from services.referrals.tables import deadlines
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +30,12 @@ class Waiting:
     wait: str
 
 
-def begin(rows: Inserts, waiting: Waiting, call_id: UUID, deadlines: Sequence[Deadline]) -> None:
-    """The deadlines of a wait; those it has stay as they are, done or not. call_id: what made them due."""
-    shared = (waiting.noun, waiting.about, waiting.ref, waiting.wait, call_id)
-    rows.add(DEADLINES, *((*shared, each.kind, each.number, each.due_at) for each in deadlines))
+def begin(conn: Connection, waiting: Waiting, call_id: UUID, due: Sequence[Deadline]) -> None:
+    """Store the deadlines of a wait, unless they are stored already, done or not. call_id: the call that set them."""
+    shared = {**asdict(waiting), "call_id": call_id}
+    rows = [{**shared, "kind": each.kind, "number": each.number, "due_at": each.due_at} for each in due]
+    if rows:
+        conn.execute(insert(deadlines).on_conflict_do_nothing(), rows)
 
 
 def end(conn: Connection, about: UUID, *, but: str | None = None) -> None:

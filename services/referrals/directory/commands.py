@@ -20,8 +20,8 @@ from services.referrals.deadlines.rules import Deadline, at_end_of
 from services.referrals.directory import places
 from services.referrals.directory import rows as directory
 from services.referrals.identity import rows as identity
+from services.referrals.identity.client_secrets import hashed, new_secret
 from services.referrals.identity.rows import Client
-from services.referrals.keyring import hashed, new_secret
 from services.referrals.work import Work
 
 _STATUS_EVENT: dict[str, type[partners.PartnerRecord]] = {
@@ -104,7 +104,7 @@ def sign_convention(work: Work, record: Mapping[str, Any]) -> dict[str, Any]:
     directory.save(work.conn, tables.conventions, values)
     if record["valid_to"]:
         due = [Deadline("expire", at_end_of(record["valid_to"]))]
-        deadlines.begin(work.rows, Waiting("convention", values["convention_id"], None, "end"), work.call.id, due)
+        deadlines.begin(work.conn, Waiting("convention", values["convention_id"], None, "end"), work.call.id, due)
     _record_convention(work, conventions.SignedV1, values)
     return {**values, "version": 1}
 

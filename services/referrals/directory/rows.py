@@ -243,11 +243,6 @@ def conventions(conn: Connection, party: str | None, after: UUID, limit: int) ->
     return [dict(row) for row in rows]
 
 
-def exchange(conn: Connection, referrer: str, recipient: str) -> tuple[dict[str, Row], list[Convention]]:
-    """What decides whether one partner may refer to another: both rows by slug, and the conventions between them."""
-    return partners_of(conn, [referrer, recipient]), between(conn, referrer, recipient)
-
-
 def between(conn: Connection, referrer: str, recipient: str) -> list[Convention]:
     """The signed conventions that both partners are parties of, oldest first."""
     return signed_of(conn, referrer, recipient)

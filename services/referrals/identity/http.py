@@ -19,7 +19,9 @@ from jalons.web.problems import Problem, refuse_unsafe_text
 from services.referrals.calls.edge import Edge
 from services.referrals.identity import rows as identity
 from services.referrals.identity.bodies import ResolveBody
-from services.referrals.keyring import PersonKeys, SigningKeys, hashed, matches
+from services.referrals.identity.client_secrets import hashed, matches
+from services.referrals.identity.signing import SigningKeys
+from services.referrals.persons.keys import PersonKeys
 
 _NOBODY = hashed("nobody has this secret")
 

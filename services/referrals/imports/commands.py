@@ -21,13 +21,13 @@ from jalons.privacy.sealing import derive, seal, unseal
 from jalons.process.wiring import Ground
 from jalons.web.identity import Principal
 from jalons.web.problems import Problem
-from services.referrals.acts.commands import send_referral
+from services.referrals.acts.sending import send_referral
 from services.referrals.directory.rows import lock_name
 from services.referrals.imports import rows as store
 from services.referrals.imports.rows import Import, PendingRow, RowOutcome
-from services.referrals.keyring import PersonKeys
+from services.referrals.persons.keys import PersonKeys
 from services.referrals.refusals import REFUSALS
-from services.referrals.work import Call, Work
+from services.referrals.work import Call, Hub, Work
 
 log = logging.getLogger(__name__)
 
@@ -117,14 +117,7 @@ class Importer:
         if before is not None:
             return RowOutcome(row.number, "already_done", before)
         principal = Principal(found.client_id, found.partner, frozenset({"partner"}))
-        work = Work(
-            conn,
-            Call(clock.new_id(), principal, self._now()),
-            self._ground.outbox,
-            self._keys,
-            self._ground.alias,
-            self._ground.audit,
-        )
+        work = Work(conn, Call(clock.new_id(), principal, self._now()), Hub.of(self._ground, self._keys))
         body = self._form(unseal(self._key, row.given, f"{found.id} {row.number}"))
         reference = send_referral(work, body).reference
         work.append()

@@ -13,19 +13,20 @@ from services.referrals import refusals
 from services.referrals.acts.rules import Act, Decided
 from services.referrals.directory import rows as directory
 from services.referrals.directory.communes import distances
+from services.referrals.directory.parties import acting_party
 from services.referrals.directory.rows import FIRST_PAGE, OfferFilter
 from services.referrals.needs.rules import Need, expressed, is_unmet, meeting, unmet
 from services.referrals.persons import rows as persons
-from services.referrals.persons.commands import active_partners, known
+from services.referrals.persons.commands import known
 from services.referrals.statements.rows import NEEDS
 from services.referrals.work import Work
 
 
 def express(work: Work, given: Mapping[str, Any]) -> Need:
     """A need, of a person or of nobody. Raises Left, InTheFuture and Problem 404, 409, 422."""
-    caller = active_partners(work, {"partner": work.call.partner})[work.call.partner]
+    trial = acting_party(work).trial
     person = known(work, given["beneficiary"]) if given.get("beneficiary") else None
-    met, offer = _met(work, given, trial=caller["trial"])
+    met, offer = _met(work, given, trial=trial)
     need = Need(
         need_id=new_id(),
         said_by=work.call.partner,
@@ -38,7 +39,7 @@ def express(work: Work, given: Mapping[str, Any]) -> Need:
         on=given.get("happened_on") or work.call.today,
         ref=person.ref if person else None,
         home=person.home if person else None,
-        trial=caller["trial"],
+        trial=trial,
     )
     event, sealed = expressed(need)
     work.record(need.ref or need.need_id, event, sealed, given.get("happened_on"))
@@ -46,14 +47,13 @@ def express(work: Work, given: Mapping[str, Any]) -> Need:
     return need
 
 
-def say_unmet(work: Work, decided: Decided[Any], on: date | None, cause: UUID) -> None:
+def record_unmet(work: Work, decided: Decided[Any], on: date | None, cause: UUID) -> None:
     """With a decline, the need that it leaves unmet. cause: the decline's event; the caller holds the person."""
     state: Act = decided.state
     if not (isinstance(decided.event, DeclinedV1) and isinstance(decided.sealed, DeclinedSealed)):
         return
     if is_unmet(decided.sealed) and (person := persons.by_ref(work.conn, state.ref)):
         event, sealed = unmet(new_id(), decided.event, decided.sealed, person.profile["commune_nis"])
-        work.meet(person)
         work.record(state.ref, event, sealed, on, cause=cause)
 
 

@@ -14,12 +14,13 @@ from sqlalchemy import Connection
 from services.referrals import refusals
 from services.referrals.agreements import commands as agreements
 from services.referrals.agreements import disclosures
+from services.referrals.agreements import rows as consents
 from services.referrals.agreements.bodies import ConsentBody
 from services.referrals.agreements.rules import Consent
 from services.referrals.calls.bodies import Body
 from services.referrals.calls.edge import Answer, Edge, call, partner_of
 from services.referrals.calls.paging import Limit, paged
-from services.referrals.persons import accompaniment, commands
+from services.referrals.persons import commands
 from services.referrals.persons import rows as persons
 from services.referrals.persons.bodies import BeneficiaryBody, LeaveBody, PauseBody, ProfileChange, ResumeBody
 from services.referrals.persons.rows import Person
@@ -72,7 +73,7 @@ def routes(edge: Edge) -> APIRouter:
         def changed(work: Work) -> Answer:
             known = commands.own(work, beneficiary)
             work.expect(known.version)
-            return _shown(commands.update_profile(work, beneficiary, given, body.happened_on))
+            return _shown(commands.update_profile(work, known, given, body.happened_on))
 
         return edge(caller, changed)
 
@@ -95,9 +96,9 @@ def routes(edge: Edge) -> APIRouter:
         return edge(caller, given)
 
     @router.get("/beneficiaries/{beneficiary}/consents", summary="What the person agreed to, withdrawn ones included")
-    def consents(beneficiary: UUID, caller: Home) -> JSONResponse:
+    def list_consents(beneficiary: UUID, caller: Home) -> JSONResponse:
         def shown(conn: Connection) -> Answer:
-            rows = persons.consent_rows(conn, _own(conn, beneficiary, caller).ref)
+            rows = consents.consent_rows(conn, _own(conn, beneficiary, caller).ref)
             return Answer({"items": [row | {"status": _standing(row, caller.today)} for row in rows]})
 
         return edge.read(shown, caller)
@@ -127,7 +128,7 @@ def _life_route(router: APIRouter, edge: Edge, action: str, form: type[Body]) ->
     def act(beneficiary: UUID, caller: Home, body: Any = None) -> JSONResponse:
         given = body.model_dump(exclude={"happened_on"}) if body is not None else {}
         on = body.happened_on if body is not None else None
-        return edge(caller, lambda work: _shown(accompaniment.step(work, beneficiary, action, given, on)))
+        return edge(caller, lambda work: _shown(commands.step(work, beneficiary, action, given, on)))
 
     act.__annotations__["body"] = form | None
     path = f"/beneficiaries/{{beneficiary}}/{action}"

@@ -47,7 +47,7 @@ def routes(edge: Edge, pages: Pages) -> APIRouter:
             named = {slug for act in acts for role, slug in act.parties().items() if role in PARTNERS}
             return acts, directory.partners_of(conn, {home, *named})
 
-        acts, rows = edge.look(look, caller)
+        acts, rows = edge.query(look, caller)
         words = chosen(language, rows[home]["language"], accepted_language(request))
         names = Directory({slug: row["name"] for slug, row in rows.items()}, {})
         return pages.page(

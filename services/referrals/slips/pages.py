@@ -82,7 +82,7 @@ class SlipPages:
         """The slip of a referral, for its referrer or the person's home partner. Raises Problem 404."""
         partner = partner_of(caller.principal)
 
-        found = self._edge.look(lambda conn: self._slip(conn, named, partner, caller), caller)
+        found = self._edge.query(lambda conn: self._slip(conn, named, partner, caller), caller)
         referral, recipient, referrer = found.referral, found.recipient, found.referrer
         words = chosen(asked, found.language, accepted)
         return self._pages.page(
@@ -176,7 +176,7 @@ class SlipPages:
             referral = REFERRALS.find(conn, referral_id) if referral_id else None
             return referral if referral and not referral.facts.get("erased") else None
 
-        found = self._edge.look(look, page_call(CLIENT, None))
+        found = self._edge.query(look, page_call(CLIENT, None))
         if found is None:
             self._wrong_codes.count(caller)
             return self._refused(words, 404)
