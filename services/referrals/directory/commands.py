@@ -15,7 +15,7 @@ from schemas import partner as partners
 from services.referrals import refusals, tables
 from services.referrals.acts.lifecycle import Office
 from services.referrals.deadlines import rows as deadlines
-from services.referrals.deadlines.rows import Waiting
+from services.referrals.deadlines.rows import DeadlineSubject
 from services.referrals.deadlines.rules import Deadline, at_end_of
 from services.referrals.directory import places
 from services.referrals.directory import rows as directory
@@ -104,7 +104,9 @@ def sign_convention(work: Work, record: Mapping[str, Any]) -> dict[str, Any]:
     directory.save(work.conn, tables.conventions, values)
     if record["valid_to"]:
         due = [Deadline("expire", at_end_of(record["valid_to"]))]
-        deadlines.begin(work.conn, Waiting("convention", values["convention_id"], None, "end"), work.call.id, due)
+        deadlines.begin(
+            work.conn, DeadlineSubject("convention", values["convention_id"], None, "end"), work.call.id, due
+        )
     _record_convention(work, conventions.SignedV1, values)
     return {**values, "version": 1}
 
