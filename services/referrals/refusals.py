@@ -1,4 +1,4 @@
-"""Every refusal of a command, by name: its status, its code, the cause and the cure."""
+"""Every refusal of a command as a problem: status, code, cause and cure, as in docs/reference/problems.md."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from services.referrals.work import InTheFuture, Stale
 
 
 def not_found(what: str) -> Problem:
-    """What is not there, or not the caller's to see: the two are not told apart."""
+    """It does not exist, or the caller may not see it: the answer does not tell which."""
     return Problem(404, "not_found", f"There is no such {what}, or it is not yours.", "Check the id you were given.")
 
 
 def not_yours(what: str) -> Problem:
-    """The caller may see it but not write it."""
+    """The caller may read it but not write it."""
     return Problem(403, "not_yours", f"This {what} is not yours to write.", "Ask the partner it belongs to.")
 
 
 def unknown_partner(at: str) -> Problem:
-    """A partner the directory does not have. at: the field; what stood in it is the caller's own text."""
+    """The directory has no such partner. at: the field that names it; its value is not repeated."""
     return Problem(
         422,
         "unknown_partner",
@@ -41,17 +41,17 @@ def unknown_partner(at: str) -> Problem:
 
 
 def referral_not_open(status: str) -> Problem:
-    """What answers a referral cannot begin when that is over, or was never accepted."""
+    """A training or placement cannot start if the referral it answers is over, or was never accepted."""
     return Problem(
         409,
         "referral_not_open",
         f"The referral that this answers is `{status}`.",
-        "Cancel this one; what begins all the same is planned anew, without `referral_id`.",
+        "Cancel this one. If it starts all the same, plan it again without `referral_id`.",
     )
 
 
 def invalid(at: str, problem: str) -> Problem:
-    """A value that the form allows but the rule does not."""
+    """A value that the body's schema allows and a rule does not."""
     return Problem(
         422,
         "invalid",
@@ -62,18 +62,18 @@ def invalid(at: str, problem: str) -> Problem:
 
 
 def unknown_commune(at: str) -> Problem:
-    """A commune of which the hub does not know where it lies."""
+    """The hub does not know where this commune lies."""
     return Problem(
         422,
         "unknown_commune",
-        f"{at}: where this commune lies is not known here.",
+        f"{at}: the hub does not know where this commune lies.",
         "See GET /communes; the coordinator adds one: PUT /communes/{nis}.",
         fields=[{"at": at, "problem": "unknown"}],
     )
 
 
 def invalid_cursor() -> Problem:
-    """A cursor that no page gave."""
+    """The cursor is not one that a page gave."""
     return Problem(422, "invalid_cursor", "The cursor is not one this service gave.", "Begin again without a cursor.")
 
 
@@ -171,8 +171,8 @@ def _erased(_error: Exception) -> Problem:
     return Problem(
         409,
         "person_erased",
-        "The person this was about has been erased: its state stays as it is.",
-        "Nothing more is done with it; erase what you keep of the person yourself.",
+        "The person this was about has been erased. It keeps its status, and no further step is possible.",
+        "Erase what you keep of the person yourself.",
     )
 
 
@@ -180,7 +180,7 @@ def _too_late(_error: Exception) -> Problem:
     return Problem(
         409,
         "too_late",
-        "It was done more than two working days ago.",
+        "The last step was taken more than two working days ago.",
         "Ask the coordinator, who may still reopen it.",
     )
 
@@ -189,7 +189,7 @@ def _followed(_error: Exception) -> Problem:
     return Problem(
         409,
         "followed",
-        "Something was built on this end: another referral follows from it, or an alternative was taken up.",
+        "Another referral follows from this end, or an alternative has started.",
         "Send a new referral, or ask the coordinator, who may still reopen this one.",
     )
 
@@ -198,8 +198,8 @@ def _already_recorded(_error: Exception) -> Problem:
     return Problem(
         409,
         "already_recorded",
-        "A follow-up for these months is on record; each is said once.",
-        "Read the placement; record the next one when its months have passed.",
+        "The follow-up for this number of months is on record already.",
+        "Read the placement; record the next follow-up when it is due.",
     )
 
 
@@ -269,4 +269,4 @@ REFUSALS: dict[type[Exception], Callable[[Any], Problem]] = {
     StillRunning: _still_running,
     OtherRequest: _other_request,
 }
-"""A domain's refusal → the answer."""
+"""Refusal → the problem it becomes."""

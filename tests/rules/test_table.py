@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.referrals.acts import export as table
-from services.referrals.acts.export_http import _labels as labels_written
+from services.referrals.exports import sheet as table
+from services.referrals.exports.http import _labels as labels_written
 from services.referrals.imports import sheet
 from services.referrals.imports.http import _labels as labels_read
 from services.referrals.imports.sheet import ANSWERS, HEADINGS, LIST_OF, plain, shielded, unshielded

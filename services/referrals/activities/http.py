@@ -1,4 +1,4 @@
-"""Activities over HTTP: said by a partner that knows the person, read by it and by the home partner."""
+"""The routes of activities: a partner that knows the person records them; it and the home partner read them."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from fastapi.responses import JSONResponse
 
 from services.referrals.activities import commands
 from services.referrals.activities.bodies import ActivityBody
+from services.referrals.activities.rows import ACTIVITIES
 from services.referrals.activities.rules import Activity
 from services.referrals.calls.edge import Answer, Edge, call
 from services.referrals.statements.http import reading_routes
-from services.referrals.statements.rows import ACTIVITIES
 from services.referrals.work import Call
 
 PartnerCreates = Annotated[Call, Depends(call("partner", keyed=True))]

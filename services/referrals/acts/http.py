@@ -1,4 +1,4 @@
-"""Referrals, trainings and placements over HTTP: create, read, list, and one route per action of the tables."""
+"""The routes of referrals, trainings and placements: create, read, list, and one route per action of the tables."""
 
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal
@@ -28,8 +28,8 @@ from services.referrals.work import Call, Work
 Partner = Annotated[Call, Depends(call("partner"))]
 Reader = Annotated[Call, Depends(call("partner", "coordinator"))]
 PartnerCreates = Annotated[Call, Depends(call("partner", keyed=True))]
-Named = Annotated[str, Path(max_length=64, description="the id or the spoken reference")]
-_CAME_TO_NOTHING = ("declined", "expired")
+IdOrReference = Annotated[str, Path(max_length=64, description="the id or the spoken reference")]
+_UNSUCCESSFUL = ("declined", "expired")
 
 
 ACTIONS: Mapping[str, Mapping[str, type[Dated]]] = {
@@ -66,14 +66,14 @@ ACTIONS: Mapping[str, Mapping[str, type[Dated]]] = {
         "follow-up": forms.FollowUpBody,
     },
 }
-"""Noun → action → its form; one route each."""
+"""Noun → action → the body of its route."""
 
-_OWN_COMMAND = {"redirect": rerouting.redirect, "suggest": rerouting.suggest}
-_COORDINATORS = frozenset(row.action for row in REFERRAL if "coordinator" in row.by)
+_COMMANDS = {"redirect": rerouting.redirect, "suggest": rerouting.suggest}
+_COORDINATOR_ACTIONS = frozenset(row.action for row in REFERRAL if "coordinator" in row.by)
 
 
 def routes(edge: Edge) -> APIRouter:
-    """The three life cycles' routes."""
+    """The routes of the three kinds of acts."""
     router = APIRouter()
 
     @router.post("/referrals", summary="Refer a person", status_code=201, tags=["referrals"])
@@ -93,8 +93,8 @@ def routes(edge: Edge) -> APIRouter:
             return edge.read(late_ones(caller, cursor, limit), caller)
         if not caller.principal.has("partner"):
             raise forbidden("partner")
-        party = "recipient" if box == "received" else "referrer"
-        return edge.read(_listed(edge, REFERRALS, party, caller, status, cursor, limit), caller)
+        role = "recipient" if box == "received" else "referrer"
+        return edge.read(_listed(edge, REFERRALS, role, caller, status, cursor, limit), caller)
 
     @router.post("/trainings", summary="Plan a training", status_code=201, tags=["trainings"])
     def enrol(body: forms.TrainingBody, caller: PartnerCreates) -> JSONResponse:
@@ -133,13 +133,13 @@ def routes(edge: Edge) -> APIRouter:
 
 
 def _read_route(router: APIRouter, edge: Edge, noun: str, store: Acts[Any]) -> None:
-    def one(id: Named, caller: Reader) -> JSONResponse:  # noqa: A002 - the contract's name
+    def one(id: IdOrReference, caller: Reader) -> JSONResponse:  # noqa: A002 - the contract's name
         def found(conn: Connection) -> Answer:
             state = store.find(conn, act_named(id, noun))
             if state is None or commands.acting_as(caller, state) is None:
                 raise refusals.not_found(noun.removesuffix("s"))
             answer = seen(conn, state, caller, edge)
-            answer.body.update(_instead(conn, state, caller))
+            answer.body.update(_alternatives(conn, state, caller))
             return answer
 
         return edge.read(found, caller)
@@ -149,18 +149,18 @@ def _read_route(router: APIRouter, edge: Edge, noun: str, store: Acts[Any]) -> N
 
 def _action_route(router: APIRouter, edge: Edge, noun: str, store: Acts[Any], action: str, form: type[Dated]) -> None:
     creates = action == "redirect"
-    scopes = ("partner", "coordinator") if noun == "referrals" and action in _COORDINATORS else ("partner",)
+    scopes = ("partner", "coordinator") if noun == "referrals" and action in _COORDINATOR_ACTIONS else ("partner",)
 
-    def act(id: Named, caller: Call, body: Any = None) -> JSONResponse:  # noqa: A002 - the contract's name
+    def act(id: IdOrReference, caller: Call, body: Any = None) -> JSONResponse:  # noqa: A002 - the contract's name
         given = body.model_dump() if body is not None else {}
 
         def stepped(work: Work) -> Answer:
-            if action in _OWN_COMMAND:
-                state: Act = _OWN_COMMAND[action](work, act_named(id, noun), given)
+            if action in _COMMANDS:
+                state: Act = _COMMANDS[action](work, act_named(id, noun), given)
             else:
                 state = commands.step(work, store, act_named(id, noun), action, given)
             answer = made(work, state) if creates else seen(work.conn, state, caller, edge)
-            answer.body.update(_instead(work.conn, state, caller))
+            answer.body.update(_alternatives(work.conn, state, caller))
             return answer
 
         return edge(caller, stepped)
@@ -176,10 +176,10 @@ def _action_route(router: APIRouter, edge: Edge, noun: str, store: Acts[Any], ac
     )
 
 
-def _instead(conn: Connection, state: Act, caller: Call) -> dict[str, Any]:
-    """With a referral that came to nothing, the offers that fit instead; to an employer they would say who refers."""
+def _alternatives(conn: Connection, state: Act, caller: Call) -> dict[str, Any]:
+    """The offers that fit instead of an unsuccessful referral. Not for an employer: they would tell it who refers."""
     reader = commands.acting_as(caller, state)
-    if not isinstance(state, Referral) or state.status not in _CAME_TO_NOTHING or isinstance(reader, Office):
+    if not isinstance(state, Referral) or state.status not in _UNSUCCESSFUL or isinstance(reader, Office):
         return {}
     if is_employer(state, state.party(caller.partner)):
         return {}
@@ -187,12 +187,12 @@ def _instead(conn: Connection, state: Act, caller: Call) -> dict[str, Any]:
 
 
 def _listed(
-    edge: Edge, store: Acts[Any], party: str, caller: Call, status: str | None, cursor: UUID | None, limit: int
+    edge: Edge, store: Acts[Any], role: str, caller: Call, status: str | None, cursor: UUID | None, limit: int
 ) -> Callable[[Connection], Answer]:
     partner = partner_of(caller.principal)
 
     def page(conn: Connection) -> Answer:
-        found = store.page(conn, party, partner, status=status, before=cursor or NEWEST, limit=limit)
+        found = store.page(conn, role, partner, status=status, before=cursor or NEWEST, limit=limit)
         rows = [_shown(state, caller, edge).body for state in as_seen(conn, found, partner, caller.now)]
         return paged(rows, limit, lambda row: str(row[ID[store.kind]]))
 
@@ -200,7 +200,7 @@ def _listed(
 
 
 def act_named(text: str, noun: str) -> UUID | str:
-    """An id or a spoken reference, as a path has it. Raises Problem 404."""
+    """The id or spoken reference in a path. Raises Problem 404."""
     try:
         return UUID(text)
     except ValueError:
@@ -211,12 +211,12 @@ def act_named(text: str, noun: str) -> UUID | str:
 
 
 def seen(conn: Connection, state: Act, caller: Call, edge: Edge) -> Answer:
-    """What GET shows of an act to who reads or acted, as of now."""
+    """What GET shows of an act to a caller now. It is also the answer to an action."""
     return _shown(as_seen(conn, [state], caller.partner, caller.now)[0], caller, edge)
 
 
 def _shown(state: Act, caller: Call, edge: Edge) -> Answer:
-    """The sheet for who read or acted, who must be a party or the coordinator."""
+    """An act's sheet for a caller, which is a party or the coordinator."""
     partner = caller.partner
     named = state.ref if partner == state.home else edge.ground.alias(str(state.ref), partner)
     reader = commands.acting_as(caller, state) or partner

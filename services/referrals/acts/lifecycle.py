@@ -1,4 +1,4 @@
-"""Life cycles as tables: who may do what, from which status, and what must be given (domain.md, section 4)."""
+"""Each life cycle is a table: who may take which action from which status, and what it requires (domain.md, 4)."""
 
 from __future__ import annotations
 
@@ -10,14 +10,13 @@ from typing import Any, get_args
 from schemas.codes import ReferralStatus
 
 STAYS = "stays"
-"""The target of an act that changes no status."""
+"""Target of an action that does not change the status."""
 BEFORE = "before"
-"""The target of an act that takes the last one back: the status that one left."""
+"""Target of an action that takes the last step back: the status before that step."""
 
 
 class Office(StrEnum):
-    """Who acts without being a party; the value is the role in the tables. No partner can be taken for one: they are
-    told by type."""
+    """Who acts without being a party. The value is its role in the tables; a partner's slug is never an Office."""
 
     HUB = "hub"
     COORDINATOR = "coordinator"
@@ -25,16 +24,15 @@ class Office(StrEnum):
 
 HUB = Office.HUB
 AUTHOR = "author"
-"""The role of whoever did the last act; the receiver's too when the referrer recorded it in the receiver's place."""
+"""The role of the partner that took the last step; also of the receiver where the referrer reported it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Transition:
-    """One row. source: empty where a life begins. target: a status, STAYS or BEFORE. by: the roles that may do it.
+    """A row of a life cycle. source: empty for the first step. target: a status, STAYS or BEFORE. by: roles allowed.
 
-    must_give: what the caller has to say with it; `a|b` asks for one of them. told: who learns of it. reported: the
-    referrer may record it in the receiver's place, saying so (`reported_by`). within: for AUTHOR, so many working days
-    after the last act.
+    must_give: the fields it requires; `a|b` requires one of the two. told: who is notified. reported: the referrer may
+    record it in the receiver's place, with `reported_by`. within: how many working days AUTHOR has after the last step.
     """
 
     action: str
@@ -47,16 +45,14 @@ class Transition:
     within: int | None = None
 
     def open_to(self, status: str, roles: Collection[str], *, reporting: bool = False) -> bool:
-        """Whether these roles may do it in this status; reporting: in the receiver's place."""
+        """Whether these roles may take it in this status. reporting: in the receiver's place."""
         allowed = self.reported and "referrer" in roles if reporting else not self.by.isdisjoint(roles)
         return status in self.source and allowed
 
-    def missing(self, given: Mapping[str, Any], spared: str | None = None) -> list[str]:
-        """What it asks for and was not said. spared: a field that need not be given this time."""
-        asked = {field: field.split("|") for field in self.must_give - {spared}}
-        return sorted(
-            " or ".join(choice) for choice in asked.values() if all(given.get(name) is None for name in choice)
-        )
+    def missing(self, given: Mapping[str, Any], waived: str | None = None) -> list[str]:
+        """The required fields that are not given. waived: a field that is not required this time."""
+        choices = [field.split("|") for field in self.must_give - {waived}]
+        return sorted(" or ".join(choice) for choice in choices if all(given.get(name) is None for name in choice))
 
 
 Table = tuple[Transition, ...]
@@ -103,7 +99,7 @@ REFERRAL: Table = (
     _row("suggest", _ELSEWHERE, STAYS, "coordinator", "offer", "referrer"),
     _row("void", _ANY, "voided", "referrer coordinator", "reason", "all told before"),
 )
-"""`lapse`: an alternative was taken up. `expire`: 30 days without an answer; waitlisted, after two silences."""
+"""`lapse`: an alternative started. `expire`: no answer in 30 days, or to two questions while waitlisted."""
 
 TRAINING: Table = (
     _row("enrol", "", "enrolled", "operator home", f"kind planned_start {_SENSE}", "the other"),
@@ -131,7 +127,7 @@ PLACEMENT: Table = (
 
 
 class NotAllowed(Exception):
-    """The table has no such row for this status and these roles. open: the actions it does have."""
+    """The table has no such transition for this status and these roles. open: the actions it does allow."""
 
     def __init__(self, action: str, status: str, open_actions: list[str]) -> None:
         super().__init__(action)
@@ -141,7 +137,7 @@ class NotAllowed(Exception):
 
 
 class NotGiven(Exception):
-    """Something the row asks for was not said. missing: the fields' names, `a or b` where one of them would do."""
+    """Required fields are missing. missing: their names, `a or b` where one of the two is required."""
 
     def __init__(self, missing: list[str]) -> None:
         super().__init__(", ".join(missing))
@@ -149,7 +145,7 @@ class NotGiven(Exception):
 
 
 def begin(table: Table, given: Mapping[str, Any]) -> str:
-    """The status in which a life begins. Raises NotGiven."""
+    """The status in which a new act begins. Raises NotGiven."""
     row = next(row for row in table if not row.source)
     if missing := row.missing(given):
         raise NotGiven(missing)
@@ -157,17 +153,19 @@ def begin(table: Table, given: Mapping[str, Any]) -> str:
 
 
 def open_actions(table: Table, status: str, roles: Collection[str]) -> list[str]:
-    """What these roles may do now."""
+    """The actions open to these roles."""
     return [row.action for row in table if row.open_to(status, roles)]
 
 
 AFTERWARDS = frozenset({"reopen", "void", "suggest", "redirect", "evaluate"})
-"""Acts that take back what is over or add to it: as long as only they are left, it is over."""
+"""Actions that take back or add to what is over: an act for which only these are left is over."""
 
 
 def is_over(table: Table, status: str, roles: Collection[str], done: Collection[str] = ()) -> bool:
-    """Whether these roles have nothing more to do, now or after whatever the others may still do. done: actions that
-    were all that they can be."""
+    """Whether no action is left for these roles, now or after any steps that others may still take.
+
+    done: actions that are used up.
+    """
     rows = [row for row in table if row.action not in {*AFTERWARDS, *done}]
     reached, before = {status}, set[str]()
     while reached != before:
@@ -177,13 +175,18 @@ def is_over(table: Table, status: str, roles: Collection[str], done: Collection[
 
 
 def step(
-    table: Table, action: str, status: str, roles: Collection[str], given: Mapping[str, Any], spared: str | None = None
+    table: Table,
+    action: str,
+    status: str,
+    roles: Collection[str],
+    given: Mapping[str, Any],
+    waived: str | None = None,
 ) -> Transition:
-    """The row that applies. spared: a field that need not be given this time. Raises NotAllowed and NotGiven."""
+    """The transition that applies. waived: see `Transition.missing`. Raises NotAllowed and NotGiven."""
     reporting = given.get("reported_by") == "referrer"
     allowed = [row for row in table if row.action == action and row.open_to(status, roles, reporting=reporting)]
     if not allowed:
         raise NotAllowed(action, status, open_actions(table, status, roles))
-    if missing := allowed[0].missing(given, spared):
+    if missing := allowed[0].missing(given, waived):
         raise NotGiven(missing)
     return allowed[0]

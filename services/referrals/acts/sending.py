@@ -221,10 +221,10 @@ def _person(work: Work, given: Given, *, trial: bool) -> Person:
 def _disclosed(work: Work, given: Given, person: Person, between: Exchange, convention: Convention) -> Disclosed:
     """What the recipient is shown of the profile. Records the agreement that the call gives. Raises NoConsent."""
     recipient = between.recipient
-    if said := given.get("agreement"):
-        purposes, attributes = frozenset({recipient.purpose}), frozenset(said.get("attributes") or ())
-        consent = Consent(frozenset({recipient.slug}), None, purposes, attributes, said.get("expires_on"))
-        give_consent(work, person, consent, said["channel"], said.get("evidence_ref"), given.get("happened_on"))
+    if agreed := given.get("agreement"):
+        purposes, attributes = frozenset({recipient.purpose}), frozenset(agreed.get("attributes") or ())
+        consent = Consent(frozenset({recipient.slug}), None, purposes, attributes, agreed.get("expires_on"))
+        give_consent(work, person, consent, agreed["channel"], agreed.get("evidence_ref"), given.get("happened_on"))
     attributes = _check_agreed(work, person, between, recipient.purpose)
     return agreement.disclosed(person.profile, convention.shared_attributes, attributes, recipient.secrecy_class)
 

@@ -1,4 +1,4 @@
-"""Needs over HTTP: said by any partner; those of a person are read by who said them and by the home partner."""
+"""The routes of needs: any partner expresses them; its author and the person's home partner read them."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from fastapi.responses import JSONResponse
 from services.referrals.calls.edge import Answer, Edge, call
 from services.referrals.needs import commands
 from services.referrals.needs.bodies import NeedBody
+from services.referrals.needs.rows import NEEDS
 from services.referrals.needs.rules import Need
 from services.referrals.statements.http import reading_routes
-from services.referrals.statements.rows import NEEDS
 from services.referrals.work import Call
 
 PartnerCreates = Annotated[Call, Depends(call("partner", keyed=True))]

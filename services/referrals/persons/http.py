@@ -1,4 +1,4 @@
-"""Persons and their agreements over HTTP: the home partner's alone."""
+"""The routes of persons and their agreements; only a person's home partner may use them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from services.referrals import refusals
 from services.referrals.agreements import commands as agreements
 from services.referrals.agreements import disclosures
-from services.referrals.agreements import rows as consents
+from services.referrals.agreements import rows as agreement_rows
 from services.referrals.agreements.bodies import ConsentBody
 from services.referrals.agreements.rules import Consent
 from services.referrals.calls.bodies import Body
@@ -27,13 +27,13 @@ from services.referrals.persons.rows import Person
 from services.referrals.work import Call, Work
 
 Home = Annotated[Call, Depends(call("partner"))]
-LIFE: Mapping[str, type[Body]] = {"pause": PauseBody, "resume": ResumeBody, "leave": LeaveBody}
-"""Action → its form; one route each."""
+ACTIONS: Mapping[str, type[Body]] = {"pause": PauseBody, "resume": ResumeBody, "leave": LeaveBody}
+"""Action → the body of its route."""
 HomeCreates = Annotated[Call, Depends(call("partner", keyed=True))]
 
 
 def routes(edge: Edge) -> APIRouter:
-    """`/beneficiaries` and what hangs on them."""
+    """`/beneficiaries` and its sub-resources."""
     router = APIRouter(tags=["persons"])
 
     @router.post("/beneficiaries", summary="Register a person, in bands", status_code=201)
@@ -96,10 +96,10 @@ def routes(edge: Edge) -> APIRouter:
         return edge(caller, given)
 
     @router.get("/beneficiaries/{beneficiary}/consents", summary="What the person agreed to, withdrawn ones included")
-    def list_consents(beneficiary: UUID, caller: Home) -> JSONResponse:
+    def consents(beneficiary: UUID, caller: Home) -> JSONResponse:
         def shown(conn: Connection) -> Answer:
-            rows = consents.consent_rows(conn, _own(conn, beneficiary, caller).ref)
-            return Answer({"items": [row | {"status": _standing(row, caller.today)} for row in rows]})
+            rows = agreement_rows.consent_rows(conn, _own(conn, beneficiary, caller).ref)
+            return Answer({"items": [row | {"status": _status(row, caller.today)} for row in rows]})
 
         return edge.read(shown, caller)
 
@@ -119,12 +119,12 @@ def routes(edge: Edge) -> APIRouter:
             lambda conn: Answer({"items": disclosures.of_person(conn, _own(conn, beneficiary, caller).ref)}), caller
         )
 
-    for action, form in LIFE.items():
-        _life_route(router, edge, action, form)
+    for action, form in ACTIONS.items():
+        _action_route(router, edge, action, form)
     return router
 
 
-def _life_route(router: APIRouter, edge: Edge, action: str, form: type[Body]) -> None:
+def _action_route(router: APIRouter, edge: Edge, action: str, form: type[Body]) -> None:
     def act(beneficiary: UUID, caller: Home, body: Any = None) -> JSONResponse:
         given = body.model_dump(exclude={"happened_on"}) if body is not None else {}
         on = body.happened_on if body is not None else None
@@ -142,8 +142,8 @@ def _own(conn: Connection, named: UUID, caller: Call) -> Person:
     return person
 
 
-def _standing(row: Mapping[str, Any], today: date) -> str:
-    """Whether an agreement covers anything today, and if not, why."""
+def _status(row: Mapping[str, Any], today: date) -> str:
+    """An agreement's status on a day: standing, replaced, withdrawn or expired."""
     if row["withdrawn"]:
         return "replaced" if row["replaced_by"] else "withdrawn"
     return "expired" if row["expired"] or (row["expires_on"] and row["expires_on"] < today) else "standing"

@@ -32,11 +32,11 @@ def redirect(work: Work, named: UUID | str, given: Mapping[str, Any]) -> Referra
     Raises NotAllowed, NotGiven, ComesBack, ChainTooLong, Stale, and as `sending.send_referral`.
     """
     old, by = commands.load(work, REFERRALS, named, "redirect")
-    said = {name: value for name, value in given.items() if value is not None}
-    acts.check(old, "redirect", by, said, work.call.today)
+    values = {name: value for name, value in given.items() if value is not None}
+    acts.check(old, "redirect", by, values, work.call.today)
     inherited: dict[str, Any] = {name: old.facts[name] for name in _INHERITED if name in old.facts}
     inherited |= {name: UUID(old.facts[name]) for name in _LINKS if old.facts.get(name)}
-    new = sending.draft(work, {**inherited, **said, "moment": old.moment}, old)
+    new = sending.draft(work, {**inherited, **values, "moment": old.moment}, old)
     to = {"recipient": new.recipient, "redirected_to": str(new.id), "redirected_reference": new.reference}
     on = given.get("happened_on")
     commands.save(work, REFERRALS, old, acts.act(old, "redirect", by, to, work.call.today), on)
@@ -56,8 +56,8 @@ def suggest(work: Work, named: UUID | str, given: Mapping[str, Any]) -> Referral
         raise refusals.invalid("offer", "not of this referral's moment")
     check_chain(state, offer["partner"])
     may_send(exchange(work, state.referrer, offer["partner"], "offer"), state.moment)
-    said = {"offer": offer["offer"], "suggested_partner": offer["partner"]}
-    decided = acts.act(state, "suggest", by, said, work.call.today)
+    suggested = {"offer": offer["offer"], "suggested_partner": offer["partner"]}
+    decided = acts.act(state, "suggest", by, suggested, work.call.today)
     commands.save(work, REFERRALS, state, decided, given.get("happened_on"))
     return decided.state
 

@@ -21,7 +21,7 @@ from jalons.privacy.references import typed
 from jalons.web.problems import Problem
 from schemas.codes import Said
 from services.referrals import refusals
-from services.referrals.acts.http import Named, act_named
+from services.referrals.acts.http import IdOrReference, act_named
 from services.referrals.acts.reading import as_would_be_seen
 from services.referrals.acts.rows import REFERRALS
 from services.referrals.acts.rules import Referral
@@ -200,7 +200,7 @@ def routes(edge: Edge, pages: Pages, secret: str, public_address: str) -> APIRou
     html = HTMLResponse
 
     @router.get("/referrals/{id}/slip", summary="The person's slip, a printable page", response_class=html)
-    def slip(id: Named, caller: Partner, request: Request, language: LanguageChoice = None) -> HTMLResponse:  # noqa: A002
+    def slip(id: IdOrReference, caller: Partner, request: Request, language: LanguageChoice = None) -> HTMLResponse:  # noqa: A002
         return slips.printed(caller, act_named(id, "referrals"), language, accepted_language(request))
 
     def enter(request: Request, language: LanguageChoice = None) -> HTMLResponse:

@@ -1,4 +1,4 @@
-"""Referrals as a partner's own table again: the headings that an import knows, and beside them what became of each."""
+"""Referrals as a table: the columns that an import knows, and the columns that say what became of each referral."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ TITLES: Mapping[str, str] = {
     "contact": "Contact",
     "happened_on": "Date",
 }
-"""Field → heading, of what an import takes."""
+"""Field → heading, of the columns that an import takes."""
 
 COLUMNS: Mapping[str, str] = {**TITLES, **ANSWERS}
-"""Every column in its place: field → heading."""
+"""Every column in order: field → heading."""
 
 _LISTS: Mapping[str, str] = {
     **LIST_OF,
@@ -64,12 +64,12 @@ def fields(body: Mapping[str, Any], local_ref: str | None, sent_on: date, change
 
 
 def text(rows: Iterable[Mapping[str, Any]], labels: CodeLabels) -> str:
-    """Rows as CSV with `;`, their codes as labels, their days in ISO form."""
+    """Rows as CSV with `;`, codes as labels, days in ISO format."""
     return _csv([_cell(field, row.get(field), labels) for field in COLUMNS] for row in rows)
 
 
 def heading() -> str:
-    """The first line, after the mark by which spreadsheets know UTF-8."""
+    """The first line, after the byte order mark by which spreadsheets recognise UTF-8."""
     return "\ufeff" + _csv([list(COLUMNS.values())])
 
 

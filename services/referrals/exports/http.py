@@ -1,4 +1,4 @@
-"""`GET /referrals.csv`: the way back into a partner's own system, page by page as it is read, never held as a whole."""
+"""`GET /referrals.csv` streams a partner's referrals as a table, page by page; it never holds the whole table."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from pydantic import AwareDatetime
 from sqlalchemy import Connection
 
 from jalons.clock import BRUSSELS, local_date
-from services.referrals.acts import export as table
 from services.referrals.acts.reading import as_seen
 from services.referrals.acts.rows import REFERRALS
 from services.referrals.acts.sheets import sheet
 from services.referrals.calls.edge import Edge, call, partner_of
 from services.referrals.calls.paging import NEWEST
 from services.referrals.codes.http import labelled
+from services.referrals.exports import sheet as table
 from services.referrals.persons import rows as persons
 from services.referrals.work import Call
 
@@ -31,14 +31,14 @@ Since = Annotated[
 PAGE = 200
 """Rows read in one transaction."""
 MARGIN = timedelta(minutes=1)
-"""What was being committed when the last table was asked for comes again rather than never."""
+"""Subtracted from `changed_since`: rows committed while the last table was read come again rather than never."""
 _HEADERS = {"Content-Disposition": 'attachment; filename="relais.csv"', "Cache-Control": "no-store"}
 _EXAMPLE = "Relais;Dossier;…;État du relais\r\nR-5WPG-98H;H-2026-114;…;Accepté\r\n"
 _Read = Callable[[Connection], tuple[str, UUID | None]]
 
 
 def routes(edge: Edge) -> APIRouter:
-    """The one route."""
+    """`/referrals.csv`."""
     router = APIRouter(tags=["referrals"])
 
     @router.get(
@@ -61,26 +61,26 @@ def routes(edge: Edge) -> APIRouter:
     return router
 
 
-def _pages(edge: Edge, caller: Call, party: str, since: datetime | None) -> Iterator[str]:
-    """The table in parts, the first of them read already: what is refused is refused before anything is sent."""
-    first, before = edge.query(_page(edge, caller, party, since, NEWEST), caller)
+def _pages(edge: Edge, caller: Call, role: str, since: datetime | None) -> Iterator[str]:
+    """The table in parts. The first one is read before the response starts, so a refusal still gets its status."""
+    first, before = edge.query(_page(edge, caller, role, since, NEWEST), caller)
 
     def rest() -> Iterator[str]:
         yield table.heading() + first
         place = before
         while place is not None:
-            part, place = edge.query(_page(edge, caller, party, since, place), caller)
+            part, place = edge.query(_page(edge, caller, role, since, place), caller)
             yield part
 
     return rest()
 
 
-def _page(edge: Edge, caller: Call, party: str, since: datetime | None, before: UUID) -> _Read:
-    """Reads some rows, and where to go on; None at the end."""
+def _page(edge: Edge, caller: Call, role: str, since: datetime | None, before: UUID) -> _Read:
+    """Reads a page: its rows as CSV, and the id after which the next page begins; None after the last one."""
     partner = partner_of(caller.principal)
 
     def read(conn: Connection) -> tuple[str, UUID | None]:
-        found = REFERRALS.changed_page(conn, party, partner, since=since, before=before, limit=PAGE)
+        found = REFERRALS.changed_page(conn, role, partner, since=since, before=before, limit=PAGE)
         changed = {state.id: at for state, at in found}
         states = as_seen(conn, [state for state, _ in found], partner, caller.now)
         own = persons.local_refs(conn, partner, {state.ref for state in states})

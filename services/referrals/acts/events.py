@@ -1,4 +1,4 @@
-"""What each act says: action → its event, made from the state it led to and from what was given."""
+"""Action → the event it records, made of the new state and of what the call gave."""
 
 from __future__ import annotations
 
@@ -14,80 +14,80 @@ if TYPE_CHECKING:
     from services.referrals.acts.rules import Act, Placement, Referral, Training
 
 Facts = Mapping[str, Any]
-Made = tuple[Payload, SealedPart | None]
-Makers = Mapping[str, Callable[[Any, Facts], Made]]
+EventParts = tuple[Payload, SealedPart | None]
+EventMakers = Mapping[str, Callable[[Any, Facts], EventParts]]
 
 
 def planned(state: Act) -> dict[str, Any]:
-    """When it is to begin and to end."""
+    """The planned dates, as events carry them."""
     return {"planned_start": state.facts["planned_start"], "planned_end": state.facts.get("planned_end")}
 
 
-def _referral(event: type[referrals.ReferralEvent], *fields: str) -> Callable[[Referral, Facts], Made]:
-    """An event of these fields as given, and of its sealed part if it has one."""
+def _referral(event: type[referrals.ReferralEvent], *fields: str) -> Callable[[Referral, Facts], EventParts]:
+    """Makes an event with these fields as given, and its sealed part if it has one."""
 
-    def made(r: Referral, given: Facts) -> Made:
-        said = {name: given.get(name) for name in ("reported_by", *fields)}
+    def make(r: Referral, given: Facts) -> EventParts:
+        values = {name: given.get(name) for name in ("reported_by", *fields)}
         sealed = event.SEALED.model_validate(given) if event.SEALED else None
-        return event.model_validate({**r.common(), **said}), sealed
+        return event.model_validate({**r.common(), **values}), sealed
 
-    return made
+    return make
 
 
-def _redirected(r: Referral, given: Facts) -> Made:
+def _redirected(r: Referral, given: Facts) -> EventParts:
     to = {"redirected_to": given["redirected_to"], "redirected_reference": given["redirected_reference"]}
     return referrals.RedirectedV1(**r.common(), **to, new_recipient=given["recipient"]), None
 
 
-def _lapsed(r: Referral, _given: Facts) -> Made:
+def _lapsed(r: Referral, _given: Facts) -> EventParts:
     return referrals.CancelledV1(**r.common(), lapsed=True), referrals.EndSealed(reason="other_training")
 
 
-def _reopened(r: Referral, given: Facts) -> Made:
+def _reopened(r: Referral, given: Facts) -> EventParts:
     event = referrals.ReopenedV1.model_validate({**r.common(), "status": r.status})
     return event, referrals.ReopenedSealed.model_validate(given)
 
 
-def _suggested(r: Referral, given: Facts) -> Made:
+def _suggested(r: Referral, given: Facts) -> EventParts:
     event = referrals.SuggestedV1(
         **r.common(), suggested_offer=given["offer"], suggested_partner=given["suggested_partner"]
     )
     return event, None
 
 
-def _training(event: type[trainings.TrainingEvent]) -> Callable[[Training, Facts], Made]:
-    """An event whose sealed part, if any, is the course's kind and what was given."""
+def _training(event: type[trainings.TrainingEvent]) -> Callable[[Training, Facts], EventParts]:
+    """Makes an event whose sealed part, if any, is the training's kind and what was given."""
 
-    def made(t: Training, given: Facts) -> Made:
+    def make(t: Training, given: Facts) -> EventParts:
         sealed = event.SEALED.model_validate({"kind": t.facts["kind"], **given}) if event.SEALED else None
         return event.model_validate(t.common()), sealed
 
-    return made
+    return make
 
 
-def _training_started(t: Training, given: Facts) -> Made:
+def _training_started(t: Training, given: Facts) -> EventParts:
     return trainings.StartedV1(**t.common(), started_on=given["started_on"]), t.course()
 
 
-def _placement(event: type[placements.PlacementEvent], *fields: str) -> Callable[[Placement, Facts], Made]:
-    """An event of these fields as given, whose sealed part is the contract's kind and what was given."""
+def _placement(event: type[placements.PlacementEvent], *fields: str) -> Callable[[Placement, Facts], EventParts]:
+    """Makes an event with these fields as given. Its sealed part, if any, is the placement's kind and the rest."""
 
-    def made(p: Placement, given: Facts) -> Made:
+    def make(p: Placement, given: Facts) -> EventParts:
         sealed = event.SEALED.model_validate({"kind": p.facts["kind"], **given}) if event.SEALED else None
         return event.model_validate({**p.common(), **{name: given[name] for name in fields}}), sealed
 
-    return made
+    return make
 
 
-def _confirmed(p: Placement, _given: Facts) -> Made:
+def _confirmed(p: Placement, _given: Facts) -> EventParts:
     return placements.ConfirmedV1(**p.common(), **planned(p)), p.work()
 
 
-def _placement_started(p: Placement, given: Facts) -> Made:
+def _placement_started(p: Placement, given: Facts) -> EventParts:
     return placements.StartedV1(**p.common(), started_on=given["started_on"]), p.work()
 
 
-REFERRAL: Makers = {
+REFERRAL: EventMakers = {
     "receive": _referral(referrals.ReceivedV1),
     "accept": _referral(referrals.AcceptedV1, "first_contact_on", "place"),
     "waitlist": _referral(referrals.WaitlistedV1, "rank", "expected_on"),
@@ -103,7 +103,7 @@ REFERRAL: Makers = {
     "suggest": _suggested,
     "void": _referral(referrals.VoidedV1, "reason"),
 }
-TRAINING: Makers = {
+TRAINING: EventMakers = {
     "start": _training_started,
     "attendance-falling": _training(trainings.AttendanceFallingV1),
     "suspend": _training(trainings.SuspendedV1),
@@ -112,7 +112,7 @@ TRAINING: Makers = {
     "interrupt": _training(trainings.InterruptedV1),
     "cancel": _training(trainings.CancelledV1),
 }
-PLACEMENT: Makers = {
+PLACEMENT: EventMakers = {
     "confirm": _confirmed,
     "refuse": _placement(placements.RefusedV1),
     "start": _placement_started,

@@ -1,4 +1,4 @@
-"""A person's way in plain words, to be printed by the home partner and given to the person: their own, whole."""
+"""A person's whole pathway in plain words: a page that only the home partner may print, to give to the person."""
 
 from __future__ import annotations
 
