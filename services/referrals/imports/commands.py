@@ -138,18 +138,16 @@ class Importer:
 
 
 def _refusal(number: int, error: Exception) -> RowOutcome:
-    """The outcome of a row that raised this. Of an unforeseen error only the type is shown: its text may hold what
-    stood in the row."""
+    """The outcome of a row that raised this. An unforeseen error is shown by its place in the code only: its text may
+    hold what stood in the row."""
     if type(error) in REFUSALS:
         error = REFUSALS[type(error)](error)
-    if isinstance(error, Problem):
-        return RowOutcome(number, "refused", None, error.code, error.detail, error.cure)
-    log.error("row %d of an import failed: %s", number, where(error))
-    return RowOutcome(
-        number,
-        "refused",
-        None,
-        "internal",
-        f"An error in the hub stopped this row ({type(error).__name__}); nothing of it was recorded.",
-        "Import the file again. If the row is refused again, tell whoever runs the hub.",
-    )
+    if not isinstance(error, Problem):
+        log.error("row %d of an import failed: %s", number, where(error))
+        error = Problem(
+            500,
+            "unexpected",
+            f"The hub failed on this row in a way nobody foresaw ({where(error)}).",
+            "Import the file again later; tell the hub's operator if it stays.",
+        )
+    return RowOutcome(number, "refused", None, error.code, error.detail, error.cure)
