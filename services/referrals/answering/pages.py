@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Request
+from fastapi import APIRouter, Path
 from fastapi.responses import HTMLResponse, JSONResponse
 from sqlalchemy import Connection
 
@@ -31,14 +31,14 @@ from services.referrals.pages import in_words, inputs
 from services.referrals.pages.render import Pages
 from services.referrals.pages.requests import (
     OPENAPI_FORM,
-    LanguageChoice,
+    PageReader,
+    Reader,
     Submitted,
     SubmittedForm,
-    accepted_language,
     new_key,
     page_call,
 )
-from services.referrals.pages.words import Words, chosen
+from services.referrals.pages.words import Words
 from services.referrals.work import Call, Work
 
 Token = Annotated[str, Path(max_length=300)]
@@ -89,18 +89,18 @@ class AnswerPages:
         self._links = links
         self._pages = pages
 
-    def show(self, token: str, asked: str | None, accepted: str | None) -> HTMLResponse:
-        """The page of a link. asked: `?language=`; accepted: Accept-Language."""
+    def show(self, token: str, reader: Reader) -> HTMLResponse:
+        """The page of a link."""
         visit = self._visit(token)
-        words = chosen(asked, visit.partner["language"] if visit else None, accepted)
+        words = reader.words(visit.partner["language"] if visit else None)
         if visit is None:
             return self._wrong(words)
         return self._closed(visit, words) if visit.over else self._page(visit, words)
 
-    def answer(self, token: str, form: SubmittedForm, asked: str | None, accepted: str | None) -> HTMLResponse:
+    def answer(self, token: str, form: SubmittedForm, reader: Reader) -> HTMLResponse:
         """Record the answer that a form gives, and confirm it."""
         visit = self._visit(token)
-        words = chosen(asked, visit.partner["language"] if visit else None, accepted)
+        words = reader.words(visit.partner["language"] if visit else None)
         if visit is None:
             return self._wrong(words)
         action = form.fields.get("action", "")
@@ -275,11 +275,11 @@ def routes(edge: Edge, links: AnswerLinks, pages: Pages) -> APIRouter:
     router = APIRouter(tags=["pages"])
     answers = AnswerPages(edge, links, pages)
 
-    def show(token: Token, request: Request, language: LanguageChoice = None) -> HTMLResponse:
-        return answers.show(token, language, accepted_language(request))
+    def show(token: Token, reader: PageReader) -> HTMLResponse:
+        return answers.show(token, reader)
 
-    def answer(token: Token, request: Request, form: Submitted, language: LanguageChoice = None) -> HTMLResponse:
-        return answers.answer(token, form, language, accepted_language(request))
+    def answer(token: Token, form: Submitted, reader: PageReader) -> HTMLResponse:
+        return answers.answer(token, form, reader)
 
     path, html = "/answer/{token}", HTMLResponse
     router.add_api_route(path, show, methods=["GET"], summary="What waits, by the link of a mail", response_class=html)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
 from sqlalchemy import Connection
 
@@ -22,13 +22,12 @@ from services.referrals.pages.rate_limit import RateLimit
 from services.referrals.pages.render import Pages
 from services.referrals.pages.requests import (
     OPENAPI_FORM,
-    LanguageChoice,
+    PageReader,
+    Reader,
     Submitted,
     SubmittedForm,
-    accepted_language,
-    caller_address,
 )
-from services.referrals.pages.words import Words, chosen
+from services.referrals.pages.words import Words
 
 Acts = list[dict[str, Any]]
 SendMail = Callable[[UUID, str, Acts, bool], None]
@@ -50,14 +49,15 @@ class ResendLinks:
         """The page on which a mailbox is typed."""
         return self._pages.page("waiting", words, status, problem=problem)
 
-    def submit(self, form: SubmittedForm, caller: str, words: Words) -> HTMLResponse:
-        """Send the mail, if the mailbox is one on file. caller: the address that the limit counts."""
+    def submit(self, form: SubmittedForm, reader: Reader) -> HTMLResponse:
+        """Send the mail, if the mailbox is one on file."""
+        words = reader.words()
         mailbox = form.fields.get("mailbox", "")[:200]
         if "@" not in mailbox:
             return self.show(words, 422, "waiting.missing")
-        if self._requests.spent(caller):
+        if self._requests.spent(reader.address):
             return self.show(words, 429, "waiting.too_many")
-        self._requests.count(caller)
+        self._requests.count(reader.address)
         try:
             for partner, acts, more in transact(self._edge.ground.engine, lambda conn: _unanswered(conn, mailbox)):
                 if not self._mails.spent(partner):
@@ -78,11 +78,11 @@ def routes(edge: Edge, pages: Pages, send_mail: SendMail) -> APIRouter:
     router = APIRouter(tags=["pages"])
     page = ResendLinks(edge, pages, send_mail)
 
-    def ask(request: Request, language: LanguageChoice = None) -> HTMLResponse:
-        return page.show(chosen(language, None, accepted_language(request)))
+    def ask(reader: PageReader) -> HTMLResponse:
+        return page.show(reader.words())
 
-    def asked(request: Request, form: Submitted, language: LanguageChoice = None) -> HTMLResponse:
-        return page.submit(form, caller_address(request), chosen(language, None, accepted_language(request)))
+    def asked(form: Submitted, reader: PageReader) -> HTMLResponse:
+        return page.submit(form, reader)
 
     html, what = HTMLResponse, "All that waits for you, to the mailbox on file"
     router.add_api_route("/answer", ask, methods=["GET"], summary=what, response_class=html)

@@ -74,7 +74,7 @@ class ConventionBody(Body):
 
 
 class OfferBody(Body):
-    """`PUT /offers/{offer}`. `full` is never said, it follows from the places: it is read as published."""
+    """`PUT /offers/{offer}`. A status `full` is read as `published`: the hub sets it from the places."""
 
     partner: codes.Slug
     title: Text

@@ -53,9 +53,9 @@ _FILE = {
 }
 
 
-def form(said: bytes) -> Mapping[str, Any]:
+def form(content: bytes) -> Mapping[str, Any]:
     """The content of a row as the fields of `POST /referrals`."""
-    return ReferralBody.model_validate_json(said).model_dump()
+    return ReferralBody.model_validate_json(content).model_dump()
 
 
 def routes(edge: Edge, importer: Importer, key: bytes) -> APIRouter:
@@ -197,11 +197,11 @@ async def _file(request: Request) -> tuple[bytes, bool]:
     if not request.headers.get("content-type", "").startswith("multipart/form-data"):
         raise refusals.invalid("file", "send multipart/form-data with a part named file")
     async with request.form(max_files=1, max_fields=2) as parts:
-        file, said = parts.get("file"), parts.get("dry_run", "false")
-        if not isinstance(file, UploadFile) or not isinstance(said, str):
+        file, flag = parts.get("file"), parts.get("dry_run", "false")
+        if not isinstance(file, UploadFile) or not isinstance(flag, str):
             raise refusals.invalid("file", "the part is missing")
         try:
-            dry_run = json.loads(said.lower())
+            dry_run = json.loads(flag.lower())
         except ValueError:
             dry_run = None
         if not isinstance(dry_run, bool):

@@ -1,4 +1,4 @@
-"""What a page's request carries: the language, the form, and the address it comes from. A form is bounded when read."""
+"""What a page's request carries: who reads it, and the form, whose size is limited before it is read."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from fastapi import Depends, Query, Request
 from jalons.clock import new_id, now
 from jalons.web.identity import Principal
 from schemas.codes import Language
+from services.referrals.pages.words import Words, chosen
 from services.referrals.work import Call
 
 MOST_BYTES = 8_000
@@ -35,7 +36,29 @@ OPENAPI_FORM = {
 }
 """The request body in the OpenAPI document; the fields are the page's own."""
 
-LanguageChoice = Annotated[Language | None, Query(description="the page's language, instead of the partner's own")]
+
+@dataclass(frozen=True)
+class Reader:
+    """Who reads the page. language: of `?language=`. accepted: the header Accept-Language. address: the client's."""
+
+    language: str | None
+    accepted: str | None
+    address: str
+
+    def words(self, on_record: str | None = None) -> Words:
+        """The catalogue to read in. on_record: the language of the partner's record."""
+        return chosen(self.language, on_record, self.accepted)
+
+
+def reader(
+    request: Request,
+    language: Annotated[Language | None, Query(description="the page's language, instead of the partner's own")] = None,
+) -> Reader:
+    """A dependency: the reader of a page."""
+    return Reader(language, request.headers.get("accept-language"), caller_address(request))
+
+
+PageReader = Annotated[Reader, Depends(reader)]
 
 
 @dataclass(frozen=True)
@@ -88,11 +111,6 @@ def page_call(client: str, partner: str | None, form: SubmittedForm | None = Non
         request=form.digest if form else b"",
         actor=client,
     )
-
-
-def accepted_language(request: Request) -> str | None:
-    """The header Accept-Language."""
-    return request.headers.get("accept-language")
 
 
 def caller_address(request: Request) -> str:

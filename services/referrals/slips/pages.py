@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, get_args
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Path, Request
+from fastapi import APIRouter, Depends, Path
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from sqlalchemy import Connection
 
@@ -33,15 +33,14 @@ from services.referrals.pages.rate_limit import RateLimit
 from services.referrals.pages.render import HEADERS, Pages
 from services.referrals.pages.requests import (
     OPENAPI_FORM,
-    LanguageChoice,
+    PageReader,
+    Reader,
     Submitted,
     SubmittedForm,
-    accepted_language,
-    caller_address,
     new_key,
     page_call,
 )
-from services.referrals.pages.words import Words, chosen
+from services.referrals.pages.words import Words
 from services.referrals.slips import commands
 from services.referrals.slips import rows as store
 from services.referrals.work import Call
@@ -78,13 +77,12 @@ class SlipPages:
         self._wrong_codes = RateLimit(20, 600)
         self._messages = RateLimit(5, 600)
 
-    def printed(self, caller: Call, named: UUID | str, asked: str | None, accepted: str | None) -> HTMLResponse:
+    def printed(self, caller: Call, named: UUID | str, reader: Reader) -> HTMLResponse:
         """The slip of a referral, for its referrer or the person's home partner. Raises Problem 404."""
         partner = partner_of(caller.principal)
-
         found = self._edge.query(lambda conn: self._slip(conn, named, partner, caller), caller)
         referral, recipient, referrer = found.referral, found.recipient, found.referrer
-        words = chosen(asked, found.language, accepted)
+        words = reader.words(found.language)
         return self._pages.page(
             "slip",
             words,
@@ -124,26 +122,24 @@ class SlipPages:
             rows[partner]["language"],
         )
 
-    def entered(self, form: SubmittedForm, asked: str | None, accepted: str | None) -> Response:
+    def entered(self, form: SubmittedForm, reader: Reader) -> Response:
         """Redirect to the page of a typed code."""
         code = typed(form.fields.get("code", ""))[:40]
-        words = chosen(asked, None, accepted)
+        words = reader.words()
         if not code:
             return self._pages.page("enter", words, 422)
         return RedirectResponse(f"/s/{code}?language={words.language}", 303, HEADERS)
 
-    def opened(self, code: str, caller: str, asked: str | None, accepted: str | None) -> HTMLResponse:
+    def opened(self, code: str, reader: Reader) -> HTMLResponse:
         """The status of a code's referral, and the messages that can be sent."""
-        words = chosen(asked, None, accepted)
-        referral = self._behind(code, caller, words)
+        words = reader.words()
+        referral = self._behind(code, reader.address, words)
         return referral if isinstance(referral, HTMLResponse) else self._page(referral, words)
 
-    def sent(
-        self, code: str, caller: str, form: SubmittedForm, asked: str | None, accepted: str | None
-    ) -> HTMLResponse:
+    def sent(self, code: str, form: SubmittedForm, reader: Reader) -> HTMLResponse:
         """Record a message of the person, for the referrer."""
-        words = chosen(asked, None, accepted)
-        referral = self._behind(code, caller, words)
+        words = reader.words()
+        referral = self._behind(code, reader.address, words)
         if isinstance(referral, HTMLResponse):
             return referral
         said: Any = form.fields.get("said")
@@ -200,24 +196,24 @@ def routes(edge: Edge, pages: Pages, secret: str, public_address: str) -> APIRou
     html = HTMLResponse
 
     @router.get("/referrals/{id}/slip", summary="The person's slip, a printable page", response_class=html)
-    def slip(id: IdOrReference, caller: Partner, request: Request, language: LanguageChoice = None) -> HTMLResponse:  # noqa: A002
-        return slips.printed(caller, act_named(id, "referrals"), language, accepted_language(request))
+    def slip(id: IdOrReference, caller: Partner, reader: PageReader) -> HTMLResponse:  # noqa: A002
+        return slips.printed(caller, act_named(id, "referrals"), reader)
 
-    def enter(request: Request, language: LanguageChoice = None) -> HTMLResponse:
-        return pages.page("enter", chosen(language, None, accepted_language(request)))
+    def enter(reader: PageReader) -> HTMLResponse:
+        return pages.page("enter", reader.words())
 
     @router.post("/s", summary="To the page of a slip's code", response_class=html, openapi_extra=OPENAPI_FORM)
-    def entered(request: Request, form: Submitted, language: LanguageChoice = None) -> Response:
-        return slips.entered(form, language, accepted_language(request))
+    def entered(form: Submitted, reader: PageReader) -> Response:
+        return slips.entered(form, reader)
 
-    def opened(code: Code, request: Request, language: LanguageChoice = None) -> HTMLResponse:
-        return slips.opened(code, caller_address(request), language, accepted_language(request))
+    def opened(code: Code, reader: PageReader) -> HTMLResponse:
+        return slips.opened(code, reader)
 
     what = "A word of the person to who accompanies them"
 
     @router.post("/s/{code}", summary=what, response_class=html, openapi_extra=OPENAPI_FORM)
-    def said(code: Code, request: Request, form: Submitted, language: LanguageChoice = None) -> HTMLResponse:
-        return slips.sent(code, caller_address(request), form, language, accepted_language(request))
+    def said(code: Code, form: Submitted, reader: PageReader) -> HTMLResponse:
+        return slips.sent(code, form, reader)
 
     for path, page, what in (("/s", enter, "Where a slip's code is typed"), ("/s/{code}", opened, "A slip's status")):
         router.add_api_route(path, page, methods=["GET"], summary=what, response_class=html)
