@@ -8,7 +8,7 @@ from datetime import date, datetime
 from typing import Any, Literal
 from uuid import UUID
 
-from sqlalchemy import Connection, Text, cast, delete, func, insert, literal, select, union_all, update
+from sqlalchemy import Connection, Text, cast, delete, func, insert, literal, select, true, union_all, update
 
 from services.referrals import tables
 from services.referrals.agreements.rules import Holder
@@ -98,11 +98,13 @@ def leavers(conn: Connection, today: date) -> list[Leaver]:
 
     A month counts as 28 days here, so none who is due is missed; `rules.due` decides.
     """
-    party = func.unnest(conventions.c.parties).column_valued("party", joins_implicitly=True)
+    parties = func.unnest(conventions.c.parties).table_valued("party").render_derived("parties")
     longest = (
-        select(party.label("party"), func.max(conventions.c.retention_months).label("months"))
+        select(parties.c.party, func.max(conventions.c.retention_months).label("months"))
+        .select_from(conventions)
+        .join(parties, true())
         .where(conventions.c.status == "signed")
-        .group_by(party)
+        .group_by(parties.c.party)
         .subquery("longest")
     )
     months = func.coalesce(longest.c.months, RETENTION_MONTHS)
