@@ -39,7 +39,7 @@ def exchange(work: Work, sender: str, recipient: str, field: str = "recipient") 
     Raises NotActive, and Problem 422 for an unknown partner.
     """
     parties = active_parties(work, {"partner": sender, field: recipient})
-    conventions = directory.between(work.conn, sender, recipient)
+    conventions = directory.signed_of(work.conn, sender, recipient)
     return Exchange(parties[sender], parties[recipient], tuple(conventions), work.call.today)
 
 

@@ -243,11 +243,6 @@ def conventions(conn: Connection, party: str | None, after: UUID, limit: int) ->
     return [dict(row) for row in rows]
 
 
-def between(conn: Connection, referrer: str, recipient: str) -> list[Convention]:
-    """The signed conventions that both partners are parties of, oldest first."""
-    return signed_of(conn, referrer, recipient)
-
-
 def signed_of(conn: Connection, *parties: str) -> list[Convention]:
     """The signed conventions that all these partners are parties of, oldest first."""
     columns = _conventions.c
