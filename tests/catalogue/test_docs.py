@@ -134,7 +134,7 @@ def test_the_reference_is_what_the_code_says(capsys: pytest.CaptureFixture[str])
     assert generate.main(["--check"]) == 0, capsys.readouterr().err
 
 
-CODE_AT = {"Problem": 1, "_oauth": 1, "NotTaken": 0, "Outcome": 3}
+CODE_AT = {"Problem": 1, "_oauth": 1, "NotTaken": 0, "RowOutcome": 3}
 """At which place each of these takes its code."""
 
 

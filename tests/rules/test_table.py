@@ -50,7 +50,7 @@ def written(*bodies: dict[str, Any], local_ref: str | None = "H-114") -> sheet.S
 
 def test_every_heading_is_one_that_an_import_knows() -> None:
     assert set(table.TITLES) <= set(HEADINGS)
-    assert set(sheet._ASKED) <= set(table.TITLES)
+    assert set(sheet.REQUIRED) <= set(table.TITLES)
     for field, title in table.TITLES.items():
         assert plain(title) in {plain(field), *HEADINGS[field]}
     known = sheet.columns(written(BODY), {})

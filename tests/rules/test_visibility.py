@@ -33,8 +33,8 @@ from services.observation.stream.http import Reader, Streams
 from services.referrals.acts import late, sheets
 from services.referrals.acts.lifecycle import Office
 from services.referrals.acts.rules import LEFT, Act, Referral
-from services.referrals.answering.http import in_words
 from services.referrals.exports import http as export_http
+from services.referrals.pages import in_words
 from services.referrals.pages.words import words
 from tests.support.visible import BY_ROLE, NOW, PERSON, TABLES, TODAY, fields_of, filled, full
 from tests.support.visible import NOUNS as NOUN_OF
@@ -211,7 +211,7 @@ def test_a_sheet_shows_what_the_table_says(
     seen = sheets.sheet(state, reader, PERSON, TODAY)
     assert set(seen) == {name for name in asked if cell(noun, name, role) in FORMS}
     page = in_words.facts(noun, seen, words("fr"), in_words.Directory({}, {}))
-    assert len(page) <= len(seen.keys() - in_words.UNSAID), "the page says nothing that the sheet has not"
+    assert len(page) <= len(seen.keys() - in_words.NOT_SHOWN), "the page says nothing that the sheet has not"
     if isinstance(state, Referral):
         assert sheets.sees(state, "alternatives", reader) is (cell(noun, "alternatives", role) in FORMS)
 

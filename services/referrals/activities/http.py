@@ -3,32 +3,21 @@
 from __future__ import annotations
 
 from typing import Annotated, Any
-from uuid import UUID
 
 from fastapi import APIRouter, Depends
 from fastapi.responses import JSONResponse
 
 from jalons.privacy.disclosure import role_of
 from jalons.privacy.visibility import visible
-from schemas import codes
 from services.referrals.activities import commands
+from services.referrals.activities.bodies import ActivityBody
 from services.referrals.activities.rows import ACTIVITIES
 from services.referrals.activities.rules import Activity
-from services.referrals.calls.bodies import Dated, Day, Spoken
 from services.referrals.calls.edge import Answer, Edge, call
 from services.referrals.statements.http import reading_routes
 from services.referrals.work import Call
 
 PartnerCreates = Annotated[Call, Depends(call("partner", keyed=True))]
-
-
-class ActivityBody(Dated):
-    """`POST /activities`. `training_id`: the accompaniment it came from, where it is not the one under way."""
-
-    beneficiary: UUID
-    on: Day
-    form: codes.ActivityForm
-    training_id: Spoken | None = None
 
 
 def routes(edge: Edge) -> APIRouter:

@@ -19,7 +19,6 @@ from services.referrals.acts.reading import as_seen
 from services.referrals.acts.rows import PLACEMENTS, REFERRALS, TRAININGS, Acts
 from services.referrals.acts.rules import Act, Referral
 from services.referrals.acts.sheets import ID, made, sees, sheet
-from services.referrals.calls import bodies
 from services.referrals.calls.bodies import Dated
 from services.referrals.calls.edge import Answer, Edge, call, partner_of
 from services.referrals.calls.paging import NEWEST, Limit, paged
@@ -78,7 +77,7 @@ def routes(edge: Edge) -> APIRouter:
     router = APIRouter()
 
     @router.post("/referrals", summary="Refer a person", status_code=201, tags=["referrals"])
-    def send(body: bodies.ReferralBody, caller: PartnerCreates) -> JSONResponse:
+    def send(body: forms.ReferralBody, caller: PartnerCreates) -> JSONResponse:
         return edge(caller, lambda work: made(work, sending.send_referral(work, body.model_dump())))
 
     @router.get("/referrals", summary="Your referrals, newest first; late ones (coordinator)", tags=["referrals"])
@@ -98,7 +97,7 @@ def routes(edge: Edge) -> APIRouter:
         return edge.read(_listed(edge, REFERRALS, role, caller, status, cursor, limit), caller)
 
     @router.post("/trainings", summary="Plan a training", status_code=201, tags=["trainings"])
-    def enrol(body: bodies.TrainingBody, caller: PartnerCreates) -> JSONResponse:
+    def enrol(body: forms.TrainingBody, caller: PartnerCreates) -> JSONResponse:
         return edge(caller, lambda work: made(work, sending.enrol(work, body.model_dump())))
 
     @router.get("/trainings", summary="Your trainings, newest first", tags=["trainings"])
@@ -112,7 +111,7 @@ def routes(edge: Edge) -> APIRouter:
         return edge.read(_listed(edge, TRAININGS, box, caller, status, cursor, limit), caller)
 
     @router.post("/placements", summary="Propose a placement", status_code=201, tags=["placements"])
-    def propose(body: bodies.PlacementBody, caller: PartnerCreates) -> JSONResponse:
+    def propose(body: forms.PlacementBody, caller: PartnerCreates) -> JSONResponse:
         return edge(caller, lambda work: made(work, sending.propose(work, body.model_dump())))
 
     @router.get("/placements", summary="Your placements, newest first", tags=["placements"])

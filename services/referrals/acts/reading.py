@@ -113,7 +113,7 @@ def _grounds(conn: Connection, partner: str, refs: Collection[UUID], today: date
     return _Grounds(
         partner,
         row["secrecy_class"] if row else "none",
-        directory.signed_by(conn, partner),
+        directory.signed_of(conn, partner),
         agreements.consents_by_ref(conn, refs),
         today,
     )

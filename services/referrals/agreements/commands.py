@@ -12,7 +12,7 @@ from services.referrals.agreements import rows as agreements
 from services.referrals.agreements.rows import StoredConsent
 from services.referrals.agreements.rules import Consent, Holder, uncovered
 from services.referrals.deadlines import rows as deadlines
-from services.referrals.deadlines.rows import Waiting
+from services.referrals.deadlines.rows import DeadlineSubject
 from services.referrals.deadlines.rules import Deadline, at_end_of
 from services.referrals.directory import rows as directory
 from services.referrals.persons import rows as persons
@@ -55,8 +55,8 @@ def give_consent(
     consent_id = new_id()
     agreements.add_consent(work.conn, consent_id, person.ref, consent, channel, evidence_ref, work.call.now)
     if consent.expires_on:
-        waiting = Waiting("consent", consent_id, person.ref, "end")
-        deadlines.begin(work.conn, waiting, work.call.id, [Deadline("expire", at_end_of(consent.expires_on))])
+        subject = DeadlineSubject("consent", consent_id, person.ref, "end")
+        deadlines.begin(work.conn, subject, work.call.id, [Deadline("expire", at_end_of(consent.expires_on))])
     held = agreements.holders(work.conn, person.ref, person.home)[0] if parties else []
     event = events.GivenV1.model_validate(
         {
@@ -139,7 +139,7 @@ def _record_end(work: Work, person: Person, ended: StoredConsent, kind: type[eve
         ended.consent,
         _parties(work, ended.consent),
         agreements.consents_of(work.conn, person.ref),
-        directory.signed_by(work.conn, person.home),
+        directory.signed_of(work.conn, person.home),
         work.call.today,
     )
     event = kind(

@@ -7,6 +7,7 @@ from schemas.offer import CapacityChangedV1
 from services.referrals.acts.rules import Act
 from services.referrals.directory import places
 from services.referrals.directory import rows as directory
+from services.referrals.tables import offers
 from services.referrals.work import Work
 
 
@@ -26,7 +27,7 @@ def settle_places(work: Work, before: Act, after: Act) -> None:
     status = places.status(offer["status"], offer["places"], taken)
     if status == offer["status"]:
         return
-    directory.set_status(work.conn, "offers", "offer", offer["offer"], status)
+    directory.set_status(work.conn, offers, offer["offer"], status)
     event = CapacityChangedV1.model_validate({**offer, "status": status, "taken": taken})
     cause = Cause(work.call.id, work.call.id, work.call.traceparent)
     work.events.append(Draft(offer["offer"], event, work.call.now, "hub", cause))

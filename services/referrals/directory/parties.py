@@ -39,14 +39,14 @@ def exchange(work: Work, sender: str, recipient: str, field: str = "recipient") 
     Raises NotActive, and Problem 422 for an unknown partner.
     """
     parties = active_parties(work, {"partner": sender, field: recipient})
-    conventions = directory.between(work.conn, sender, recipient)
+    conventions = directory.signed_of(work.conn, sender, recipient)
     return Exchange(parties[sender], parties[recipient], tuple(conventions), work.call.today)
 
 
 def exchanges(conn: Connection, sender: str, recipients: Collection[str], on: date) -> dict[str, Exchange]:
     """The exchanges of one partner with others, by recipient; those the directory does not have are left out."""
     rows = directory.partners_of(conn, {sender, *recipients})
-    conventions = tuple(directory.signed_by(conn, sender))
+    conventions = tuple(directory.signed_of(conn, sender))
     parties = {slug: _party(row, on) for slug, row in rows.items()}
     known = (parties[slug] for slug in recipients if slug in parties)
     return {each.slug: Exchange(parties[sender], each, conventions, on) for each in known}

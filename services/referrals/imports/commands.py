@@ -1,4 +1,4 @@
-"""An import is worked off in batches, each one commit: after a kill it goes on, and no row is ever done twice."""
+"""Works imports off, one row a transaction: after a kill it goes on, and no row is ever imported twice."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import hashlib
 import hmac
 import logging
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -15,41 +15,41 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from jalons import clock
-from jalons.database import Busy, transact
+from jalons.database import Busy, transact, transient
+from jalons.messaging.outcomes import where
 from jalons.privacy.sealing import derive, seal, unseal
 from jalons.process.wiring import Ground
 from jalons.web.identity import Principal
 from jalons.web.problems import Problem
 from services.referrals.acts.sending import send_referral
+from services.referrals.directory.rows import lock_name
 from services.referrals.imports import rows as store
-from services.referrals.imports.rows import Import, Outcome, Waiting
+from services.referrals.imports.rows import Import, PendingRow, RowOutcome
 from services.referrals.persons.keys import PersonKeys
 from services.referrals.refusals import REFUSALS
 from services.referrals.work import Call, Hub, Work
 
 log = logging.getLogger(__name__)
 
-BATCH = 50
-"""Rows in one commit: a referral costs half as much as alone, and callers wait for no more than these."""
-LOOK_SECONDS = 5.0
-_REFUSED: tuple[type[Exception], ...] = (Problem, *REFUSALS)
+POLL_SECONDS = 5.0
+"""How often the importer looks for imports that another process took on."""
 
 
 def key_of(secret: str) -> bytes:
-    """The key under which rows wait. secret: the hub's."""
+    """The key that pending rows are sealed with. secret: the hub's."""
     return derive(secret, "imports")
 
 
-def waiting(key: bytes, new: Import, number: int, said: bytes) -> Waiting:
-    """A row as it is kept until it is worked off: sealed, and known again whatever file it comes in."""
-    mark = hmac.digest(key, b"\n".join((new.partner.encode(), said)), hashlib.sha256)
-    return Waiting(number, mark, seal(key, said, f"{new.id} {number}"))
+def pending(key: bytes, new: Import, number: int, body: bytes) -> PendingRow:
+    """A row as it is stored until it is imported: sealed, with a fingerprint that is the same in every file."""
+    fingerprint = hmac.digest(key, b"\n".join((new.partner.encode(), body)), hashlib.sha256)
+    return PendingRow(number, fingerprint, seal(key, body, f"{new.id} {number}"))
 
 
 class Importer:
-    """The part that works imports off, a batch a transaction. Any number of processes may run one each.
+    """Imports pending rows in the background. Any number of processes may run one; an import is worked on by one.
 
-    key: under which rows wait; form: what a row said, as a call's body gives it.
+    key: what pending rows are sealed with. form: parses a row's content into the fields of `POST /referrals`.
     """
 
     def __init__(
@@ -70,80 +70,66 @@ class Importer:
         self._thread = threading.Thread(target=self._run, name="imports", daemon=True)
 
     def start(self) -> None:
-        """Begin; waits for the database by itself."""
+        """Start the thread; it waits for the database by itself."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Ask for the end; a batch in hand is committed or not at all."""
+        """Stop after the row at hand."""
         self._stopping.set()
         self._bell.set()
 
     def wake(self) -> None:
-        """There is something new."""
+        """Look for new imports now."""
         self._bell.set()
 
     def step(self) -> bool:
-        """Work off one batch; False if nothing waits. Raises the database's errors, and Busy."""
-        engine = self._ground.engine
-        try:
-            return transact(engine, lambda conn: self._batch(conn, BATCH))
-        except _Refused:
-            for _ in range(BATCH):
-                if self._stopping.is_set() or not transact(engine, lambda conn: self._batch(conn, 1)):
-                    break
-            return True
+        """Import one row, or finish an import that has none left; False if there is nothing to do. Raises Busy."""
+        return transact(self._ground.engine, self._one)
 
-    def _batch(self, conn: Connection, most: int) -> bool:
-        """The next rows of the oldest import. With one row a refusal is its outcome; with more, it raises _Refused and
-        they are taken one by one."""
+    def _one(self, conn: Connection) -> bool:
         found = store.oldest(conn)
         if found is None:
             return False
-        rows = store.waiting(conn, found.id, most)
-        if not rows:
+        row = store.next_pending(conn, found.id)
+        if row is None:
             store.finish(conn, found.id, self._now())
-            return True
-        try:
-            with conn.begin_nested() as attempt:
-                outcomes = self._worked_off(conn, found, rows)
-                if found.dry_run:
-                    attempt.rollback()
-        except _REFUSED as error:
-            if most > 1:
-                raise _Refused from error
-            outcomes = [_refusal(rows[0].number, error)]
-        store.settle(conn, found.id, outcomes)
+        else:
+            store.settle(conn, found.id, self._outcome(conn, found, row))
         return True
 
-    def _worked_off(self, conn: Connection, found: Import, rows: Sequence[Waiting]) -> list[Outcome]:
-        """Send the referral of each row that was not imported before, as a call of its own."""
-        done = store.imported(conn, found.partner, [row.fingerprint for row in rows])
-        new: dict[bytes, str] = {}
-        outcomes = []
-        for row in rows:
-            before = done.get(row.fingerprint) or new.get(row.fingerprint)
-            if before is None:
-                new[row.fingerprint] = self._sent(conn, found, row)
-            outcomes.append(Outcome(row.number, "already_done" if before else "done", before or new[row.fingerprint]))
-        store.keep_imported(conn, found.partner, new)
-        return outcomes
+    def _outcome(self, conn: Connection, found: Import, row: PendingRow) -> RowOutcome:
+        """Import a row. A row that is refused or fails leaves nothing behind but its outcome; only a passing trouble of
+        the database is raised, and the row is tried again."""
+        try:
+            with conn.begin_nested() as savepoint:
+                outcome = self._imported(conn, found, row)
+                if found.dry_run:
+                    savepoint.rollback()
+                return outcome
+        except Exception as error:
+            if isinstance(error, Busy) or transient(error):
+                raise
+            return _refusal(row.number, error)
 
-    def _sent(self, conn: Connection, found: Import, row: Waiting) -> str:
-        """Send one row's referral and return its spoken reference."""
+    def _imported(self, conn: Connection, found: Import, row: PendingRow) -> RowOutcome:
+        lock_name(conn, "imported row", row.fingerprint.hex())  # the same row may be in another import
+        before = store.imported_as(conn, found.partner, row.fingerprint)
+        if before is not None:
+            return RowOutcome(row.number, "already_done", before)
         principal = Principal(found.client_id, found.partner, frozenset({"partner"}))
-        call = Call(clock.new_id(), principal, self._now())
-        work = Work(conn, call, Hub.of(self._ground, self._keys))
-        given = self._form(unseal(self._key, row.given, f"{found.id} {row.number}"))
-        reference = send_referral(work, given).reference
+        work = Work(conn, Call(clock.new_id(), principal, self._now()), Hub.of(self._ground, self._keys))
+        body = self._form(unseal(self._key, row.given, f"{found.id} {row.number}"))
+        reference = send_referral(work, body).reference
         work.append()
-        return reference
+        store.keep_imported(conn, found.partner, row.fingerprint, reference)
+        return RowOutcome(row.number, "done", reference)
 
     def _run(self) -> None:
         while not self._stopping.is_set():
             try:
                 while not self._stopping.is_set() and self.step():
                     pass
-                pause = LOOK_SECONDS
+                pause = POLL_SECONDS
             except (SQLAlchemyError, psycopg.Error, Busy) as error:
                 log.warning("imports wait: %s", type(error).__name__)
                 pause = 1.0
@@ -151,10 +137,17 @@ class Importer:
             self._bell.clear()
 
 
-class _Refused(Exception):
-    """A row of the batch is refused; nobody knows yet whether others are."""
-
-
-def _refusal(number: int, error: BaseException) -> Outcome:
-    problem = error if isinstance(error, Problem) else REFUSALS[type(error)](error)  # type: ignore[index]
-    return Outcome(number, "refused", None, problem.code, problem.detail, problem.cure)
+def _refusal(number: int, error: Exception) -> RowOutcome:
+    """The outcome of a row that raised this. An unforeseen error is shown by its place in the code only: its text may
+    hold what stood in the row."""
+    if type(error) in REFUSALS:
+        error = REFUSALS[type(error)](error)
+    if not isinstance(error, Problem):
+        log.error("row %d of an import failed: %s", number, where(error))
+        error = Problem(
+            500,
+            "unexpected",
+            f"The hub failed on this row in a way nobody foresaw ({where(error)}).",
+            "Import the file again later; tell the hub's operator if it stays.",
+        )
+    return RowOutcome(number, "refused", None, error.code, error.detail, error.cure)

@@ -14,7 +14,7 @@ from services.referrals.acts.rules import Act, Decided
 from services.referrals.directory import rows as directory
 from services.referrals.directory.communes import distances
 from services.referrals.directory.parties import acting_party
-from services.referrals.directory.rows import Wanted
+from services.referrals.directory.rows import FIRST_PAGE, OfferFilter
 from services.referrals.needs.rows import NEEDS
 from services.referrals.needs.rules import Need, expressed, is_unmet, meeting, unmet
 from services.referrals.persons import rows as persons
@@ -67,6 +67,6 @@ def _met(work: Work, given: Mapping[str, Any], *, trial: bool) -> tuple[bool, st
             raise refusals.invalid("met_by_offer", "there is no such offer")
         return True, met_by
     near = distances(directory.communes(work.conn), given["commune_nis"])
-    wanted = Wanted(work.call.today, trial=trial, distances=near, free=True)
-    found = meeting(given["domain"], directory.offers(work.conn, wanted, (-1, ""), 500), work.call.today)
+    wanted = OfferFilter(work.call.today, trial=trial, distances=near, free=True)
+    found = meeting(given["domain"], directory.offers(work.conn, wanted, FIRST_PAGE, 500), work.call.today)
     return found is not None, found

@@ -3,37 +3,21 @@
 from __future__ import annotations
 
 from typing import Annotated, Any
-from uuid import UUID
 
 from fastapi import APIRouter, Depends
 from fastapi.responses import JSONResponse
-from pydantic import Field, StrictBool
 
 from jalons.privacy.disclosure import role_of
 from jalons.privacy.visibility import visible
-from schemas import codes
-from services.referrals.calls.bodies import Commune, Dated
 from services.referrals.calls.edge import Answer, Edge, call
 from services.referrals.needs import commands
+from services.referrals.needs.bodies import NeedBody
 from services.referrals.needs.rows import NEEDS
 from services.referrals.needs.rules import Need
 from services.referrals.statements.http import reading_routes
 from services.referrals.work import Call
 
 PartnerCreates = Annotated[Call, Depends(call("partner", keyed=True))]
-
-
-class NeedBody(Dated):
-    """`POST /needs`: of a person, or of nobody."""
-
-    beneficiary: UUID | None = None
-    domain: codes.NeedDomain
-    kind: codes.NeedKind
-    source: codes.NeedSource
-    commune_nis: Commune
-    met_by_offer: StrictBool | codes.Slug | None = Field(
-        default=None, description="whether an offer meets it, or which one; absent: as the directory has it"
-    )
 
 
 def routes(edge: Edge) -> APIRouter:

@@ -15,20 +15,14 @@ from services.referrals import refusals
 from services.referrals.agreements import commands as agreements
 from services.referrals.agreements import disclosures
 from services.referrals.agreements import rows as agreement_rows
+from services.referrals.agreements.bodies import ConsentBody
 from services.referrals.agreements.rules import Consent
-from services.referrals.calls.bodies import (
-    BeneficiaryBody,
-    Body,
-    ConsentBody,
-    LeaveBody,
-    PauseBody,
-    ProfileChange,
-    ResumeBody,
-)
+from services.referrals.calls.bodies import Body
 from services.referrals.calls.edge import Answer, Edge, call, partner_of
 from services.referrals.calls.paging import Limit, paged
 from services.referrals.persons import commands
 from services.referrals.persons import rows as persons
+from services.referrals.persons.bodies import BeneficiaryBody, LeaveBody, PauseBody, ProfileChange, ResumeBody
 from services.referrals.persons.rows import Person
 from services.referrals.work import Call, Work
 

@@ -5,20 +5,19 @@ from __future__ import annotations
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends
 from fastapi.responses import HTMLResponse
 from sqlalchemy import Connection
 
 from services.referrals import refusals
 from services.referrals.acts.rows import PLACEMENTS, REFERRALS, TRAININGS
 from services.referrals.acts.rules import Act
-from services.referrals.answering.http import Asked
 from services.referrals.calls.edge import Edge, call, partner_of
 from services.referrals.directory import rows as directory
 from services.referrals.pages.in_words import PARTNERS, Directory
 from services.referrals.pages.render import Pages
+from services.referrals.pages.requests import PageReader
 from services.referrals.pages.way import steps
-from services.referrals.pages.words import chosen
 from services.referrals.persons import rows as persons
 from services.referrals.work import Call
 
@@ -32,7 +31,7 @@ def routes(edge: Edge, pages: Pages) -> APIRouter:
     @router.get(
         "/beneficiaries/{beneficiary}/way", summary="A person's way, a printable page", response_class=HTMLResponse
     )
-    def way(beneficiary: UUID, caller: Home, request: Request, language: Asked = None) -> HTMLResponse:
+    def way(beneficiary: UUID, caller: Home, reader: PageReader) -> HTMLResponse:
         home = partner_of(caller.principal)
 
         def look(conn: Connection) -> tuple[list[Act], dict[str, Any]]:
@@ -48,7 +47,7 @@ def routes(edge: Edge, pages: Pages) -> APIRouter:
             return acts, directory.partners_of(conn, {home, *named})
 
         acts, rows = edge.query(look, caller)
-        words = chosen(language, rows[home]["language"], request.headers.get("accept-language"))
+        words = reader.words(rows[home]["language"])
         names = Directory({slug: row["name"] for slug, row in rows.items()}, {})
         return pages.page(
             "way",

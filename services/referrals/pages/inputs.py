@@ -1,4 +1,4 @@
-"""An action's inputs follow from its form and one table: a new row of a life cycle needs its labels, nothing here."""
+"""The inputs of an action on a page, derived from its request body and KINDS: a new action needs only its labels."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "situation": "choice",
     }
 )
-"""Field → kind of input. An action that must be given anything else is not for a page."""
+"""Field → kind of input. An action that requires any other field is not offered on a page."""
 LIST_OF = {get_args(each): name for name, each in vars(codes).items() if get_origin(each) is Literal}
-"""A closed list's codes → its name."""
+"""The codes of a closed list → its name."""
 
 
 @dataclass(frozen=True)
 class Input:
-    """One input. options: code and label, of a choice. value: as it was typed; error: key of what is wrong with it."""
+    """One input. options: code and label, of a choice. value: as it was typed. error: key of the error's text."""
 
     name: str
     kind: Kind
@@ -50,7 +50,7 @@ class Input:
 
 @dataclass(frozen=True)
 class Section:
-    """One action that is open now, as a part of the page. either: labels of which one has to be answered."""
+    """One open action as a section of the page. either: labels of inputs of which at least one is required."""
 
     action: str
     label: str
@@ -59,7 +59,7 @@ class Section:
 
     @property
     def open(self) -> bool:
-        """Whether something was typed here, so that it has to be seen."""
+        """Whether the section is shown unfolded: something was typed in it."""
         return any(each.value or each.error for each in self.inputs)
 
 
@@ -67,21 +67,21 @@ def section(
     noun: str,
     action: str,
     form: type[BaseModel],
-    must_give: frozenset[str],
+    required: frozenset[str],
     words: Words,
     typed: Mapping[str, str] | None = None,
     errors: Mapping[str, str] | None = None,
 ) -> Section | None:
-    """An action's part of a page; None if the page cannot ask what must be given, or has no word for it."""
+    """The section of an action; None if a required field has no kind of input, or the action has no label."""
     label = words.action(noun, action)
-    if label is None or any(name not in KINDS for names in must_give for name in names.split("|")):
+    if label is None or any(name not in KINDS for names in required for name in names.split("|")):
         return None
     inputs = tuple(
         Input(
             name,
             KINDS[name],
             words.field(name),
-            name in must_give,
+            name in required,
             tuple((code, words.code(listed, code)) for listed, code in _options(form, name)),
             (typed or {}).get(name, ""),
             (errors or {}).get(name, ""),
@@ -89,15 +89,15 @@ def section(
         for name in form.model_fields
         if name in KINDS
     )
-    either = (words.field(name) for names in must_give if "|" in names for name in names.split("|"))
+    either = (words.field(name) for names in required if "|" in names for name in names.split("|"))
     return Section(action, label, inputs, tuple(either))
 
 
-def given(form: type[BaseModel], typed: Mapping[str, str], must_give: frozenset[str]) -> Any:
-    """What was typed, as the call's body. Raises Wrong, and Problem for a text that may not be."""
+def given(form: type[BaseModel], typed: Mapping[str, str], required: frozenset[str]) -> Any:
+    """The typed fields as the call's body. Raises Wrong, and Problem for a forbidden text."""
     values = {name: _code(form, name, typed[name]) for name in form.model_fields if name in KINDS and typed.get(name)}
     wrong = {
-        names.split("|")[0]: "missing" for names in must_give if not any(name in values for name in names.split("|"))
+        names.split("|")[0]: "missing" for names in required if not any(name in values for name in names.split("|"))
     }
     try:
         body = form.model_validate(values)
@@ -110,7 +110,7 @@ def given(form: type[BaseModel], typed: Mapping[str, str], must_give: frozenset[
 
 
 class Wrong(Exception):
-    """Something typed does not fit. errors: field → key of the sentence that says what to do."""
+    """A typed value is missing or invalid. errors: field → key of the sentence that says what to do."""
 
     def __init__(self, errors: Mapping[str, str]) -> None:
         super().__init__(", ".join(errors))
@@ -118,7 +118,7 @@ class Wrong(Exception):
 
 
 def _code(form: type[BaseModel], name: str, text: str) -> object:
-    """What was typed as the body takes it: a code may be a number, an input is always a text."""
+    """A typed text as the body takes it: a code may be a number."""
     listed = next((codes for codes in LIST_OF if (LIST_OF[codes], text) in _options(form, name)), ())
     return next((code for code in listed if str(code) == text), text)
 

@@ -1,4 +1,4 @@
-"""Offers over HTTP, written by their partners and searched by whoever refers; and where communes lie."""
+"""Offers over HTTP, written by their partners and searched by referrers; and the places of communes."""
 
 from __future__ import annotations
 
@@ -15,15 +15,16 @@ from sqlalchemy import Connection
 from schemas.codes import Moment, Nis, OfferStatus, OfferType, PartnerKind, Slug
 from services.referrals import refusals
 from services.referrals.agreements.rules import destinations
-from services.referrals.calls.bodies import Commune, CommuneBody, OfferBody
+from services.referrals.calls.bodies import Commune
 from services.referrals.calls.edge import Answer, Edge, call, partner_of
 from services.referrals.calls.paging import Cursor, Limit, paged
 from services.referrals.directory import commands
 from services.referrals.directory import rows as directory
+from services.referrals.directory.bodies import CommuneBody, OfferBody
 from services.referrals.directory.communes import distances
 from services.referrals.directory.fitting import free_places
-from services.referrals.directory.records import found, record, written
-from services.referrals.directory.rows import FAR, Row, Wanted
+from services.referrals.directory.http import found, record, written
+from services.referrals.directory.rows import FAR, FIRST_PAGE, OfferFilter, Row
 from services.referrals.work import Call
 
 Coordinator = Annotated[Call, Depends(call("coordinator"))]
@@ -31,12 +32,11 @@ Writer = Annotated[Call, Depends(call("partner", "coordinator"))]
 Partner = Annotated[Call, Depends(call("partner"))]
 Reader = Annotated[Call, Depends(call("partner", "coordinator", "hub"))]
 Name = Annotated[Slug, Path()]
-_FIRST = (-1, "")
 _CURSOR = re.compile(r"([0-9]{1,6})\|([a-z0-9-]{1,63})")
 
 
-class Asked(BaseModel):
-    """The questions of `GET /offers`; each narrows what the others leave."""
+class OfferQuery(BaseModel):
+    """The query parameters of `GET /offers`; an offer must match all that are given."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -65,20 +65,20 @@ def routes(edge: Edge) -> APIRouter:
         return edge(caller, lambda work: written(*commands.put_offer(work, offer, body.model_dump())))
 
     @router.get("/offers", summary="The offers of the network, nearest first, with the places they have left")
-    def list_offers(asked: Annotated[Asked, Query()], caller: Reader) -> JSONResponse:
+    def list_offers(query: Annotated[OfferQuery, Query()], caller: Reader) -> JSONResponse:
         def page(conn: Connection) -> Answer:
-            rows = directory.offers(conn, _wanted(conn, asked, caller), _read(asked.cursor), asked.limit)
-            if asked.commune is None:
-                return paged([_shown(row) for row in rows], asked.limit, _cursor)
-            return paged([_shown(row) | {"distance_km": row["distance_km"]} for row in rows], asked.limit, _cursor)
+            rows = directory.offers(conn, _filter(conn, query, caller), _position(query.cursor), query.limit)
+            if query.commune is None:
+                return paged([_shown(row) for row in rows], query.limit, _cursor)
+            return paged([_shown(row) | {"distance_km": row["distance_km"]} for row in rows], query.limit, _cursor)
 
         return edge.read(page)
 
     @router.get("/offers/{offer}", summary="One offer, with the places it has left")
     def get_offer(offer: Name, caller: Reader) -> JSONResponse:
         def one(conn: Connection) -> Answer:
-            wanted = Wanted(caller.today, {"offer": offer}, trial=_trial(conn, caller), past=True)
-            return found("offer", next(map(_shown, directory.offers(conn, wanted, _FIRST, 1)), None))
+            wanted = OfferFilter(caller.today, {"offer": offer}, trial=_trial(conn, caller), past=True)
+            return found("offer", next(map(_shown, directory.offers(conn, wanted, FIRST_PAGE, 1)), None))
 
         return edge.read(one)
 
@@ -102,33 +102,34 @@ def routes(edge: Edge) -> APIRouter:
     return router
 
 
-def _wanted(conn: Connection, asked: Asked, caller: Call) -> Wanted:
-    """What a caller's questions ask of the directory. Raises Problem 403 and 422."""
-    columns = asked.model_dump(include={"partner", "moment", "type", "status", "commune_nis"}, exclude_none=True)
-    wanted = Wanted(
+def _filter(conn: Connection, query: OfferQuery, caller: Call) -> OfferFilter:
+    """The filter that a query stands for. Raises Problem 403 and 422."""
+    columns = query.model_dump(include={"partner", "moment", "type", "status", "commune_nis"}, exclude_none=True)
+    wanted = OfferFilter(
         caller.today,
         columns,
-        kind=asked.kind,
+        kind=query.kind,
         trial=_trial(conn, caller),
-        within_km=asked.within_km,
-        free=asked.free,
-        transport_help=asked.transport_help,
-        past=asked.past,
+        within_km=query.within_km,
+        free=query.free,
+        transport_help=query.transport_help,
+        past=query.past,
     )
-    if asked.commune is not None:
-        wanted = replace(wanted, distances=distances(directory.communes(conn), asked.commune))
+    if query.commune is not None:
+        wanted = replace(wanted, distances=distances(directory.communes(conn), query.commune))
         if not wanted.distances:
             raise refusals.unknown_commune("commune")
-    elif asked.within_km is not None:
+    elif query.within_km is not None:
         raise refusals.invalid("within_km", "from where? name `commune`")
-    if asked.covered:
+    if query.covered:
         me = partner_of(caller.principal)
-        wanted = replace(wanted, covered=destinations(directory.signed_by(conn, me), me, caller.today))
+        wanted = replace(wanted, covered=destinations(directory.signed_of(conn, me), me, caller.today))
     return wanted
 
 
 def _trial(conn: Connection, caller: Call) -> bool | None:
-    """A partner on trial sees offers of others on trial, any other partner the rest; who runs the network sees all."""
+    """Whether a caller sees the offers of partners on trial, or those of all others: as its own partner. None: it sees
+    all, as the coordinator or the hub."""
     if caller.principal.has("coordinator", "hub"):
         return None
     mine = directory.partner(conn, partner_of(caller.principal))
@@ -143,19 +144,19 @@ def _shown(row: Row) -> dict[str, Any]:
 
 def _cursor(row: dict[str, Any]) -> str:
     distance = row.get("distance_km")
-    said = f"{FAR if distance is None else distance}|{row['offer']}"
-    return base64.urlsafe_b64encode(said.encode()).decode().rstrip("=")
+    position = f"{FAR if distance is None else distance}|{row['offer']}"
+    return base64.urlsafe_b64encode(position.encode()).decode().rstrip("=")
 
 
-def _read(cursor: str | None) -> tuple[int, str]:
-    """The distance and the name a page ended with. Raises Problem 422."""
+def _position(cursor: str | None) -> tuple[int, str]:
+    """The distance and the name of the last offer of a page. Raises Problem 422."""
     if cursor is None:
-        return _FIRST
+        return FIRST_PAGE
     try:
-        said = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
+        text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
     except ValueError:
-        said = ""
-    parts = _CURSOR.fullmatch(said)
+        text = ""
+    parts = _CURSOR.fullmatch(text)
     if parts is None:
         raise refusals.invalid_cursor()
     return int(parts[1]), parts[2]

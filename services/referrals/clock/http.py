@@ -1,26 +1,16 @@
-"""Moves the hub's time forward, where it runs with a test clock; anywhere else it is refused."""
+"""Moves the hub's time forward where it runs with a test clock; refused everywhere else."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends
-from pydantic import AwareDatetime, Field
 
 from jalons import clock
 from jalons.clock import NoTestClock, NotForward
 from jalons.web.identity import Principal, require
 from jalons.web.problems import Problem
-from services.referrals.calls.bodies import Body
-
-_LAST = datetime(2100, 1, 1, tzinfo=UTC)
-
-
-class ClockBody(Body):
-    """`POST /test/clock`."""
-
-    now: Annotated[AwareDatetime, Field(lt=_LAST)]
+from services.referrals.clock.bodies import ClockBody
 
 
 def routes() -> APIRouter:
