@@ -5,15 +5,15 @@ BIN := $(VENV)/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test check format schemas bench chaos lock clean
+.PHONY: help setup demo up test test-fast check format schemas bench chaos lock clean
 
 help:  ## print the verbs
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
 $(VENV)/.ready: requirements.lock pyproject.toml
 	@echo "Preparing $(VENV) (once; the first time downloads about 150 MB)…"
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Jalons needs Python 3.11 or newer; name one with PYTHON=python3.12 make …")'
-	@$(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -m venv --clear $(VENV)
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
@@ -29,9 +29,15 @@ up: setup  ## run the hub in the foreground, its data in ./data
 test: setup  ## every test, on real Kafka, PostgreSQL and SMTP
 	@$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup $(ARGS)
 
-check: setup  ## what CI checks before it tests: format, lint, types, borders, generated files
+test-fast: setup  ## rules and catalogue only: no server, seconds
+	@$(BIN)/python -m pytest --numprocesses 2 tests/rules tests/catalogue $(ARGS)
+
+check: setup  ## what CI checks before it tests: format, lint, spelling, types, borders, generated files
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
+	@$(BIN)/codespell
+	@! git grep -nE '(from [a-z0-9_.]+\._|import [a-z0-9_.]+\._|from (sqlalchemy|psycopg|faust|aiokafka|kafka|fastapi|starlette|uvicorn|alembic|pydantic|httpx)[a-z0-9_.]* import .*\b_)' -- '*.py' \
+		|| (echo 'A private part of a library is imported: use its public interface.'; false)
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/python -m schemas.generate --check
@@ -45,7 +51,7 @@ schemas: setup  ## write the JSON Schemas, examples and reference pages again fr
 	@$(BIN)/python -m schemas.generate
 	@$(BIN)/python docs/generate.py
 
-bench: setup  ## measure: idle cost, delay, relay, intake (minutes)
+bench: setup  ## measure the hub beside plain forms of the same work (10 min; ARGS="--short --json --beside DIR")
 	@$(BIN)/python -m bench $(ARGS)
 
 chaos: setup  ## the long storm of kills, stops and rebalances (minutes)

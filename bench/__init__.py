@@ -1,1 +1,1 @@
-"""What the hub costs and how fast it is, measured on the machine at hand; figures are only comparable within a run."""
+"""What the hub costs and how fast it is, on this machine: figures compare within one run only. See README.md."""

@@ -1,54 +1,41 @@
-"""How fast an outbox is emptied: events of the usual size, the real relay, the real broker, every mark committed."""
+"""How fast an outbox is emptied: the real relay beside a bare kafka-python producer that sends the same bytes.
+
+Both use the same producer settings and flush once for 500 events; the relay also reads from and marks in PostgreSQL.
+"""
 
 from __future__ import annotations
 
 import time
 import uuid
+from functools import partial
 
-from sqlalchemy import Engine
+from sqlalchemy import Engine, func, select
 
-from jalons.clock import new_id, now
-from jalons.database import engine, execute, transaction
+from bench.figures import HUB, PEER, Figure, in_turns, medians
+from bench.streams import EVENTS, append, draft, messages, new_schema, send, settings_of
 from jalons.embedded.stack import Servers
-from jalons.messaging import migration
 from jalons.messaging.kafka import make_topics, producer
-from jalons.messaging.outbox import Cause, Draft, Outbox
 from jalons.messaging.relay import Relay
-from jalons.messaging.relay_rows import last_position
 from jalons.postgres import direct
 from jalons.process.parts import Parts
 from jalons.process.settings import Settings
-from schemas.catalogue import TYPES
-from schemas.examples import DATA, SEALED
 
-_SCHEMA = "bench"
+_SCHEMA = "bench_relay"
 
 
-def measure(servers: Servers, events: int, rounds: int = 3) -> dict[str, float]:
-    """Events a second from first mark to last, the best of some rounds, since the first warms the broker."""
-    settings = Settings(
-        database_url=servers.database_url,
-        kafka=servers.kafka_address,
-        secret_key="only a bench, thirty-two characters",
-        hub_client_secret="none",
-    )
+def measure(servers: Servers, events: int, rounds: int) -> list[Figure]:
+    """Events a second, medians of the rounds."""
+    settings = settings_of(servers)
     make_topics(settings)
-    pool = engine(servers.database_url, _SCHEMA)
-    with transaction(pool) as conn:
-        execute(conn, f"CREATE SCHEMA {_SCHEMA}")
-        execute(conn, migration.FIRST)
-    rates = [_emptied(settings, pool, events) for _ in range(rounds)]
-    pool.dispose()
-    return {"events_per_second": max(rates)}
+    with new_schema(servers, _SCHEMA) as pool:
+        runs = {HUB: partial(_relayed, settings, pool, events), PEER: partial(_sent, settings, pool, events)}
+        return [Figure("relay rate", "events/s", medians(in_turns(runs, rounds)))]
 
 
-def _emptied(settings: Settings, pool: Engine, events: int) -> float:
-    outbox = Outbox(_SCHEMA, lambda _conn, subjects: dict.fromkeys(subjects, b"k" * 32))
-    with transaction(pool) as conn:
-        for _ in range(events // 500):
-            outbox.append(conn, [_draft() for _ in range(500)], now())
-    with direct(settings.direct_url, _SCHEMA, "bench-before") as conn:
-        before = last_position(conn)
+def _relayed(settings: Settings, pool: Engine, events: int) -> float:
+    """From the first batch marked to the last."""
+    end = _last_position(pool) + events
+    append(pool, [draft("referral.sent", str(uuid.uuid4())) for _ in range(events)])
     relay = Relay(
         _SCHEMA,
         connect=lambda: direct(settings.direct_url, _SCHEMA, "bench"),
@@ -57,22 +44,21 @@ def _emptied(settings: Settings, pool: Engine, events: int) -> float:
     parts = Parts(_SCHEMA)
     parts.add(relay.part)
     parts.start()
-    with direct(settings.direct_url, _SCHEMA, "bench-watch") as conn:
-        while not (already := last_position(conn) - before):
-            time.sleep(0.002)
-        first = time.monotonic()
-        while last_position(conn) - before < events:
-            time.sleep(0.005)
-        took = time.monotonic() - first
+    while (start := _last_position(pool)) == end - events:
+        time.sleep(0.002)
+    began = time.monotonic()
+    while _last_position(pool) < end:
+        time.sleep(0.005)
+    elapsed = time.monotonic() - began
     parts.stop()
-    return (events - already) / took
+    return (end - start) / elapsed
 
 
-def _draft() -> Draft:
-    type_ = "jalons.referral.sent.v1"
-    payload = TYPES[type_]
-    assert payload.SEALED is not None
-    call = new_id()
-    sealed = payload.SEALED.model_validate(SEALED[type_])
-    data = payload.model_validate(DATA[type_])
-    return Draft(str(uuid.uuid4()), data, now(), "cpas-hotton", Cause(call, call), sealed)
+def _sent(settings: Settings, pool: Engine, events: int) -> float:
+    """The events of the round before, read into memory first."""
+    return events / send(settings, messages(pool, events))
+
+
+def _last_position(pool: Engine) -> int:
+    with pool.connect() as conn:
+        return conn.execute(select(func.max(EVENTS.c.position))).scalar() or 0

@@ -13,14 +13,22 @@ from prometheus_client import Counter, Gauge, Histogram
 from prometheus_client.metrics import MetricWrapperBase
 from pydantic import SecretStr
 from pydantic_core import PydanticUndefined
+from sqlalchemy import MetaData, Table
+from sqlalchemy.dialects import postgresql
 
+from jalons.messaging import tables as messaging
+from jalons.privacy import tables as privacy
+from jalons.privacy import visibility
+from jalons.privacy.disclosure import readers, withheld
+from jalons.privacy.visibility import Role
 from jalons.process import metrics
 from jalons.process.settings import SERVICES, Settings
-from schemas import asyncapi
+from schemas import asyncapi, beneficiary, routing
 from schemas.catalogue import PAYLOADS
 from schemas.envelope import Payload
 from schemas.topics import DEAD_LETTERS, DELIVERIES, DIRECTORY, PATHWAYS, TOPICS, Topic
 from services.notifications.deliveries.causes import CAUSES
+from services.referrals.acts import events as act_events
 from services.referrals.acts import lifecycle
 from services.referrals.persons import rules as accompaniment
 
@@ -28,6 +36,9 @@ HERE = Path(__file__).parent
 ROOT = HERE.parent
 PAGES = HERE / "reference"
 DOCUMENTS = HERE / "api"
+WHO_SEES_WHAT = HERE / "explanation" / "who-sees-what.md"
+_BEGIN = "<!-- Table written by docs/generate.py from jalons/privacy/visibility.py; change it there, then run it. -->"
+_END = "<!-- End of the table. -->"
 _WRITTEN = "<!-- Written by docs/generate.py from the code; change the code, then run it. -->\n"
 
 _EVENTS = """# Events
@@ -36,15 +47,15 @@ CloudEvents 1.0, structured JSON in the Kafka value. The version is part of the 
 [JSON Schema](../../schemas/json) and an [example](../../schemas/examples).
 
 *In clear* is what `data` holds for whoever reads Kafka; *sealed* is ciphertext under the person's key (`data.sealed`),
-until that key is destroyed. What is said of readers holds for webhooks, `GET /events` and the stream alike
+until that key is destroyed. What a reader sees is the same in webhooks, `GET /events` and the stream
 ([who sees what](../explanation/who-sees-what.md)).
 """
 _READERS: Mapping[Topic, str] = {
-    PATHWAYS: "The home partner sees all of it; a party what is named here; anyone else nothing. An employer learns "
-    "neither who acted nor on whom. The coordinator sees references, parties, moment and times.",
-    DIRECTORY: "Organisations, offers, conventions and needs of nobody: every partner sees them whole.",
-    DELIVERIES: "The recipient sees its own, without the call they go back to.",
-    DEAD_LETTERS: "For the operator; no partner sees them.",
+    PATHWAYS: "The home partner sees all fields; another reader sees those named here; anyone else sees nothing. An "
+    "employer sees neither who acted nor on whom.",
+    DIRECTORY: "Organisations, offers, conventions and needs of nobody: every reader sees all fields, unless said.",
+    DELIVERIES: "The recipient sees its own, without the call that caused them.",
+    DEAD_LETTERS: "Only the operator of the hub reads them.",
 }
 _TRANSITIONS = """# Life cycles
 
@@ -57,7 +68,18 @@ Who may do what, from which status, and what has to be said with it. Anything el
 two working days and if nothing followed. What the *hub* does has no route. `redirect` answers 201 with the new
 referral, whose `parent` is the old one; a chain goes to no partner twice and has at most five links. When one of
 referrals that are `alternative_to` one another starts, those not yet started `lapse`.
+
+*Told*: who gets an e-mail at once, from the table in [`schemas/routing.py`](../../schemas/routing.py). Whoever did it
+is not told: of `accept` the referrer is, or the recipient if the referrer recorded it. *link*: the e-mail can be
+answered without an account; *offers*: the record lists other offers that fit; *digest*: no e-mail of its own.
+`redirect` also sends the new referral, whose recipient is told as by `send`. A webhook goes to every subscriber that
+may see the event.
 """
+_PERSON: Mapping[str, type[Payload]] = {
+    "pause": beneficiary.PausedV1,
+    "resume": beneficiary.ResumedV1,
+    "leave": beneficiary.LeftV1,
+}
 _TARGETS = {lifecycle.STAYS: "no change", lifecycle.BEFORE: "the state before"}
 _METRICS = """# Metrics
 
@@ -75,10 +97,10 @@ Commands that talk to a running hub find it by `--data DIR`; without it by `JALO
 `JALONS_OBSERVATION_URL`, `JALONS_NOTIFICATIONS_URL` and the operator's client. With `--as CLIENT` they act as that
 client, whose secret is `JALONS_CLIENT_SECRET`.
 """
-_CAUSES = """# Why a message did not go
+_CAUSES = """# Why a message was not sent
 
-The `code` of a delivery in `GET /deliveries` that has not gone or not yet, of a subscription that was disabled, and of
-the answer to `PUT /subscriptions/{name}` when the address is refused (422).
+The `code` of a delivery in `GET /deliveries` that was not sent, or not yet; of a disabled subscription; and of the
+answer to `PUT /subscriptions/{name}` when its URL is refused (422).
 """
 
 
@@ -113,26 +135,39 @@ def _event(payload: type[Payload]) -> Iterator[str]:
     yield f"- In clear: {_names(payload.model_fields)}"
     if payload.SEALED:
         yield f"- Sealed: {_names(payload.SEALED.model_fields)}"
-    if payload.TOPIC == PATHWAYS:
-        for party, fields in payload.SEEN_BY.items():
-            yield f"- The {party} sees: {_names(sorted(name.removeprefix('sealed.') for name in fields))}"
-        if not payload.SEEN_BY:
-            yield "- Seen by the home partner alone"
-    if payload.READ_BY:
-        yield f"- Seen by the `{payload.READ_BY}` alone"
-    if not payload.TO_COORDINATOR:
-        yield "- Not on the coordinator's stream"
+    for role, fields in readers(payload).items():
+        who = "Any other partner" if role is Role.OTHER else f"The {role}"
+        if (why := withheld(payload, "type", role)) is not None:
+            yield f"- {who} does not see it: {why}"
+        elif payload.TOPIC == PATHWAYS and role is not Role.HOME:
+            yield f"- {who} sees: {_names(sorted(fields)) if fields else 'that it happened'}"
     yield ""
+
+
+def visibility_table() -> str:
+    """The whole table of who sees what: the words it uses, then one table per noun and per envelope."""
+    lines = [_table(("Role", "Reader"), ((f"`{role}`", meaning) for role, meaning in visibility.ROLES.items())), ""]
+    words = {**visibility.FORMS, **{word: f"withheld: {why}" for word, why in visibility.REASONS.items()}}
+    lines += [_table(("Cell", "Meaning"), ((word, meaning) for word, meaning in words.items() if word != "-")), ""]
+    for name, rows in visibility.TABLE.items():
+        envelope = name in visibility.ENVELOPES
+        roles = list(next(iter(rows.values())))
+        shared: dict[tuple[str, ...], list[str]] = {}
+        for field, row in rows.items():
+            shared.setdefault(tuple(row.values()), []).append(field)
+        cells = ((_names(fields), *("" if cell == "-" else cell for cell in row)) for row, fields in shared.items())
+        lines += [f"### {f'Envelope on `{name}`' if envelope else f'`{name}`'}\n", _table(("Field", *roles), cells), ""]
+    return "\n".join(lines)
 
 
 def transitions() -> str:
     """The life cycles, as the code runs them."""
     lines = [_TRANSITIONS]
-    for noun, path, born, table in (
-        ("Referral", "referrals", "sent", lifecycle.REFERRAL),
-        ("Training", "trainings", "enrolled", lifecycle.TRAINING),
-        ("Placement", "placements", "proposed", lifecycle.PLACEMENT),
-        ("Person", "beneficiaries", "active", accompaniment.PERSON),
+    for noun, path, born, table, events_of in (
+        ("Referral", "referrals", "sent", lifecycle.REFERRAL, act_events.EVENTS["referral"]),
+        ("Training", "trainings", "enrolled", lifecycle.TRAINING, act_events.EVENTS["training"]),
+        ("Placement", "placements", "proposed", lifecycle.PLACEMENT, act_events.EVENTS["placement"]),
+        ("Person", "beneficiaries", "active", accompaniment.PERSON, _PERSON),
     ):
         rows = [
             (
@@ -142,7 +177,7 @@ def transitions() -> str:
                 _by(t),
                 ", ".join(" or ".join(f"`{name}`" for name in asked.split("|")) for asked in sorted(t.must_give))
                 or "–",
-                t.told or "–",
+                _told(t, events_of[t.action]),
             )
             for t in table
         ]
@@ -158,6 +193,20 @@ def transitions() -> str:
 def _by(row: lifecycle.Transition) -> str:
     """Who may do it, and whether the referrer may record it."""
     return " or ".join(sorted(row.by)) + (" (†)" if row.reported else "")
+
+
+def _told(row: lifecycle.Transition, event: type[Payload]) -> str:
+    """Who is told of it: the roles of the event's row, without one that alone can do it."""
+    route = routing.BY_TYPE.get(event.TYPE)
+    actors = row.by | ({"referrer"} if row.reported else set())
+    told = [(role, message) for role, message in route.messages() if actors != {role}] if route else []
+    return ", ".join(role + _how(message) for role, message in told) or "–"
+
+
+def _how(message: routing.Message) -> str:
+    kinds = {"digest": message.send == "digest", "link": message.awaits_answer, "offers": message.with_offers}
+    said = [kind for kind, holds in kinds.items() if holds]
+    return f" ({', '.join(said)})" if said else ""
 
 
 def measured() -> str:
@@ -188,8 +237,41 @@ def settings() -> str:
     return "\n".join([_SETTINGS, _table(("Variable", "Default", "Meaning"), rows), _COMMANDS])
 
 
+_TABLES = """# Tables
+
+What each service keeps, in the PostgreSQL schema of its own name. `tables.py` of each service is the source.
+How long it is kept: [retention](retention.md).
+"""
+
+
+def tables() -> str:
+    """Every table of every service; those that all services have, once."""
+    shared = (*messaging.metadata.sorted_tables, *privacy.metadata.sorted_tables)
+    lines = [_TABLES, "## In every service\n", *(_kept(table) for table in shared)]
+    for service in SERVICES:
+        own: MetaData = importlib.import_module(f"services.{service}.tables").metadata
+        lines += [f"## {service}\n"]
+        lines += [_kept(t) for t in own.sorted_tables if t.name not in {each.name for each in shared}]
+    return "\n".join(lines)
+
+
+def _kept(table: Table) -> str:
+    rows = [
+        (
+            f"`{column.name}`" + (" (key)" if column.primary_key else ""),
+            column.type.compile(postgresql.dialect()).lower() + (" or null" if column.nullable else ""),
+            column.comment or "",
+        )
+        for column in table.columns
+    ]
+    heading = f"### `{table.name}`\n\n" + (
+        f"{table.comment[0].upper()}{table.comment[1:]}.\n\n" if table.comment else ""
+    )
+    return heading + _table(("Column", "Type", "Meaning"), rows) + "\n"
+
+
 def causes() -> str:
-    """Why messages do not go."""
+    """Why messages are not sent."""
     rows = [(f"`{code}`", each.cause, each.cure) for code, each in CAUSES.items()]
     return "\n".join([_CAUSES, _table(("Code", "Cause", "Cure"), rows)])
 
@@ -273,8 +355,16 @@ def pages() -> dict[Path, str]:
         "metrics": measured(),
         "settings": settings(),
         "causes": causes(),
+        "tables": tables(),
     }
-    return {PAGES / f"{name}.md": _WRITTEN + text.rstrip() + "\n" for name, text in made.items()}
+    written = {PAGES / f"{name}.md": _WRITTEN + text.rstrip() + "\n" for name, text in made.items()}
+    return written | {WHO_SEES_WHAT: _filled(WHO_SEES_WHAT.read_text("utf-8"), visibility_table())}
+
+
+def _filled(page: str, text: str) -> str:
+    """A page with the part between its marks written anew."""
+    before, rest = page.split(_BEGIN)
+    return f"{before}{_BEGIN}\n{text.rstrip()}\n{_END}{rest.split(_END)[1]}"
 
 
 def main(arguments: list[str]) -> int:

@@ -1,4 +1,4 @@
-"""One way to reach PostgreSQL: an engine whose connections see one schema and give up in bounded time."""
+"""The one way to reach PostgreSQL: an engine whose connections see one schema and give up in bounded time."""
 
 from __future__ import annotations
 
@@ -8,33 +8,33 @@ from functools import cache
 from typing import Any, LiteralString, TypeVar
 
 import psycopg
+from psycopg.errors import UniqueViolation
 from psycopg.rows import namedtuple_row
-from sqlalchemy import Connection, Engine, create_engine
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy import Column, Connection, Engine, TableValuedAlias, bindparam, create_engine, func
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
+from sqlalchemy.types import TypeEngine
 
 from jalons.postgres import CONNECT_SECONDS, KEEPALIVE
 
 T = TypeVar("T")
-Values = Sequence[Any] | Mapping[str, Any]
-Asked = Callable[[], T]
-"""Reads the answer to what was asked in a pipeline, once that is over."""
 
 _TIMEOUTS = "-c statement_timeout=30s -c lock_timeout=5s -c idle_in_transaction_session_timeout=10s"
 
 TRANSIENT = frozenset({"08", "40", "53", "55", "57", "58"})
-"""SQLSTATE classes of what passes: connection, rollback, resources, object not ready, operator, system."""
+"""SQLSTATE classes of passing faults: connection, rollback, resources, object not ready, operator, system."""
 
 
 class Busy(Exception):
-    """The database could not take this on in time; trying again later is safe."""
+    """The database did not do the work in time. Trying again later is safe."""
 
 
 def engine(url: str, schema: str, *, pool: int = 10) -> Engine:
-    """An engine whose connections live in one schema. Opens nothing until it is first used.
+    """An engine whose connections see one schema. Opens nothing until it is first used.
 
-    url: `postgresql+psycopg://…`. Connections are not asked whether they live before each use, which would cost a
-    round trip: `transaction` and `transact` drop the whole pool at the first that does not. The one used last is used
-    next, and statements are prepared at their second use, so that few plans are made.
+    url: `postgresql+psycopg://…`. Connections are not pinged before use, which would cost a round trip: the first
+    broken one makes `transaction` drop the whole pool. Statements are prepared at their second use; the connection used
+    last is used next, so that its plans are used again.
     """
     return create_engine(
         url,
@@ -53,7 +53,7 @@ def engine(url: str, schema: str, *, pool: int = 10) -> Engine:
 
 
 def transient(error: BaseException) -> bool:
-    """Whether the same work may succeed when tried again: the server vanished, was busy, or rolled us back."""
+    """Whether the same work may succeed if tried again: the server vanished, was busy, or rolled it back."""
     if isinstance(error, DBAPIError):
         if error.connection_invalidated:
             return True
@@ -64,6 +64,71 @@ def transient(error: BaseException) -> bool:
     if isinstance(error, psycopg.Error):
         return error.sqlstate is None or error.sqlstate[:2] in TRANSIENT
     return type(error).__name__ == "TimeoutError" and type(error).__module__.startswith("sqlalchemy")
+
+
+@contextmanager
+def transaction(pool: Engine) -> Iterator[Connection]:
+    """A connection in a transaction: committed at the end, rolled back on any error. If the server closed the
+    connection, the pool is dropped, since its other connections are broken too."""
+    with pool.connect() as conn:
+        try:
+            with conn.begin():
+                yield conn
+        except BaseException:
+            _drop_if_broken(pool, conn)
+            raise
+
+
+def _drop_if_broken(pool: Engine, conn: Connection) -> None:
+    """SQLAlchemy does this by itself, except for statements run on the driver's connection."""
+    driver = conn.connection.driver_connection if not conn.invalidated and not conn.closed else None
+    if driver is not None and driver.closed:
+        conn.invalidate()
+        pool.dispose()
+
+
+def array_rows(**types: type[TypeEngine[Any]]) -> TableValuedAlias:
+    """Rows passed as one array parameter per column, to select from or join with; the values come from `as_arrays`.
+
+    One statement, compiled once, serves any number of rows.
+    """
+    arrays = [bindparam(f"array_{name}", type_=ARRAY(kind)) for name, kind in types.items()]
+    columns: list[Column[Any]] = [Column(name, kind) for name, kind in types.items()]
+    return func.unnest(*arrays).table_valued(*columns).render_derived()
+
+
+def as_arrays(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
+    """The parameters of `array_rows`, from at least one row."""
+    return {f"array_{name}": [row[name] for row in rows] for name in rows[0]}
+
+
+def transact(engine: Engine, do: Callable[[Connection], T], *, attempts: int = 3) -> T:
+    """Run `do` in one transaction and commit. After a deadlock or another passing fault it is tried again, `attempts`
+    times in all, but never once the commit was sent: it is unknown then whether the commit was done.
+
+    Raises Busy if the last attempt failed on a passing fault. Other errors of `do` are raised as they are, with nothing
+    written.
+    """
+    for attempt in range(1, attempts + 1):
+        committing = False
+        try:
+            with transaction(engine) as conn:
+                result = do(conn)
+                committing = True
+            return result
+        except Exception as error:
+            if not transient(error):
+                raise
+            if committing or attempt == attempts:
+                raise Busy("the database did not take this on in time") from error
+    raise AssertionError("unreachable")
+
+
+# What follows is to be deleted once every statement is written with SQLAlchemy Core.
+
+Values = Sequence[Any] | Mapping[str, Any]
+Asked = Callable[[], T]
+"""Reads the answer to a statement of a pipeline, after the pipeline."""
 
 
 def execute(conn: Connection, statement: LiteralString | str, values: Values = ()) -> psycopg.Cursor[Any]:
@@ -120,54 +185,14 @@ def pipelined(conn: Connection) -> Iterator[None]:
 
 
 @contextmanager
-def transaction(pool: Engine) -> Iterator[Connection]:
-    """A connection in a transaction: committed at the end, rolled back on any error. After a server vanished, every
-    connection it left behind is dropped."""
-    with pool.connect() as conn:
-        try:
-            with conn.begin():
-                yield conn
-        except BaseException:
-            drop_if_broken(pool, conn)
-            raise
+def unique_errors(errors: Mapping[str, type[Exception]]) -> Iterator[None]:
+    """Raise the error named for a unique constraint where a statement violates it.
 
-
-@contextmanager
-def looking(pool: Engine) -> Iterator[Connection]:
-    """A connection whose statements are transactions of their own: one look, or one statement that writes, in one round
-    trip instead of three."""
-    with pool.connect() as conn:
-        try:
-            yield conn.execution_options(isolation_level="AUTOCOMMIT")
-        except BaseException:
-            drop_if_broken(pool, conn)
-            raise
-
-
-def drop_if_broken(pool: Engine, conn: Connection) -> None:
-    """Forget a pool whose connections the server has closed."""
-    driver = conn.connection.driver_connection if not conn.invalidated and not conn.closed else None
-    if driver is not None and driver.closed:
-        conn.invalidate()
-        pool.dispose()
-
-
-def transact(engine: Engine, do: Callable[[Connection], T], *, attempts: int = 3) -> T:
-    """Run `do` in one transaction and commit. A deadlock or a lost connection is tried again, at most `attempts` times
-    in all, but never once the commit was sent: then nobody knows whether it was done.
-
-    Raises Busy when the last attempt met a passing trouble; other errors of `do` as they are, with nothing written.
+    errors: constraint or unique index → exception. The transaction has failed then and can only be rolled back.
     """
-    for attempt in range(1, attempts + 1):
-        committing = False
-        try:
-            with transaction(engine) as conn:
-                result = do(conn)
-                committing = True
-            return result
-        except Exception as error:
-            if not transient(error):
-                raise
-            if committing or attempt == attempts:
-                raise Busy("the database did not take this on in time") from error
-    raise AssertionError("unreachable")
+    try:
+        yield
+    except IntegrityError as error:
+        if isinstance(error.orig, UniqueViolation) and (named := errors.get(error.orig.diag.constraint_name or "")):
+            raise named from None
+        raise

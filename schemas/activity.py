@@ -1,4 +1,4 @@
-"""What becomes of those who are accompanied to create their own activity."""
+"""Events of persons who create an activity of their own."""
 
 from __future__ import annotations
 
@@ -11,21 +11,18 @@ from schemas.topics import PATHWAYS, Topic
 
 
 class CreatedSealed(SealedPart):
-    """In what form."""
+    """The activity's form."""
 
     form: ActivityForm
 
 
 class CreatedV1(Payload):
-    """A person works on their own account from now on: a fact that ends the accompaniment it came from and opens
-    nothing. training_id: that accompaniment; referral_id: the referral it answers."""
+    """A person became self-employed. It ends the accompaniment that led to it (training_id) and opens no step.
+    referral_id: the referral that it answers."""
 
     TYPE: ClassVar[str] = "jalons.activity.created.v1"
     TOPIC: ClassVar[Topic] = PATHWAYS
     SEALED: ClassVar[type[SealedPart] | None] = CreatedSealed
-    SEEN_BY: ClassVar[dict[str, frozenset[str]]] = {
-        "said_by": frozenset({"activity_id", "said_by", "training_id", "referral_id", "sealed.form"})
-    }
 
     activity_id: UUID
     home: Slug

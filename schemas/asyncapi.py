@@ -1,4 +1,4 @@
-"""What the hub says on Kafka as one AsyncAPI 3.0 document: channels are the topics, messages the catalogue's types."""
+"""The hub's Kafka contract as one AsyncAPI 3.0 document: channels are the topics, messages the catalogue's types."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What happens to a person's record: bands only, and those sealed."""
+"""Events of a person's record: bands only, and those sealed."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from schemas.topics import PATHWAYS, Topic
 
 
 class Profile(BaseModel):
-    """A person in bands; nothing else about a person is ever held."""
+    """A person in bands; the hub holds nothing else about a person."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -46,7 +46,7 @@ class SealedProfile(SealedPart):
 
 
 class BeneficiaryEvent(Payload):
-    """A fact about the record that the home partner keeps; nobody else is told."""
+    """A change of the record, which the home partner keeps; only the home partner is told."""
 
     TOPIC: ClassVar[Topic] = PATHWAYS
     SEALED: ClassVar[type[SealedPart] | None] = SealedProfile
@@ -56,7 +56,7 @@ class BeneficiaryEvent(Payload):
 
 
 class RegisteredV1(BeneficiaryEvent):
-    """A person is accompanied by a home partner from now on. trial: the home is a trial partner."""
+    """A home partner registered a person. trial: the home partner is a trial partner."""
 
     TYPE: ClassVar[str] = "jalons.beneficiary.registered.v1"
 
@@ -64,27 +64,23 @@ class RegisteredV1(BeneficiaryEvent):
 
 
 class ProfileUpdatedV1(BeneficiaryEvent):
-    """The bands changed; the former version stays in the log."""
+    """The bands changed; the previous version stays in the log."""
 
     TYPE: ClassVar[str] = "jalons.beneficiary.profile_updated.v1"
 
 
 class SaidSealed(SealedPart):
-    """What was said."""
+    """The person's message."""
 
     said: Said
 
 
 class SaidV1(Payload):
-    """The person said something by the page of their slip. It changes no state; the referrer is told."""
+    """The person sent a message from the page of their slip. It changes no state; the referrer is told."""
 
     TYPE: ClassVar[str] = "jalons.beneficiary.said.v1"
     TOPIC: ClassVar[Topic] = PATHWAYS
     SEALED: ClassVar[type[SealedPart] | None] = SaidSealed
-    SEEN_BY: ClassVar[dict[str, frozenset[str]]] = {
-        "referrer": frozenset({"referral_id", "reference", "referrer", "recipient", "sealed.said"}),
-        "recipient": frozenset(),
-    }
 
     referral_id: UUID
     reference: Reference
@@ -95,7 +91,7 @@ class SaidV1(Payload):
 
 
 class AccompanimentEvent(Payload):
-    """Whether the home partner accompanies the person now; nobody else is told."""
+    """Whether the home partner accompanies the person now; only the home partner is told."""
 
     TOPIC: ClassVar[Topic] = PATHWAYS
 
@@ -103,37 +99,36 @@ class AccompanimentEvent(Payload):
 
 
 class PausedV1(AccompanimentEvent):
-    """The accompaniment rests; nothing is expected of anybody meanwhile."""
+    """The accompaniment is paused; no partner has to act meanwhile."""
 
     TYPE: ClassVar[str] = "jalons.beneficiary.paused.v1"
 
 
 class ResumedV1(AccompanimentEvent):
-    """The accompaniment goes on, after a pause or after the person had left."""
+    """The accompaniment continues, after a pause or after the person had left."""
 
     TYPE: ClassVar[str] = "jalons.beneficiary.resumed.v1"
 
 
 class LeftSealed(Reasoned):
-    """Why."""
+    """Why the accompaniment ended."""
 
     reason: EndReason
 
 
 class LeftV1(AccompanimentEvent):
-    """The accompaniment is over; from here the time runs for which the record may be kept."""
+    """The accompaniment ended; the retention period of the record begins."""
 
     TYPE: ClassVar[str] = "jalons.beneficiary.left.v1"
     SEALED: ClassVar[type[SealedPart] | None] = LeftSealed
 
 
 class ErasedV1(Payload):
-    """The person's key is destroyed and the record gone; every service forgets the ref. partners: those that held
-    something, which lies outside the hub now; holdings: the same, with what each of them holds."""
+    """The person's key was destroyed and the record deleted; every service deletes the ref. partners: those that hold
+    an earlier disclosure outside the hub; holdings: the same, with the acts of each."""
 
     TYPE: ClassVar[str] = "jalons.beneficiary.erased.v1"
     TOPIC: ClassVar[Topic] = PATHWAYS
-    SEEN_BY: ClassVar[dict[str, frozenset[str]]] = {"partners": frozenset()}
 
     home: Slug
     receipt_id: UUID

@@ -1,4 +1,4 @@
-"""Every type of event the hub knows, in one table: what is not here is unknown and is set aside."""
+"""Every type of event that the hub knows; an event of any other type is set aside."""
 
 from __future__ import annotations
 

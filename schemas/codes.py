@@ -7,16 +7,16 @@ from typing import Annotated, Literal
 from pydantic import StringConstraints
 
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$")]
-"""A partner, offer, project or subscription as people name it: `cpas-hotton`."""
+"""The name of a partner, offer, project or subscription, such as `cpas-hotton`."""
 Reference = Annotated[str, StringConstraints(pattern=r"^[RTP]-[0-9A-HJKMNP-TV-Z]{4}-[0-9A-HJKMNP-TV-Z]{3}$")]
-"""A spoken reference, `R-7K4M-2QX`: Crockford base 32, the last character a check."""
+"""A spoken reference such as `R-7K4M-2QX`: Crockford base 32 with a check character at the end."""
 Nis = Annotated[str, StringConstraints(pattern=r"^\d{5}$")]
 """A commune by its NIS code (five digits)."""
 OccupationCode = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,39}$")]
 """A trade by a code of a public list (ROME, ISCO) or of the network: never free text."""
 
 FinerCode = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{1,39}$")]
-"""A network's own code, which hangs under one of a closed list; who does not know it goes by that one."""
+"""A network's own code below a code of a closed list; a reader that does not know it uses the latter."""
 
 Moment = Literal["accueil", "projet", "preformation", "formation", "preparation_emploi", "experience"]
 PartnerKind = Literal[
@@ -102,9 +102,9 @@ NeedDomain = Literal[
 """What a need is about: the obstacles, and work."""
 NeedKind = Literal["need", "obstacle", "resource"]
 NeedSource = Literal["public", "partner"]
-"""Who says it: those the network is for, or a partner."""
+"""Who expresses the need: the persons whom the network serves, or a partner."""
 Attribute = Literal["age_band", "sex", "commune_nis", "education", "status", "household", "obstacles", "reason", "goal"]
-"""What a convention may let through and a person may agree to share."""
+"""Attributes that a convention may allow and a person may agree to share."""
 
 Purpose = Literal["referral", "pathway_view", "observation", "employer"]
 ConsentChannel = Literal["paper", "oral", "online"]
@@ -190,7 +190,7 @@ ReopenReason = Literal["recorded_in_error", "situation_changed", "other"]
 ReportedBy = Literal["referrer"]
 """Who recorded an answer in the receiver's place, when the receiver does not use the hub."""
 NewsDue = Literal["still_waiting", "first_contact", "start", "end"]
-"""What should have happened by now, of which nothing was said."""
+"""What was due and was not recorded."""
 ReferralOutcome = Literal["reached", "partly", "not_reached"]
 TrainingKind = Literal[
     "bilan_new",
@@ -230,7 +230,7 @@ ActivityForm = Literal[
     "asbl",
     "other",
 ]
-"""In what form somebody works on their own account."""
+"""The form of a person's own activity."""
 Said = Literal["contacted", "not_contacted", "no_longer", "wants_to_talk"]
-"""What a person says by the page of their slip."""
+"""What a person can say from the page of their slip."""
 AnsweredBy = Literal["training", "placement"]

@@ -1,4 +1,4 @@
-"""Which difference between two JSON Schemas of one type breaks somebody who reads or replays its events."""
+"""Which differences between two JSON Schemas of one type break a reader or a replay of its events."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""What a person agreed to share, with whom and for what; without it nothing is disclosed."""
+"""Events of consents: what a person agreed to share, with whom and for which purpose. Without one nothing is
+disclosed."""
 
 from __future__ import annotations
 
@@ -14,15 +15,15 @@ from schemas.topics import PATHWAYS, Topic
 
 
 class GivenSealed(SealedPart):
-    """What may be shared, and how the person said so."""
+    """The attributes that may be shared, and the channel by which the person agreed."""
 
     attributes: tuple[Attribute, ...]
     channel: ConsentChannel
 
 
 class GivenV1(Payload):
-    """A person agreed. Either partners are named, or a convention whose parties they are; restored: of those parties,
-    the ones that hold something of the person already."""
+    """A person agreed to share, with named partners or with the parties of a convention. restored: those parties that
+    already hold an earlier disclosure of the person."""
 
     TYPE: ClassVar[str] = "jalons.consent.given.v1"
     TOPIC: ClassVar[Topic] = PATHWAYS
@@ -38,8 +39,8 @@ class GivenV1(Payload):
 
 
 class Holding(BaseModel):
-    """A partner that holds something of a person. references: of the acts it shares; contact: whom it may ask;
-    as_employer: it met the person as an employer, outside professional secrecy."""
+    """A partner that holds an earlier disclosure of a person. references: of the acts it takes part in; contact: the
+    partner to ask; as_employer: it takes part as an employer, outside professional secrecy."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -50,11 +51,10 @@ class Holding(BaseModel):
 
 
 class ConsentEnded(Payload):
-    """An agreement is no more. partners: those that held something under it and that no other agreement covers: from
-    here on they are shown nothing of the person. holdings: the same, with what each of them holds."""
+    """A consent ended. partners: those that hold a disclosure under it and that no other consent covers; they are no
+    longer shown anything of the person. holdings: the same, with the acts of each."""
 
     TOPIC: ClassVar[Topic] = PATHWAYS
-    SEEN_BY: ClassVar[dict[str, frozenset[str]]] = {"partners": frozenset()}
 
     consent_id: UUID
     home: Slug
@@ -64,12 +64,12 @@ class ConsentEnded(Payload):
 
 
 class WithdrawnV1(ConsentEnded):
-    """A person took an agreement back, or gave another in its place."""
+    """A person withdrew a consent, or replaced it by another."""
 
     TYPE: ClassVar[str] = "jalons.consent.withdrawn.v1"
 
 
 class ExpiredV1(ConsentEnded):
-    """An agreement was given up to a day, which is over."""
+    """A consent passed its last day."""
 
     TYPE: ClassVar[str] = "jalons.consent.expired.v1"

@@ -1,4 +1,4 @@
-"""What happens to a convention: the dated agreement that lets partners refer to one another."""
+"""Events of a convention: the dated agreement under which partners refer to one another."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from schemas.topics import DIRECTORY, Topic
 
 
 class Scope(BaseModel):
-    """One direction a convention opens: from a partner to another, for these moments."""
+    """One direction that a convention allows: from one partner to another, for these moments."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -24,7 +24,7 @@ class Scope(BaseModel):
 
 
 class ConventionRecord(Payload):
-    """A convention in full. Deadlines in working days, expiry in days."""
+    """A whole convention. Reply deadlines are in working days, expiry is in days."""
 
     TOPIC: ClassVar[Topic] = DIRECTORY
 
@@ -49,7 +49,7 @@ class SignedV1(ConventionRecord):
 
 
 class SuspendedV1(ConventionRecord):
-    """A convention covers no new referral until it is resumed."""
+    """A convention allows no new referral until it is resumed."""
 
     TYPE: ClassVar[str] = "jalons.convention.suspended.v1"
 
@@ -61,6 +61,6 @@ class TerminatedV1(ConventionRecord):
 
 
 class ExpiredV1(ConventionRecord):
-    """A convention came to the end of its time."""
+    """A convention passed its last day."""
 
     TYPE: ClassVar[str] = "jalons.convention.expired.v1"

@@ -1,4 +1,4 @@
-"""That a record was set aside or an event parked: where it stands and why, never what it holds."""
+"""Events of dead letters: where a record is and why it failed, never its content."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from schemas.topics import DEAD_LETTERS, Topic
 
 
 class DeadLetterEvent(Payload):
-    """Which service met the record, where on Kafka (unless it came from its source's log), and why; no content."""
+    """The service that read the record, its place on Kafka (none if it came from the source's log), and the reason."""
 
     TOPIC: ClassVar[Topic] = DEAD_LETTERS
 
@@ -23,12 +23,12 @@ class DeadLetterEvent(Payload):
 
 
 class SetAsideV1(DeadLetterEvent):
-    """A record nobody waits for: undecodable, of an unknown type or version, or outside its source's numbering."""
+    """A record was set aside: undecodable, of an unknown type or version, or outside its source's numbering."""
 
     TYPE: ClassVar[str] = "jalons.dead_letter.set_aside.v1"
 
 
 class ParkedV1(DeadLetterEvent):
-    """An event a handler could not apply; later ones of its subject wait behind it."""
+    """A handler could not apply an event; later events of its subject wait behind it."""
 
     TYPE: ClassVar[str] = "jalons.dead_letter.parked.v1"

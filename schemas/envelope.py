@@ -16,26 +16,23 @@ CONTENT_TYPE = "application/cloudevents+json"
 
 
 class SealedPart(BaseModel):
-    """What could tell something about a person: on the wire only ciphertext under that person's key."""
+    """Fields that tell something about a person: ciphertext under that person's key on the wire."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
 class Reasoned(SealedPart):
-    """A sealed part with a `reason` of a closed list. finer: the network's own code under it, seen by whoever sees the
-    reason; a reader needs not know it."""
+    """A sealed part with a `reason` of a closed list. finer: the network's own code below that reason, which a reader
+    may ignore."""
 
     finer: FinerCode | None = None
 
 
 class Payload(BaseModel):
-    """The open part of an event's `data`. Readers ignore fields they do not know: adding one breaks nobody.
+    """The open part of an event's `data`. Readers ignore fields they do not know, so a field can be added freely.
 
-    TYPE: the event's type, its version included. TOPIC: where it goes. SEALED: the model of its sealed part, if any.
-    SEEN_BY: for each field that names a party, the fields that party may see (`sealed.x` for a sealed one); the home
-    partner sees all, a party that is not listed nothing. TO_COORDINATOR: whether her stream shows that it happened at
-    all; what would tell her why something else did is not shown. READ_BY: of what is about nobody, the field that names
-    the one partner who reads it; None: all do.
+    TYPE: the event's type, with its version. TOPIC: the topic it is written to. SEALED: the model of its sealed part,
+    if it has one. Who sees which field is a table in `jalons.privacy.visibility`.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -43,9 +40,6 @@ class Payload(BaseModel):
     TYPE: ClassVar[str]
     TOPIC: ClassVar[Topic]
     SEALED: ClassVar[type[SealedPart] | None] = None
-    SEEN_BY: ClassVar[dict[str, frozenset[str]]] = {}
-    TO_COORDINATOR: ClassVar[bool] = True
-    READ_BY: ClassVar[str | None] = None
 
     def upcast(self) -> Payload:
         """This payload as the newest version of its type; an old version overrides it."""
@@ -54,10 +48,11 @@ class Payload(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One act, as handlers see it. `sealed` is None where the type has no sealed part or the person's key is gone.
+    """An event as handlers get it. `sealed` is None if the type has no sealed part or the person's key is destroyed.
 
-    time: when it happened; recorded: when the hub learnt it (both aware). sequence: 1, 2, 3 … per (source, subject).
-    partner: who acted. causation: what it follows from, a call or another event; correlation: the first such call.
+    time: when it happened; recorded: when the hub recorded it (both aware). sequence: 1, 2, 3 … per (source, subject).
+    partner: the partner that acted. causation: the id of the call or event that caused it; correlation: of the first
+    call of that chain.
     """
 
     id: UUID
@@ -80,9 +75,9 @@ class Event:
 
 
 class Envelope(BaseModel):
-    """The event as it stands on the wire; `data` not yet read.
+    """The event as it is on the wire; `data` is not decoded.
 
-    Kafka headers repeat `content-type`, `source` and `type`, so that a reader may pass over a record unread.
+    Kafka headers repeat `content-type`, `source` and `type`, so that a reader can skip a record without decoding it.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -105,7 +100,7 @@ class Envelope(BaseModel):
 
 
 def attributes(event: Event) -> dict[str, Any]:
-    """An event's attributes in the form of the wire, without `data`."""
+    """An event's attributes in wire form, without `data`."""
     found: dict[str, Any] = {
         "specversion": "1.0",
         "id": str(event.id),

@@ -1,4 +1,4 @@
-"""What is needed, of a person or of nobody, and what a decline shows to be missing: the gap between needs and offer."""
+"""Events of needs: of a person, of a commune, or shown by a decline. They measure the gap between needs and offer."""
 
 from __future__ import annotations
 
@@ -11,10 +11,9 @@ from schemas.topics import DIRECTORY, PATHWAYS, Topic
 
 
 class NeedOfAPerson(Payload):
-    """A need of a person's. The coordinator's stream passes it over: it would tell why a referral was declined."""
+    """A person's need. It is not on the coordinator's stream: it would tell why a referral was declined."""
 
     TOPIC: ClassVar[Topic] = PATHWAYS
-    TO_COORDINATOR: ClassVar[bool] = False
 
     need_id: UUID
     home: Slug
@@ -22,7 +21,7 @@ class NeedOfAPerson(Payload):
 
 
 class ExpressedSealed(SealedPart):
-    """What is needed, where, and whether an offer meets it (which one, if it is known)."""
+    """What is needed, in which commune, and whether an offer meets it (which one, if known)."""
 
     domain: NeedDomain
     kind: NeedKind
@@ -32,21 +31,18 @@ class ExpressedSealed(SealedPart):
 
 
 class ExpressedV1(NeedOfAPerson):
-    """A partner says what a person needs; the home partner learns of it, and nobody else."""
+    """A partner recorded what a person needs; only that partner and the home partner are told."""
 
     TYPE: ClassVar[str] = "jalons.need.expressed.v1"
     SEALED: ClassVar[type[SealedPart] | None] = ExpressedSealed
-    SEEN_BY: ClassVar[dict[str, frozenset[str]]] = {
-        "said_by": frozenset({"need_id", "said_by", "source"})
-        | {f"sealed.{name}" for name in ("domain", "kind", "commune_nis", "met", "offer")}
-    }
 
     said_by: Slug
     source: NeedSource
 
 
 class UnmetSealed(SealedPart):
-    """Of what: an obstacle, or offers of a type; of neither, offers of the moment. Where the person lives."""
+    """What is missing: help with an obstacle, offers of a type, or, with neither set, offers of the moment; and the
+    commune where the person lives."""
 
     obstacle: Obstacle | None = None
     offer_type: OfferType | None = None
@@ -54,7 +50,7 @@ class UnmetSealed(SealedPart):
 
 
 class UnmetV1(NeedOfAPerson):
-    """A referral was declined for a reason that is a need nothing met. Its cause is the decline."""
+    """A referral was declined for a reason that shows an unmet need. Its cause is the decline."""
 
     TYPE: ClassVar[str] = "jalons.need.unmet.v1"
     SEALED: ClassVar[type[SealedPart] | None] = UnmetSealed
@@ -64,13 +60,13 @@ class UnmetV1(NeedOfAPerson):
 
 
 class ReportedV1(Payload):
-    """A partner says what is needed in a commune, of nobody in particular; its subject is the need itself. Who said it
-    reads it back; to all others it is a count, since one need of a small commune may tell of one person."""
+    """A partner recorded what is needed in a commune, of nobody in particular; the subject is the need itself.
+
+    Only that partner reads it; for all others it is a count, since one need of a small commune may tell of one person.
+    """
 
     TYPE: ClassVar[str] = "jalons.need.reported.v1"
     TOPIC: ClassVar[Topic] = DIRECTORY
-    TO_COORDINATOR: ClassVar[bool] = False
-    READ_BY: ClassVar[str | None] = "said_by"
 
     need_id: UUID
     said_by: Slug

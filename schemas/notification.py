@@ -1,4 +1,4 @@
-"""What became of a message: that it went or failed, never what it said."""
+"""Events of messages: that one was sent, failed or was suppressed, never its text."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Channel = Literal["email", "webhook"]
 
 
 class NotificationEvent(Payload):
-    """A message about an event, to a partner, by a channel. about: that event's id."""
+    """A message to a partner about an event. about: that event's id."""
 
     TOPIC: ClassVar[Topic] = DELIVERIES
 
@@ -26,13 +26,13 @@ class NotificationEvent(Payload):
 
 
 class SentV1(NotificationEvent):
-    """The recipient's server took the message."""
+    """The recipient's server accepted the message."""
 
     TYPE: ClassVar[str] = "jalons.notification.sent.v1"
 
 
 class SuppressedV1(NotificationEvent):
-    """The message was rightly held back, and nobody has to do anything. cause: a code."""
+    """The message was not sent, as expected; no action is needed. cause: a code."""
 
     TYPE: ClassVar[str] = "jalons.notification.suppressed.v1"
 

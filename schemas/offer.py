@@ -1,4 +1,4 @@
-"""What happens to an offer: a place, a course or a job that a partner can give."""
+"""Events of an offer: a place, a course or a job that a partner can give."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from schemas.topics import DIRECTORY, Topic
 
 
 class OfferRecord(Payload):
-    """An offer in full; its title is public text, never about a person."""
+    """A whole offer; its title is public text, never about a person."""
 
     TOPIC: ClassVar[Topic] = DIRECTORY
 
@@ -34,13 +34,13 @@ class OfferRecord(Payload):
 
 
 class PublishedV1(OfferRecord):
-    """An offer is open, for the first time or with a changed record."""
+    """An offer was published, or its record changed."""
 
     TYPE: ClassVar[str] = "jalons.offer.published.v1"
 
 
 class CapacityChangedV1(OfferRecord):
-    """An offer's last place was taken, or one is free again: its status says which. Who took it is not said."""
+    """An offer's last place was taken, or a place is free again; the status says which. The person is not named."""
 
     TYPE: ClassVar[str] = "jalons.offer.capacity_changed.v1"
 
@@ -48,6 +48,6 @@ class CapacityChangedV1(OfferRecord):
 
 
 class ClosedV1(OfferRecord):
-    """An offer takes nobody any more."""
+    """An offer accepts nobody any more."""
 
     TYPE: ClassVar[str] = "jalons.offer.closed.v1"

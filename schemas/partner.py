@@ -1,4 +1,4 @@
-"""What happens to a partner: an organisation's public record, never a person's."""
+"""Events of a partner: an organisation's public record, never a person's."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from schemas.topics import DIRECTORY, Topic
 
 
 class PartnerRecord(Payload):
-    """A partner as the directory knows it; the mailbox and the phone are an office's."""
+    """A partner's record in the directory; the mailbox and the phone are an office's."""
 
     TOPIC: ClassVar[Topic] = DIRECTORY
 
@@ -40,7 +40,7 @@ class RegisteredV1(PartnerRecord):
 
 
 class UpdatedV1(PartnerRecord):
-    """A partner's record changed; the whole record is carried."""
+    """A partner's record changed; the event has the whole record."""
 
     TYPE: ClassVar[str] = "jalons.partner.updated.v1"
 

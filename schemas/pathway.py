@@ -1,4 +1,4 @@
-"""What observation derives from what partners report: the person's way, moment by moment."""
+"""Events that observation derives from those that partners record: the person's way, moment by moment."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from schemas.topics import PATHWAYS, Topic
 
 
 class PathwayEvent(Payload):
-    """A step of the way. step: the referral's id if there is one, else its cause's. rule: the table's version."""
+    """A step of the way. step: the referral's id if there is one, else the cause's id. rule: the rules' version."""
 
     TOPIC: ClassVar[Topic] = PATHWAYS
 

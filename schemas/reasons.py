@@ -10,7 +10,7 @@ from schemas import codes
 from schemas.codes import DeclineReason, EndReason, Obstacle, ReferralReason
 
 VERSION = 2
-"""Of the lists. It rises when a code is added; none is taken away."""
+"""Version of the lists. It rises when a code is added; no code is removed."""
 
 LISTS: Mapping[str, tuple[str, ...]] = {
     re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower(): tuple(map(str, get_args(each)))
@@ -20,7 +20,7 @@ LISTS: Mapping[str, tuple[str, ...]] = {
 """Name of the list → its codes, in their order."""
 
 Group = Literal["obstacle", "activity", "offer", "frame", "person", "success", "change", "partner"]
-"""The parents of reasons; a network that needs a finer reason hangs it under one of them or under a reason."""
+"""The parents of reasons. A network adds a finer reason below one of them or below a reason."""
 
 WHY_SENT: Mapping[ReferralReason, Group] = {
     **dict.fromkeys(get_args(Obstacle), "obstacle"),
@@ -67,7 +67,7 @@ PARENTS: Mapping[str, Mapping[str, Group]] = {
 """List → code → its parent; `other` has none."""
 
 FINER = tuple(PARENTS)
-"""The lists under whose codes a network may hang finer ones of its own."""
+"""The lists below whose codes a network may add its own."""
 
 OF_THE_OFFER: Final = "offer_type"
 UNMET_NEED: Mapping[DeclineReason, Obstacle | Literal["offer_type"]] = {

@@ -1,4 +1,4 @@
-"""What happens to a referral (a *relais*): from one partner's call to the answer and the way that follows."""
+"""Events of a referral (a *relais*): from one partner's call to the answer and the steps that follow."""
 
 from __future__ import annotations
 
@@ -37,21 +37,11 @@ from schemas.codes import (
 from schemas.envelope import Payload, Reasoned, SealedPart
 from schemas.topics import PATHWAYS, Topic
 
-_BOTH = frozenset(
-    {"referral_id", "reference", "referrer", "recipient", "recipient_kind", "offer", "offer_type", "moment"}
-) | {"reported_by"}
-
-
-def _seen(*fields: str) -> dict[str, frozenset[str]]:
-    """Both parties see what names the referral and these fields; neither sees the home partner behind the referrer."""
-    return {"referrer": _BOTH | set(fields), "recipient": _BOTH | set(fields)}
-
 
 class ReferralEvent(Payload):
-    """What every event of a referral carries, so that applying it needs no look at the directory."""
+    """The fields of every event of a referral, so that a consumer needs no lookup in the directory."""
 
     TOPIC: ClassVar[Topic] = PATHWAYS
-    SEEN_BY: ClassVar[dict[str, frozenset[str]]] = _seen()
 
     referral_id: UUID
     reference: Reference
@@ -67,7 +57,7 @@ class ReferralEvent(Payload):
 
 
 class DisclosedProfile(SealedPart):
-    """The bands that convention and agreement both let through; the others are absent."""
+    """The bands that both convention and agreement allow; the others are absent."""
 
     age_band: AgeBand | None = None
     sex: Sex | None = None
@@ -79,7 +69,7 @@ class DisclosedProfile(SealedPart):
 
 
 class SentSealed(Reasoned):
-    """Why, and what the receiver may know of the person."""
+    """Why the person is referred, and the bands that the receiver may see."""
 
     reason: ReferralReason
     goal: Goal
@@ -92,14 +82,6 @@ class SentV1(ReferralEvent):
 
     TYPE: ClassVar[str] = "jalons.referral.sent.v1"
     SEALED: ClassVar[type[SealedPart] | None] = SentSealed
-    SEEN_BY: ClassVar[dict[str, frozenset[str]]] = {
-        "referrer": _BOTH
-        | {"contact", "reply_by", "follows", "alternative_to", "parent"}
-        | {"sealed.reason", "sealed.goal", "sealed.chosen_by", "sealed.disclosed"},
-        "recipient": _BOTH
-        | {"contact", "reply_by"}
-        | {"sealed.reason", "sealed.goal", "sealed.chosen_by", "sealed.disclosed"},
-    }
 
     contact: Contact
     reply_by: date
@@ -109,41 +91,38 @@ class SentV1(ReferralEvent):
 
 
 class ReceivedV1(ReferralEvent):
-    """The receiver has seen it."""
+    """The receiver saw the referral."""
 
     TYPE: ClassVar[str] = "jalons.referral.received.v1"
 
 
 class AcceptedV1(ReferralEvent):
-    """The receiver takes the person on."""
+    """The receiver accepted the person."""
 
     TYPE: ClassVar[str] = "jalons.referral.accepted.v1"
-    SEEN_BY: ClassVar[dict[str, frozenset[str]]] = _seen("first_contact_on", "place")
 
     first_contact_on: date | None = None
     place: str | None = None
 
 
 class DeclinedSealed(Reasoned):
-    """Why not, and who said so."""
+    """Why the referral was declined, and by whom."""
 
     reason: DeclineReason
     declined_by: DeclinedBy
 
 
 class DeclinedV1(ReferralEvent):
-    """The receiver, or the person, says no."""
+    """The receiver, or the person, declined."""
 
     TYPE: ClassVar[str] = "jalons.referral.declined.v1"
     SEALED: ClassVar[type[SealedPart] | None] = DeclinedSealed
-    SEEN_BY: ClassVar[dict[str, frozenset[str]]] = _seen("sealed.reason", "sealed.declined_by")
 
 
 class StartedV1(ReferralEvent):
-    """What was referred for begins. With `answered_by`, a training or placement is the step, not the referral."""
+    """What the person was referred for started. With `answered_by`, the step is a training or placement instead."""
 
     TYPE: ClassVar[str] = "jalons.referral.started.v1"
-    SEEN_BY: ClassVar[dict[str, frozenset[str]]] = _seen("started_on", "answered_by", "answered_by_id")
 
     started_on: date
     answered_by: AnsweredBy | None = None
@@ -157,31 +136,26 @@ class CompletedSealed(SealedPart):
 
 
 class CompletedV1(ReferralEvent):
-    """What was referred for is over."""
+    """What the person was referred for is completed."""
 
     TYPE: ClassVar[str] = "jalons.referral.completed.v1"
     SEALED: ClassVar[type[SealedPart] | None] = CompletedSealed
-    SEEN_BY: ClassVar[dict[str, frozenset[str]]] = _seen("sealed.outcome")
 
 
 class WaitlistedV1(ReferralEvent):
-    """There is no place yet. rank: in the receiver's list, from 1; expected_on: when there may be one."""
+    """There is no place yet. rank: 1-based, in the receiver's list; expected_on: when a place is expected."""
 
     TYPE: ClassVar[str] = "jalons.referral.waitlisted.v1"
-    SEEN_BY: ClassVar[dict[str, frozenset[str]]] = _seen("rank", "expected_on")
 
     rank: int | None = None
     expected_on: date | None = None
 
 
 class RedirectedV1(ReferralEvent):
-    """The referrer asks somebody else instead. The receiver who is left learns that it ends, not where it goes on."""
+    """The referrer referred the person to another partner instead. The former receiver is told that the referral ended,
+    not where the person is referred to."""
 
     TYPE: ClassVar[str] = "jalons.referral.redirected.v1"
-    SEEN_BY: ClassVar[dict[str, frozenset[str]]] = {
-        "referrer": _BOTH | {"redirected_to", "redirected_reference", "new_recipient"},
-        "recipient": _BOTH,
-    }
 
     redirected_to: UUID
     redirected_reference: Reference
@@ -189,100 +163,86 @@ class RedirectedV1(ReferralEvent):
 
 
 class EndSealed(Reasoned):
-    """Why it ends before its end."""
+    """Why it ended early."""
 
     reason: EndReason
 
 
 class CancelledV1(ReferralEvent):
-    """The referrer takes it back. lapsed: an alternative of it was taken up."""
+    """The referrer cancelled the referral. lapsed: the hub did, because an alternative started."""
 
     TYPE: ClassVar[str] = "jalons.referral.cancelled.v1"
     SEALED: ClassVar[type[SealedPart] | None] = EndSealed
-    SEEN_BY: ClassVar[dict[str, frozenset[str]]] = {
-        "referrer": _BOTH | {"lapsed", "sealed.reason"},
-        "recipient": _BOTH | {"sealed.reason"},
-    }
 
     lapsed: bool = False
 
 
 class InterruptedV1(ReferralEvent):
-    """What was agreed or begun stops before its end."""
+    """An accepted or started referral stopped early."""
 
     TYPE: ClassVar[str] = "jalons.referral.interrupted.v1"
     SEALED: ClassVar[type[SealedPart] | None] = EndSealed
-    SEEN_BY: ClassVar[dict[str, frozenset[str]]] = _seen("sealed.reason")
 
 
 class ExpiredV1(ReferralEvent):
-    """Nobody answered in time."""
+    """The receiver did not answer in time."""
 
     TYPE: ClassVar[str] = "jalons.referral.expired.v1"
 
 
 class ReopenedSealed(SealedPart):
-    """Why it is open again."""
+    """Why the referral was reopened."""
 
     reason: ReopenReason
 
 
 class ReopenedV1(ReferralEvent):
-    """An end is taken back. status: the state it has again."""
+    """An end was taken back. status: the status it has again."""
 
     TYPE: ClassVar[str] = "jalons.referral.reopened.v1"
     SEALED: ClassVar[type[SealedPart] | None] = ReopenedSealed
-    SEEN_BY: ClassVar[dict[str, frozenset[str]]] = _seen("status", "sealed.reason")
 
     status: ReferralStatus
 
 
 class VoidedV1(ReferralEvent):
-    """It should never have been recorded: it is counted no more, and what it opened is closed."""
+    """The referral was recorded in error: it is no longer counted, and the step that it opened is closed."""
 
     TYPE: ClassVar[str] = "jalons.referral.voided.v1"
-    SEEN_BY: ClassVar[dict[str, frozenset[str]]] = {"referrer": _BOTH | {"reason"}, "recipient": _BOTH}
 
     reason: VoidReason
 
 
 class SuggestedV1(ReferralEvent):
-    """The coordinator names another offer to the referrer, who asks the person."""
+    """The coordinator suggested another offer to the referrer, who asks the person."""
 
     TYPE: ClassVar[str] = "jalons.referral.suggested.v1"
-    SEEN_BY: ClassVar[dict[str, frozenset[str]]] = {
-        "referrer": _BOTH | {"suggested_offer", "suggested_partner"},
-        "recipient": frozenset(),
-    }
 
     suggested_offer: Slug
     suggested_partner: Slug
 
 
 class ReminderDueV1(ReferralEvent):
-    """No answer yet. number: 1 for the first reminder, 2 for the second."""
+    """There is no answer yet. number: 1 for the first reminder, 2 for the second."""
 
     TYPE: ClassVar[str] = "jalons.referral.reminder_due.v1"
-    SEEN_BY: ClassVar[dict[str, frozenset[str]]] = _seen("number", "reply_by")
 
     number: int
     reply_by: date
 
 
 class EscalatedV1(ReferralEvent):
-    """No answer after all reminders: the coordinator is told."""
+    """There is no answer after all reminders; the coordinator is told."""
 
     TYPE: ClassVar[str] = "jalons.referral.escalated.v1"
-    SEEN_BY: ClassVar[dict[str, frozenset[str]]] = _seen("reply_by")
 
     reply_by: date
 
 
 class NewsDueV1(ReferralEvent):
-    """Something should have happened by now, of which nothing was said. since: the day it was due."""
+    """Something was due and nothing was recorded. since: the day it was due."""
 
     TYPE: ClassVar[str] = "jalons.referral.news_due.v1"
-    SEEN_BY: ClassVar[dict[str, frozenset[str]]] = _seen("about", "since")
 
     about: NewsDue
     since: date

@@ -1,20 +1,20 @@
-"""Topics as data: one per ordering key, so that all that concerns one person arrives in order."""
+"""The topics: one per ordering key, so that the events of one person arrive in order."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 MAX_MESSAGE_BYTES = 4 * 1024 * 1024
-"""What broker, producer and consumer accept alike; anything that fits can be read, if only to be set aside."""
+"""The limit of broker, producer and consumer alike; a record within it can be read, if only to be set aside."""
 MAX_EVENT_BYTES = 64 * 1024
-"""An event over this is refused when it is appended, and set aside when it is read."""
+"""A larger event is refused when it is appended, and set aside when it is read."""
 
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """A topic; never compacted, never repartitioned (both would break the order of a key).
+    """A topic; never compacted nor repartitioned, which would break the order of a key.
 
-    retention_days: None keeps for ever.
+    retention_days: None keeps records for ever.
     """
 
     name: str

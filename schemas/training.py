@@ -1,4 +1,4 @@
-"""What happens to a training: any of the network's courses, bilans and accompaniments."""
+"""Events of a training: any of the network's courses, bilans and accompaniments."""
 
 from __future__ import annotations
 
@@ -21,14 +21,11 @@ from schemas.codes import (
 from schemas.envelope import Payload, Reasoned, SealedPart
 from schemas.topics import PATHWAYS, Topic
 
-_OPERATOR = frozenset({"training_id", "reference", "operator", "referral_id", "offer", "moment"})
-
 
 class TrainingEvent(Payload):
-    """What every event of a training carries. `moment` follows from its kind, which is sealed."""
+    """The fields of every event of a training. `moment` follows from its kind, which is sealed."""
 
     TOPIC: ClassVar[Topic] = PATHWAYS
-    SEEN_BY: ClassVar[dict[str, frozenset[str]]] = {"operator": _OPERATOR}
 
     training_id: UUID
     reference: Reference
@@ -41,7 +38,7 @@ class TrainingEvent(Payload):
 
 
 class TrainingSealed(SealedPart):
-    """What course, and its sense for the person."""
+    """The kind of course, and the person's goal."""
 
     kind: TrainingKind
     tool: Tool | None = None
@@ -50,28 +47,20 @@ class TrainingSealed(SealedPart):
 
 
 class EnrolledV1(TrainingEvent):
-    """A place is kept for the person."""
+    """The person was enrolled."""
 
     TYPE: ClassVar[str] = "jalons.training.enrolled.v1"
     SEALED: ClassVar[type[SealedPart] | None] = TrainingSealed
-    SEEN_BY: ClassVar[dict[str, frozenset[str]]] = {
-        "operator": _OPERATOR
-        | {"planned_start", "planned_end"}
-        | {"sealed.kind", "sealed.tool", "sealed.goal", "sealed.chosen_by"}
-    }
 
     planned_start: date
     planned_end: date | None = None
 
 
 class StartedV1(TrainingEvent):
-    """The person began."""
+    """The person started."""
 
     TYPE: ClassVar[str] = "jalons.training.started.v1"
     SEALED: ClassVar[type[SealedPart] | None] = TrainingSealed
-    SEEN_BY: ClassVar[dict[str, frozenset[str]]] = {
-        "operator": _OPERATOR | {"started_on"} | {"sealed.kind", "sealed.tool", "sealed.goal", "sealed.chosen_by"}
-    }
 
     started_on: date
 
@@ -85,70 +74,63 @@ class CompletedSealed(SealedPart):
 
 
 class CompletedV1(TrainingEvent):
-    """The person went to the end."""
+    """The person completed the training."""
 
     TYPE: ClassVar[str] = "jalons.training.completed.v1"
     SEALED: ClassVar[type[SealedPart] | None] = CompletedSealed
-    SEEN_BY: ClassVar[dict[str, frozenset[str]]] = {
-        "operator": _OPERATOR | {"sealed.kind", "sealed.outcome", "sealed.hours_done"}
-    }
 
 
 class StopSealed(Reasoned):
-    """What stops, and why."""
+    """The kind of course, and why it stopped."""
 
     kind: TrainingKind
     reason: EndReason
 
 
 class SuspendedSealed(Reasoned):
-    """What rests, and why if it was said."""
+    """The kind of course, and why it is suspended, if recorded."""
 
     kind: TrainingKind
     reason: EndReason | None = None
 
 
 class SuspendedV1(TrainingEvent):
-    """It rests for a while; the step stays open."""
+    """The training is suspended; the step stays open."""
 
     TYPE: ClassVar[str] = "jalons.training.suspended.v1"
     SEALED: ClassVar[type[SealedPart] | None] = SuspendedSealed
-    SEEN_BY: ClassVar[dict[str, frozenset[str]]] = {"operator": _OPERATOR | {"sealed.kind", "sealed.reason"}}
 
 
 class ResumedV1(TrainingEvent):
-    """It goes on."""
+    """The training continues."""
 
     TYPE: ClassVar[str] = "jalons.training.resumed.v1"
 
 
 class AttendanceFallingV1(TrainingEvent):
-    """« Présence en baisse »: the person comes less; the one who accompanies should know."""
+    """« Présence en baisse »: the person attends less often; the home partner is told."""
 
     TYPE: ClassVar[str] = "jalons.training.attendance_falling.v1"
 
 
 class InterruptedV1(TrainingEvent):
-    """It stops before its end."""
+    """The training stopped early."""
 
     TYPE: ClassVar[str] = "jalons.training.interrupted.v1"
     SEALED: ClassVar[type[SealedPart] | None] = StopSealed
-    SEEN_BY: ClassVar[dict[str, frozenset[str]]] = {"operator": _OPERATOR | {"sealed.kind", "sealed.reason"}}
 
 
 class CancelledV1(TrainingEvent):
-    """It will not begin."""
+    """The training was cancelled before it started."""
 
     TYPE: ClassVar[str] = "jalons.training.cancelled.v1"
     SEALED: ClassVar[type[SealedPart] | None] = StopSealed
-    SEEN_BY: ClassVar[dict[str, frozenset[str]]] = {"operator": _OPERATOR | {"sealed.kind", "sealed.reason"}}
 
 
 class NewsDueV1(TrainingEvent):
-    """A planned start or end has passed, and nothing was said. since: the day it was due."""
+    """A planned start or end passed and nothing was recorded. since: the day it was due."""
 
     TYPE: ClassVar[str] = "jalons.training.news_due.v1"
-    SEEN_BY: ClassVar[dict[str, frozenset[str]]] = {"operator": _OPERATOR | {"about", "since"}}
 
     about: NewsDue
     since: date

@@ -1,4 +1,4 @@
-"""The command `jalons`: every verb of running the hub, each with a help that teaches."""
+"""The command `jalons`: every verb for running the hub."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ app.add_typer(network, name="network")
 def serve(service: Annotated[Literal["referrals", "observation", "notifications"], typer.Argument()]) -> None:
     """Run one service in the foreground, from `JALONS_…` settings.
 
-    For production: each service is one process, scaled by starting it
-    again. `jalons up` does all of it on one machine.
+    For production: each service is one process; start it again to scale.
+    `jalons up` runs everything on one machine.
 
         JALONS_DATABASE_URL=… JALONS_KAFKA=… jalons serve referrals
     """
@@ -53,10 +53,10 @@ def serve(service: Annotated[Literal["referrals", "observation", "notifications"
 
 @app.command()
 def migrate() -> None:
-    """Bring the database's schemas and Kafka's topics to their newest form.
+    """Upgrade the database schemas and create missing Kafka topics.
 
-    Safe to run again and from several machines at once; what is there is
-    left as it is. `jalons up` does it by itself.
+    Safe to repeat, and to run from several machines at once. `jalons up`
+    does it by itself.
     """
     from jalons.cli.settings import from_environment, refused
     from jalons.process.migrate import migrate as run
@@ -67,7 +67,7 @@ def migrate() -> None:
     except Exception as error:
         raise refused(
             f"The servers cannot be migrated ({type(error).__name__}).",
-            "Check JALONS_DATABASE_URL and JALONS_KAFKA, and that both servers answer.",
+            "Check JALONS_DATABASE_URL and JALONS_KAFKA, and that both servers run.",
         ) from error
 
 

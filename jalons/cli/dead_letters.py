@@ -1,4 +1,4 @@
-"""`jalons dead-letters`: what could not be applied, why, and how to try it again."""
+"""`jalons dead-letters`: lists what could not be applied and why, and retries it."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from jalons.cli.hub import As, Data, Hub, find
 dead_letters = typer.Typer(
     no_args_is_help=True,
     help="Records that were set aside and events that are parked, with their reason.\n\n"
-    "A *set-aside* record was unreadable; nobody waits for it. A *parked* event failed in a service; later events of "
-    "the same person wait behind it, in order. Mend the cause, then `retry`.",
+    "A *set-aside* record was unreadable; nothing waits for it. A *parked* event failed in a service; later events of "
+    "the same person wait behind it, in order. Fix the cause, then `retry`.",
 )
 
 _FOLLOWERS = ("observation", "notifications")
@@ -27,9 +27,9 @@ _ALSO_SHOWN = ("reason", "at", "attempts", "waiting", "resolved")
 def listed(
     data: Data = None,
     as_client: As = None,
-    resolved: Annotated[bool, typer.Option("--all", help="Also those that were mended.")] = False,
+    resolved: Annotated[bool, typer.Option("--all", help="Include resolved ones.")] = False,
 ) -> None:
-    """List them, oldest first, from every service that consumes."""
+    """List dead letters of every consuming service, oldest first."""
     hub = find(data, as_client)
     table = Table("id", "service", "kind", "where", "waiting", "reason", box=None, pad_edge=False)
     count = 0
@@ -43,12 +43,12 @@ def listed(
     if count:
         console.print(table)
     else:
-        console.print("No dead letter: everything that was read was applied.")
+        console.print("No dead letters: everything that was read was applied.")
 
 
 @dead_letters.command()
 def show(letter: UUID, data: Data = None, as_client: As = None) -> None:
-    """Show one: where it stands and why it failed, never what it holds."""
+    """Show one: its place in Kafka and why it failed, never its content."""
     hub = find(data, as_client)
     service, found = _found(hub, letter)
     typer.echo(f"service    {service}")
@@ -58,7 +58,7 @@ def show(letter: UUID, data: Data = None, as_client: As = None) -> None:
 
 @dead_letters.command()
 def retry(letter: UUID, data: Data = None, as_client: As = None) -> None:
-    """Try one again, with all that waits behind it. Exits 1 if it is not mended."""
+    """Retry one, with everything that waits behind it. Exits 1 if it fails again."""
     hub = find(data, as_client)
     service, _ = _found(hub, letter)
     answer = hub.call("POST", service, f"/dead-letters/{letter}/retry")

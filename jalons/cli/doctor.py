@@ -1,4 +1,4 @@
-"""`jalons doctor`: reports what does not work in a hub, and changes nothing."""
+"""`jalons doctor`: says in plain words what is not ready; it only reads."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ Verdict = Literal["ok", "note", "not ready"]
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One line of the report. A note is for the operator to know and does not fail the command."""
+    """One line of the report. A note does not make a hub unready."""
 
     verdict: Verdict
     about: str
@@ -51,9 +51,9 @@ def doctor(
 ) -> None:
     """Report what does not work, and what to do about it. Exits 1 if anything does not.
 
-    Asks each service whether it answers calls and which of its parts do
-    not work, where links lead, whether mail is sent, and what is in dead
-    letters, waits in an outbox, lags behind or was stopped by its fuse.
+    Checks whether each service answers calls and which of its parts do not
+    work, the public address, mail, dead letters, outboxes, consumer lag
+    and fuses.
 
         jalons doctor --data data
     """
@@ -68,8 +68,8 @@ def doctor(
 
 
 def examine(hub: Hub, data: Path | None) -> Iterator[Finding]:
-    """Every finding, in the order in which to fix them. A service that is away is reported, and not asked further.
-    Raises typer.Exit, with cause and cure printed, if the operator is not known."""
+    """Every finding, in the order in which to fix them. Checks of a service that does not answer are skipped; that it
+    does not answer is a finding. Raises typer.Exit, after printing cause and cure, if the operator is not known."""
     with httpx.Client(timeout=10) as http:
         answering = set()
         for service in _SERVICES:
@@ -110,7 +110,7 @@ def health(http: httpx.Client, hub: Hub, service: str, data: Path | None) -> Ite
 
 
 def _address(http: httpx.Client, hub: Hub, data: Path | None) -> Finding:
-    """What links carry is what the API's own document carries."""
+    """Links carry the address that the OpenAPI document names."""
     servers = http.get(f"{hub.urls['referrals']}/openapi.json").json().get("servers") or []
     if servers:
         return Finding("ok", "address", f"links lead to {servers[0]['url']}")
@@ -119,7 +119,7 @@ def _address(http: httpx.Client, hub: Hub, data: Path | None) -> Finding:
 
 
 def _mail(http: httpx.Client, hub: Hub, headers: dict[str, str], *, sends: bool) -> Finding:
-    """sends: whether a mail server is named. `jalons up` that catches no mail was given one."""
+    """sends: whether a mail server is set. `jalons up` without a mail catcher was given one."""
     answer = http.get(f"{hub.urls['notifications']}/mailbox", params={"limit": 1}, headers=headers)
     if answer.status_code == httpx.codes.NOT_FOUND and not sends:
         return Finding("not ready", "mail", "no mail server is set, and none is caught. Set JALONS_SMTP_URL.")
@@ -149,7 +149,7 @@ def _dead_letters(http: httpx.Client, hub: Hub, service: str, headers: dict[str,
 
 
 def measured(service: str, text: str) -> Iterator[Finding]:
-    """Whether events wait, and what a fuse has stopped, by a service's own metrics. text: Prometheus' format."""
+    """Findings from a service's own metrics: outbox, lag, deadlines, fuses. text: Prometheus format."""
     from prometheus_client.parser import text_string_to_metric_families
 
     found: dict[str, list[tuple[dict[str, str], float]]] = {}

@@ -1,4 +1,4 @@
-"""How commands find a running hub: `--data DIR` names its hub.json, else `JALONS_…` say where it is."""
+"""Finds a running hub for the commands: by `--data DIR` and its hub.json, else by `JALONS_…` settings."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ _TOKEN_FOR = 300.0
 
 @dataclass(frozen=True)
 class Hub:
-    """Where the services are, and a client to act as."""
+    """Addresses of the services, and the client to act as."""
 
     urls: dict[str, str]
     client_id: str
     client_secret: str
 
     def token(self, http: httpx.Client) -> str:
-        """A token. Exits with cause and cure if the hub gives none."""
+        """An access token. Exits with cause and cure if the hub issues none."""
         form = {"grant_type": "client_credentials", "client_id": self.client_id, "client_secret": self.client_secret}
         try:
             answer = http.post(f"{self.urls['referrals']}/oauth/token", data=form)
@@ -50,13 +50,13 @@ class Hub:
         return str(answer.json()["access_token"])
 
     def call(self, method: str, service: str, path: str, **more: Any) -> Any:
-        """A call's JSON answer. Exits with the problem's own cause and cure."""
+        """Make one call; returns the JSON answer. On an error, exits with the problem's cause and cure."""
         with httpx.Client(timeout=30) as http:
             return self._answer(http, self.token(http), method, service, path, **more)
 
     @contextmanager
     def session(self, service: str) -> Iterator[Callable[..., Any]]:
-        """Calls to one service, `(method, path, body)`, under one token while it lasts; each exits as `call` does."""
+        """A function `(method, path, body)` that calls one service; errors exit as in `call`."""
         with httpx.Client(timeout=30) as http:
             token, since = self.token(http), time.monotonic()
 
@@ -83,7 +83,7 @@ class Hub:
 
 
 def find(data: Path | None, as_client: str | None = None) -> Hub:
-    """The hub a command means. Exits with cause and cure if there is none."""
+    """The hub that a command's options name. Exits with cause and cure if there is none."""
     if data is not None:
         path = data / "hub.json"
         try:

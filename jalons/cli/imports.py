@@ -1,4 +1,4 @@
-"""`jalons import`: a partner's own table, checked whole first, then sent; safe to give again."""
+"""`jalons import`: a partner's table becomes referrals; every row is checked first, and it is safe to repeat."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ def import_table(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check every row, send nothing.")] = False,
     go_on: Annotated[bool, typer.Option("--yes", help="Send what can be sent even if some rows are refused.")] = False,
 ) -> None:
-    """Refer the persons of your own table, a row each.
+    """Create a referral from each row of your table.
 
-    Every row is checked first, as if it were sent; if one is refused,
-    nothing is sent unless you say --yes. A row that was imported before
-    is left alone, so the same file may be given again after anything:
-    an interruption, a correction, rows that were added.
+    Every row is checked first, as if it were sent. If one is refused,
+    nothing is sent unless you pass --yes. A row that was imported before
+    is skipped, so the same file may be imported again after an
+    interruption, a correction or added rows.
 
         JALONS_CLIENT_SECRET=… jalons import relais.csv --as cpas-hotton-1 --data data
 
-    Columns that name a person are refused before anything is read.
-    `GET /imports/fields` lists the headings that are known;
-    `PUT /imports/mapping` says what others mean.
+    Columns that name a person are refused before any row is read.
+    `GET /imports/fields` lists the known headings;
+    `PUT /imports/mapping` maps other headings.
     """
     hub = find(data, as_client)
     checked = _run(hub, file, dry_run=True)
@@ -49,7 +49,7 @@ def import_table(
 
 
 def _run(hub: Hub, file: Path, *, dry_run: bool) -> dict[str, Any]:
-    """Give the file and wait until it is worked off."""
+    """Upload the file and wait until it is processed."""
     content = file.read_bytes()
     made = hub.call(
         "POST",

@@ -1,4 +1,4 @@
-"""Progress on stderr, shown only when the work takes longer than two seconds."""
+"""Shows progress on stderr, only for work that takes longer than two seconds."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 _AFTER = 2.0
-"""Seconds; what is done sooner needs no bar."""
+"""Seconds before the bar appears."""
 
 
 class Bar:
-    """A bar over so many things. As a context it gives the function that is told how many more are done."""
+    """A progress bar. The context manager yields a function that takes how many more items are done."""
 
     def __init__(self, doing: str, total: int) -> None:
         columns = (TextColumn(doing), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())

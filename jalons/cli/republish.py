@@ -1,4 +1,4 @@
-"""`jalons republish`: send a part of a service's log to Kafka again; readers drop what they have."""
+"""`jalons republish`: sends a range of a service's log to Kafka again; consumers drop what they already applied."""
 
 from __future__ import annotations
 
@@ -25,9 +25,8 @@ def republish(
     """Send a range of a service's own log to Kafka again, in order.
 
     For a topic that was lost, recreated or restored. Positions are those
-    of `GET /events`; they stay as they are. Whoever has applied an event
-    drops it when it comes again, so a range may be too large, never too
-    small.
+    of `GET /events` and do not change. Consumers drop events they already
+    applied, so choose the range too large rather than too small.
 
         jalons republish referrals --from 1 --data data
     """
@@ -41,15 +40,15 @@ def republish(
         sent = _run(settings, service, first, last)
     except (KafkaError, NotSent) as error:
         raise refused(
-            f"Kafka did not take all of it ({type(error).__name__}).",
-            "See that it runs and has room, then give the same command: what is sent twice is dropped.",
+            f"Kafka did not accept every event ({type(error).__name__}).",
+            "Check that it runs and has disk space, then run the command again: events sent twice are dropped.",
         ) from error
     except Error as error:
         raise refused(
-            f"The database did not give the log ({type(error).__name__}).",
-            "See that PostgreSQL runs and that `jalons migrate` was run, then give the same command.",
+            f"The log could not be read from the database ({type(error).__name__}).",
+            "Check that PostgreSQL runs and that `jalons migrate` was run, then run the command again.",
         ) from error
-    typer.echo(f"{sent} events of {service} were sent again; whoever has them drops them.")
+    typer.echo(f"{sent} events of {service} were sent again; consumers drop those they already applied.")
 
 
 def _run(settings: Settings, service: str, first: int, last: int | None) -> int:
@@ -73,7 +72,7 @@ def _run(settings: Settings, service: str, first: int, last: int | None) -> int:
 
 
 def _settings(data: Path | None) -> Settings:
-    """With a folder, what hub.json says of database and broker; this command needs nothing else of the settings."""
+    """With a folder, the database and broker of its hub.json: this command needs no other setting."""
     if data is None:
         return from_environment()
     from jalons.process.settings import Settings

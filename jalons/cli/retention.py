@@ -1,4 +1,4 @@
-"""`jalons retention`: persons who left so long ago that their record may not be kept are erased."""
+"""`jalons retention`: erases persons whose retention period is over."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from jalons.cli.hub import Data, find
 
 def retention(
     data: Data = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say how many, by home partner.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only print how many, by home partner.")] = False,
 ) -> None:
-    """Erase the persons whose time is over: 24 months from leaving.
+    """Erase the persons whose retention period is over: 24 months after leaving.
 
-    A convention may set another number of months; the longest of those in
-    force of the home partner counts. Nobody is named. Each is erased as
-    `DELETE /beneficiaries/{id}` does it, and cannot be brought back. Stopped
-    in the middle, give the same command again.
+    A convention may set another period; the longest of the home partner's
+    conventions in force counts. Nobody is named. Each person is erased as
+    by `DELETE /beneficiaries/{id}`, for good. After an interruption, run
+    the command again.
 
         jalons retention --dry-run --data data
     """
     hub = find(data)
     due = hub.call("GET", "referrals", "/retention")
     if not due["total"]:
-        typer.echo("Nobody is due: no record is kept longer than it may be.")
+        typer.echo("Nobody is due for erasure.")
         return
     table = Table("home partner", "persons due", box=None, pad_edge=False)
     for item in due["items"]:

@@ -1,4 +1,4 @@
-"""Settings from the environment, and refusals in two plain lines: the cause, the cure."""
+"""Reads settings from the environment; errors are two lines: the cause, the cure."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from jalons.process.settings import Settings
 
 
 def refused(cause: str, cure: str) -> typer.Exit:
-    """Say why not and what to do, on stderr; to be raised. Exit code 1."""
+    """Print cause and cure on stderr; returns an exit with code 1, to be raised."""
     typer.secho(cause, fg=typer.colors.RED, err=True)
     typer.echo(cure, err=True)
     return typer.Exit(1)
 
 
 def from_environment() -> Settings:
-    """The settings of `JALONS_…`. Exits with the names of those that are missing or wrong, never with a value."""
+    """Settings from `JALONS_…`. Exits with the names of missing or wrong ones, never with a value."""
     try:
         return Settings()
     except ValidationError as error:

@@ -1,4 +1,4 @@
-"""`jalons tail`: the stream as the coordinator sees it, a line an event, live."""
+"""`jalons tail`: the live stream as the coordinator sees it, one line per event."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def tail(
     """Show events as they happen: when, what, who, the spoken reference. Ctrl-C ends it.
 
     Shows what a coordinator may see, never a person. Reconnects by itself
-    and goes on where it was.
+    and continues where it stopped.
 
         jalons tail --data data --type 'referral.*'
     """
@@ -49,7 +49,7 @@ def tail(
 
 
 def follow(hub: Hub, after: int | None) -> Iterator[dict[str, Any]]:
-    """The stream's events, for ever; a lost connection is taken up where it broke."""
+    """Yield the stream's events forever; after a lost connection, resume after the last one."""
     position = str(after) if after is not None else None
     with httpx.Client(timeout=httpx.Timeout(10, read=40)) as http:
         while True:
@@ -65,7 +65,7 @@ def follow(hub: Hub, after: int | None) -> Iterator[dict[str, Any]]:
                         elif field == "data":
                             yield json.loads(value)
             except httpx.HTTPError:
-                typer.echo("The stream broke; connecting again …", err=True)
+                typer.echo("Connection to the stream lost; reconnecting …", err=True)
                 time.sleep(1)
 
 
@@ -77,7 +77,7 @@ def _fields(lines: Iterator[str]) -> Iterator[tuple[str, str]]:
 
 
 def _pattern(types: str | None) -> re.Pattern[str] | None:
-    """`referral.*,pathway.stalled` as one expression; a version may be left out."""
+    """Compile `referral.*,pathway.stalled` into one expression; the version is optional."""
     if types is None:
         return None
     each = [re.escape(one.strip().removeprefix("jalons.")).replace(r"\*", ".*") for one in types.split(",")]

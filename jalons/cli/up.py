@@ -18,7 +18,7 @@ from jalons.embedded.stack import Stack
 
 
 class _Stopped(BaseException):
-    """Ctrl-C, SIGTERM or SIGHUP; raised in the main thread, whether it starts the hub or waits."""
+    """Ctrl-C, SIGTERM, or the terminal closed; raised in the main thread wherever it is."""
 
 
 def _stop(_signal: int, _frame: FrameType | None) -> None:
@@ -32,15 +32,15 @@ def _on_stop(handler: signal.Handlers | object) -> None:
 
 
 def up(
-    data: Annotated[Path, typer.Option(help="The folder for all data; it is created if it does not exist.")],
+    data: Annotated[Path, typer.Option(help="The data folder; created if it does not exist.")],
     port_base: Annotated[
-        int, typer.Option(help="The services listen here and on the next two ports, or the next three free ones.")
+        int, typer.Option(help="First of the three services' ports; if they are taken, the next three free ones.")
     ] = 8001,
     allow_loopback_webhooks: Annotated[
-        bool, typer.Option("--allow-loopback-webhooks", help="Let webhooks go to this machine, for trying them out.")
+        bool, typer.Option("--allow-loopback-webhooks", help="Allow webhooks to this machine, for trying them out.")
     ] = False,
     public_url: Annotated[
-        str | None, typer.Option(help="The one address that links and pages carry, as your proxy serves it.")
+        str | None, typer.Option(help="The public address that links and pages carry, as your proxy serves it.")
     ] = None,
     smtp_url: Annotated[
         str | None, typer.Option(help="Send mail through smtp://user:password@host:587. Without it mail is caught.")
@@ -52,9 +52,9 @@ def up(
     """Run the whole hub on this machine: Kafka, PostgreSQL, a mail catcher and the three services.
 
     Needs Python only: Kafka's files (45 MB) are downloaded once into your
-    cache; nothing is installed. Every server listens on 127.0.0.1 and
-    keeps its data in one folder. Ctrl-C stops the hub. Started again on
-    the same folder it continues where it was, also after it was killed.
+    cache; nothing is installed. Everything listens on 127.0.0.1 and keeps
+    its data in one folder. Ctrl-C stops it; started again on the same
+    folder it continues where it stopped, also after a kill.
 
     When it is ready, DIR/hub.json holds all addresses and the operator's
     secret; other commands find the hub with the same --data.
@@ -62,7 +62,7 @@ def up(
         jalons up --data data
 
     JALONS_KAFKA, JALONS_DATABASE_URL and JALONS_SMTP_URL name servers of
-    your own, which are used instead. The logs are in DIR/log.
+    your own to use instead. Logs are in DIR/log.
     """
     console = _console()
     run_stack(
@@ -77,7 +77,7 @@ def up(
 
 
 def run_stack(data: Path, work: Callable[[Stack], None], **options: Any) -> None:
-    """Start a hub on a folder, do the work while it runs, and stop it in any case, also on Ctrl-C and SIGTERM.
+    """Start a hub on a folder, do the work, and stop the hub whatever happens. Ctrl-C and SIGTERM stop it.
 
     Exits 1 with cause and cure if the hub cannot run.
     """
@@ -108,7 +108,7 @@ def _wait(stack: Stack, console: Console) -> None:
 
 
 def _show(stack: Stack, console: Console) -> None:
-    """Print all addresses, but no secret, since terminals are logged."""
+    """Print where everything is, without secrets: terminals are logged."""
     folder = stack.folder.path
     caught = f"caught in {stack.mail_folder}" if stack.mail_folder else "sent through your SMTP server"
     rows = {

@@ -1,6 +1,6 @@
-"""The hub for partners' own systems, in Python: typed calls, blocking or awaited; refusals are exceptions.
+"""Python client for partners' systems: typed calls, blocking or async; errors are exceptions.
 
-It needs httpx and pydantic only. How to use it: docs/how-to/python-client.md.
+It needs httpx, httpx-sse and pydantic only. Usage: docs/how-to/python-client.md.
 """
 
 from jalons.client.drivers import AsyncClient, Client

@@ -1,6 +1,6 @@
 """What is said with each call, as keyword arguments: closed lists are literals, so a type checker knows every code.
 
-The forms are referrals' own (services/referrals/calls/bodies.py); a test holds the two together.
+The forms are referrals' own (services/referrals/*/bodies.py); a test holds the two together.
 """
 
 from __future__ import annotations

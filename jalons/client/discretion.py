@@ -1,4 +1,4 @@
-"""httpx logs every address it calls; the hub's hold persons' references, so only service and method are let through."""
+"""Removes paths and queries of calls to the hub from httpx's log lines: they contain persons' references."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ _LOG = logging.getLogger("httpx")
 
 
 class Discretion(logging.Filter):
-    """Cuts path and query from the log lines of calls to the hub; calls to others are logged as ever."""
+    """A logging filter; calls to other hosts are logged unchanged."""
 
     def __init__(self, addresses: Addresses) -> None:
         super().__init__()
         self._origins = addresses.origins()
 
     def begin(self) -> None:
-        """From now on."""
+        """Install the filter."""
         _LOG.addFilter(self)
 
     def end(self) -> None:
-        """No more."""
+        """Remove the filter."""
         _LOG.removeFilter(self)
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Lets every line through, some of them cut."""
+        """Keep every line, with the hub's URLs shortened."""
         if isinstance(record.args, tuple):
             record.args = tuple(self._cut(each) if isinstance(each, httpx.URL) else each for each in record.args)
         return True

@@ -10,12 +10,13 @@ from types import TracebackType
 from typing import Any, Self
 
 import httpx
+from httpx_sse import EventSource
 
 from jalons.client.discretion import Discretion
 from jalons.client.exchange import PATIENCE_SECONDS, Addresses, Answer, Call, Exchange, Pause, Reply, Send, answer_of
 from jalons.client.nouns import Hub
 from jalons.client.problems import Unreachable
-from jalons.client.streaming import Listening
+from jalons.client.streaming import Resumable
 from jalons.client.tables import Rows
 
 TIMEOUT = httpx.Timeout(30, connect=5)
@@ -43,21 +44,21 @@ class _Blocking:
         with closing(self._reply(call)) as reply:
             try:
                 for part in reply.iter_text():
-                    yield from rows.hear(part)
+                    yield from rows.feed(part)
             except httpx.TransportError as error:
                 raise Unreachable(call.service, error) from error
 
     def stream(self, call: Call) -> Iterator[Answer]:
-        listening = Listening(call)
+        stream = Resumable(call)
         while True:
             try:
-                with closing(self._reply(listening.call)) as reply:
-                    for line in reply.iter_lines():
-                        if heard := listening.hear(line):
-                            yield heard
+                with closing(self._reply(stream.call)) as reply:
+                    for sent in EventSource(reply).iter_sse():
+                        if event := stream.receive(sent):
+                            yield event
             except httpx.TransportError:
                 pass
-            time.sleep(listening.again_in())
+            time.sleep(stream.pause)
 
     def _reply(self, call: Call) -> httpx.Response:
         steps = self._exchange.about(call)
@@ -106,23 +107,22 @@ class _Awaited:
         async with aclosing(await self._reply(call)) as reply:
             try:
                 async for part in reply.aiter_text():
-                    for row in rows.hear(part):
+                    for row in rows.feed(part):
                         yield row
             except httpx.TransportError as error:
                 raise Unreachable(call.service, error) from error
 
     async def stream(self, call: Call) -> AsyncIterator[Answer]:
-        listening = Listening(call)
+        stream = Resumable(call)
         while True:
             try:
-                reply = await self._reply(listening.call)
-                async with aclosing(reply):
-                    async for line in reply.aiter_lines():
-                        if heard := listening.hear(line):
-                            yield heard
+                async with aclosing(await self._reply(stream.call)) as reply:
+                    async for sent in EventSource(reply).aiter_sse():
+                        if event := stream.receive(sent):
+                            yield event
             except httpx.TransportError:
                 pass
-            await asyncio.sleep(listening.again_in())
+            await asyncio.sleep(stream.pause)
 
     async def _reply(self, call: Call) -> httpx.Response:
         steps = self._exchange.about(call)

@@ -1,4 +1,4 @@
-"""A call, its token and its repeats, without input or output: a driver sends what it is handed and says what came."""
+"""Calls, tokens and retries without I/O: a driver sends each request and returns the response."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 5.0
 _RENEWED_BEFORE_END = 30.0
 _NOT_A_MATTER_OF_TIME = (httpx.UnsupportedProtocol, httpx.LocalProtocolError, httpx.ProxyError)
 _STREAM_TIMEOUT = httpx.Timeout(10, read=60)
-"""The hub says something at least every 15 s."""
+"""The hub sends a keep-alive at least every 15 s."""
 
 
 class Answer(dict[str, Any]):
-    """What the hub answered, as it said it: new members come without a new client.
+    """The hub's JSON answer. New members appear without a new version of the client.
 
-    etag: give it as `if_match` to go on only from what was read. call: what the events that follow name as their cause.
+    etag: pass it as `if_match` to act only on the version that was read. call: the id that later events name as cause.
     """
 
     etag: str | None = None
@@ -42,14 +42,14 @@ class Answer(dict[str, Any]):
 
 
 class Addresses:
-    """Where the services are: each at its own address, or all three under one public address by path."""
+    """The services' addresses: one each, or one public address with paths."""
 
     def __init__(self, where: str | Mapping[str, Any]) -> None:
         self._one = isinstance(where, str)
         self._of = {name: str(where if isinstance(where, str) else where[name]).rstrip("/") for name in SERVICES}
 
     def url(self, service: Service, path: str) -> str:
-        """A path of a service. Each has a log of its own, so under one address that lies under the service's name."""
+        """URL of a path. `/events` exists in every service, so under one public address it has the service's prefix."""
         return f"{self._of[service]}{f'/services/{service}' if self._one and path == '/events' else ''}{path}"
 
     def origins(self) -> frozenset[tuple[str, str, int | None]]:
@@ -60,10 +60,11 @@ class Addresses:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call, said whole; its key is made once and goes with every repeat.
+    """One call. Its idempotency key is generated once and sent with every retry.
 
-    query: None leaves a name out. cursor: the name under which `next` of a page asks for the page after. file: sent as
-    a form, whose other fields the body then says. streamed: the answer is read as it comes; accept: its media type.
+    query: None omits a parameter. cursor: the parameter that takes `next` of the previous page. file: sent as a
+    multipart form, with the body as its other fields. streamed: the response is read as it arrives. accept: media type
+    of the response.
     """
 
     method: str
@@ -78,18 +79,18 @@ class Call:
     accept: str = "application/json"
 
     def following(self, page: Mapping[str, Any]) -> Call | None:
-        """The call for the page after; None after the last one."""
+        """The call for the next page; None after the last."""
         after = page.get("next")
         if after is None or str(after) == str(self.query.get(self.cursor)):
             return None
         return self.after(after)
 
     def after(self, place: object) -> Call:
-        """The same call, going on from there."""
+        """The same call, continued after that cursor."""
         return replace(self, query={**self.query, self.cursor: place})
 
     def request(self, addresses: Addresses, token: str) -> httpx.Request:
-        """As it goes over the wire."""
+        """The HTTP request."""
         asked = {name: _text(value) for name, value in self.query.items() if value is not None}
         kind, content = self._content()
         return httpx.Request(
@@ -108,7 +109,7 @@ class Call:
         )
 
     def _content(self) -> tuple[dict[str, str], dict[str, Any]]:
-        """The body's type and the body, the same bytes at every repeat: a key is for one request."""
+        """Content type and body; the same bytes at every retry, since a key belongs to one request."""
         if self.file is not None:
             boundary = sha256(self.file).hexdigest()[:40]
             said = {name: _text(value) for name, value in (self.body or {}).items()}
@@ -123,8 +124,8 @@ _OPTIONS = {"idempotency_key": "Idempotency-Key", "if_match": "If-Match", "actor
 
 
 def written(method: str, service: Service, path: str, said: Mapping[str, object]) -> Call:
-    """A call that writes: what was said, parted into headers and body. Without a key of the caller's it gets a new
-    one. What is None is left out."""
+    """A writing call, its arguments split into headers and body. Generates an idempotency key if none is given; omits
+    None."""
     headers = {"Idempotency-Key": str(uuid.uuid4())}
     headers |= {header: str(said[name]) for name, header in _OPTIONS.items() if said.get(name) is not None}
     body = {name: value for name, value in said.items() if name not in _OPTIONS and value is not None}
@@ -133,8 +134,8 @@ def written(method: str, service: Service, path: str, said: Mapping[str, object]
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """For the driver: send it. Answered by the response (of a streamed one that succeeded, its body not read) or by
-    the error."""
+    """Asks the driver to send a request. The driver returns the response, its body unread if it is streamed and
+    successful, or the error."""
 
     request: httpx.Request
     streamed: bool = False
@@ -142,7 +143,7 @@ class Send:
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """For the driver: wait so long. Answered by None."""
+    """Asks the driver to wait. The driver returns None."""
 
     seconds: float
 
@@ -152,10 +153,10 @@ Steps = Generator[Send | Pause, Reply, httpx.Response]
 
 
 class Exchange:
-    """One client's conversation with the hub; it keeps nothing but the token. Safe to share between threads: at worst
-    two of them fetch a token.
+    """Authenticates and retries one client's calls; its only state is the token. Thread-safe: at worst two threads
+    fetch a token.
 
-    patience: how long, in seconds, a call is repeated that the hub could not take on.
+    patience: seconds during which a call is retried.
     """
 
     def __init__(self, addresses: Addresses, client_id: str, client_secret: str, patience: float) -> None:
@@ -165,7 +166,7 @@ class Exchange:
         self._token = ("", 0.0)
 
     def about(self, call: Call) -> Steps:
-        """The steps to a call's answer, a successful one. Raises Problem and Unreachable."""
+        """The steps to a successful response. Raises Problem and Unreachable."""
         until = time.monotonic() + self._patience
         for renewed in (False, True):
             token = yield from self._authorised(until)
@@ -179,7 +180,7 @@ class Exchange:
         return reply
 
     def _authorised(self, until: float) -> Generator[Send | Pause, Reply, str]:
-        """A token that is good for a while."""
+        """A valid token."""
         token, renewed_at = self._token
         if time.monotonic() < renewed_at:
             return token
@@ -199,7 +200,7 @@ class Exchange:
 
 
 def _repeated(service: Service, request: Callable[[], httpx.Request], until: float, *, streamed: bool = False) -> Steps:
-    """A request, sent until it is answered otherwise than by "not now", or until there is no time left."""
+    """Send a request until it gets a final answer or time is up."""
     pause = _FIRST_PAUSE
     while True:
         reply = yield Send(request(), streamed)
@@ -215,7 +216,7 @@ def _repeated(service: Service, request: Callable[[], httpx.Request], until: flo
 
 
 def _wait(reply: httpx.Response | httpx.TransportError, pause: float) -> float | None:
-    """Seconds until the same may be sent again; None if there is no use in it."""
+    """Seconds until the next attempt; None if a retry cannot help."""
     if isinstance(reply, httpx.TransportError):
         return None if isinstance(reply, _NOT_A_MATTER_OF_TIME) else pause
     if reply.status_code in _AGAIN:
@@ -226,7 +227,7 @@ def _wait(reply: httpx.Response | httpx.TransportError, pause: float) -> float |
 
 
 def _retry_after(said: str) -> float:
-    """Seconds, from a number of them or from a date; 0 where nothing useful is said."""
+    """`Retry-After` in seconds, from a number or a date; 0 if it is neither."""
     if said.isdigit():
         return float(said)
     try:
@@ -236,7 +237,7 @@ def _retry_after(said: str) -> float:
 
 
 def answer_of(reply: httpx.Response) -> Answer:
-    """A successful reply as an answer. Raises Problem if it is not of the hub's form."""
+    """The JSON object of a successful response. Raises Problem if it is none."""
     try:
         said = reply.json()
     except ValueError:
@@ -250,7 +251,7 @@ def answer_of(reply: httpx.Response) -> Answer:
 
 
 def _text(value: object) -> str:
-    """A value as a query says it."""
+    """A value as text of a query parameter."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, date):

@@ -1,7 +1,7 @@
-"""What every noun's calls are made of, said once for both drivers.
+"""Base classes of the nouns' calls, shared by both drivers.
 
-One: what a call that has one answer returns (an Answer, or one to be awaited). Many: what a call that has many returns
-(an iterator, or an asynchronous one), which fetches page after page as it is read.
+One: return type of a call with one answer (an Answer, or an awaitable). Many: return type of a call with many answers
+(an iterator, or an async iterator), which fetches page after page as it is consumed.
 """
 
 from __future__ import annotations
@@ -20,28 +20,28 @@ Many_co = TypeVar("Many_co", covariant=True)
 
 
 class Do(Protocol[One_co, Many_co]):
-    """How a call is made: at once, or to be awaited."""
+    """Makes calls, blocking or async."""
 
     def one(self, call: Call) -> One_co:
         """The call's answer."""
 
     def many(self, call: Call) -> Many_co:
-        """What its pages list."""
+        """The items of all its pages."""
 
     def rows(self, call: Call) -> Many_co:
-        """A table's rows, by heading."""
+        """The rows of a CSV, by heading."""
 
     def stream(self, call: Call) -> Many_co:
-        """What comes, as it comes."""
+        """Server-sent events as they arrive."""
 
 
 def path(*parts: object) -> str:
-    """A path of these parts, each as one segment."""
+    """A path with each part quoted as one segment."""
     return "".join(f"/{quote(str(part), safe='')}" for part in parts)
 
 
 class Noun(Generic[One, Many]):
-    """The calls of one noun, at the service that has it."""
+    """The calls of one noun."""
 
     SERVICE: ClassVar[Service] = "referrals"
     NAME: ClassVar[str]
@@ -60,16 +60,16 @@ class Noun(Generic[One, Many]):
 
 
 class Kept(Noun[One, Many]):
-    """A noun of which each one can be read by itself."""
+    """A noun whose items can be read one by one."""
 
     def get(self, id: Id) -> One:  # noqa: A002 - the contract's name
-        """One of them; its `etag` can be given as `if_match`."""
+        """One item; pass its `etag` as `if_match`."""
         return self._do.one(Call("GET", self.SERVICE, path(self.NAME, id)))
 
 
 class Stepped(Kept[One, Many]):
-    """A noun with a life cycle: what may be done with it is data (docs/reference/transitions.md)."""
+    """A noun with a life cycle (docs/reference/transitions.md)."""
 
     def act(self, id: Id, action: str, **said: Any) -> One:  # noqa: A002 - the contract's name
-        """Do `action`, by its name in the table, and say what it must be given. Raises NotAllowed with what is open."""
+        """Do an action of the table with the fields it needs. Raises NotAllowed with the actions open now."""
         return self._write("POST", (id, action), said)

@@ -1,4 +1,4 @@
-"""What a call may come to instead of an answer: each has a name to branch on, a cause and a cure."""
+"""Errors of a call: each has a class or code to branch on, a cause and a cure."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import httpx
 
 
 class HubError(Exception):
-    """The call has no answer. `str` says cause and cure, in words fit for a log: nothing that was sent is in them."""
+    """A call failed. `str` gives cause and cure and is safe to log: it contains nothing that was sent."""
 
 
 class Unreachable(HubError):
-    """No answer came in time. A call that writes may have been done: the same key repeats it safely."""
+    """No answer in time. A writing call may have been done: repeat it with the same key."""
 
     def __init__(self, service: str, why: Exception) -> None:
         super().__init__(
@@ -24,10 +24,9 @@ class Unreachable(HubError):
 
 
 class Problem(HubError):
-    """A refusal, as the hub said it (RFC 9457). code and status are what to build on; docs/reference/problems.md lists
-    the codes.
+    """An error of the hub (RFC 9457). Branch on code and status; docs/reference/problems.md lists the codes.
 
-    title, detail (the cause), cure: sentences. members: the whole answer.
+    title, detail (the cause), cure: sentences. members: the whole JSON object.
     """
 
     def __init__(self, members: Mapping[str, Any]) -> None:
@@ -40,12 +39,12 @@ class Problem(HubError):
         super().__init__(f"{self.detail} {self.cure} ({self.status} {self.code})")
 
     def __reduce__(self) -> tuple[type[Problem], tuple[dict[str, Any]]]:
-        """Made again from what the hub said, so that it crosses from one process to another."""
+        """Pickle support: rebuild from the members."""
         return type(self), (self.members,)
 
 
 class Unauthorised(Problem):
-    """The hub does not know the client or its secret, or takes no token of it."""
+    """Unknown client, wrong secret or invalid token."""
 
 
 class Forbidden(Problem):
@@ -53,7 +52,7 @@ class Forbidden(Problem):
 
 
 class NoConsent(Forbidden):
-    """The person's agreement to this is not on record: ask the person, then record it."""
+    """The person's agreement is not on record: ask the person, then record it."""
 
 
 class NoConvention(Forbidden):
@@ -61,37 +60,37 @@ class NoConvention(Forbidden):
 
 
 class NotFound(Problem):
-    """It is not there, or not the caller's to see."""
+    """It does not exist, or the caller may not see it."""
 
 
 class Conflict(Problem):
-    """What is there now does not let it be done."""
+    """The current state does not allow it."""
 
 
 class NotAllowed(Conflict):
-    """The act is not open to the caller in this status."""
+    """The action is not open to the caller in this status."""
 
     @property
     def actions(self) -> list[str]:
-        """What is open to the caller now."""
+        """Actions open to the caller now."""
         return [str(each) for each in self.members.get("actions", ())]
 
 
 class Stale(Problem):
-    """It changed since the caller read it (`if_match`)."""
+    """The item changed since it was read (`if_match`)."""
 
 
 class Invalid(Problem):
-    """What was sent is not of the form the call takes."""
+    """The request has the wrong form."""
 
     @property
     def fields(self) -> dict[str, str]:
-        """Where it is wrong → what is wrong there."""
+        """Field → what is wrong with it."""
         return {str(each["at"]): str(each["problem"]) for each in self.members.get("fields", ())}
 
 
 class Unavailable(Problem):
-    """The hub cannot take it on now, and could not for as long as the client was patient."""
+    """The hub was unavailable until the client's patience ended."""
 
 
 _OF_CODE: Mapping[str, type[Problem]] = {
@@ -116,7 +115,7 @@ _OF_STATUS: Mapping[int, type[Problem]] = {
 
 
 def problem_of(reply: httpx.Response) -> Problem:
-    """The exception for an answer that is none, whoever gave it: the hub, or something before it."""
+    """The exception for an error response of the hub, or of a proxy before it."""
     try:
         said = reply.json()
     except ValueError:

@@ -1,38 +1,28 @@
-"""Server-sent events as they are heard line by line; a stream that broke goes on after the last whole event."""
+"""Where a stream is: after it breaks it resumes after the last complete event."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+
+from httpx_sse import ServerSentEvent
 
 from jalons.client.exchange import Answer, Call
 
 
 @dataclass
-class Listening:
-    """Where a stream is. call: what to ask, now and again each time that it has ended."""
+class Resumable:
+    """call: the next request. pause: seconds to wait before it, as the hub asks for."""
 
     call: Call
-    _pause: float = 2.0
-    _heard: dict[str, str] = field(default_factory=dict)
+    pause: float = 2.0
 
-    def hear(self, line: str) -> Answer | None:
-        """An event once its last line is there: the event as `GET /events` has it, with its `position`."""
-        if line:
-            name, _, value = line.partition(":")
-            self._heard[name] = value.removeprefix(" ")
+    def receive(self, sent: ServerSentEvent) -> Answer | None:
+        """The event as `GET /events` has it, with its `position`; None if what was sent carries no event."""
+        if sent.retry is not None:
+            self.pause = sent.retry / 1000
+        if not sent.data:
             return None
-        heard, self._heard = self._heard, {}
-        if heard.get("retry", "").isdigit():
-            self._pause = int(heard["retry"]) / 1000
-        if "id" not in heard or "data" not in heard:
-            return None
-        position = int(heard["id"])
+        position = int(sent.id)
         self.call = self.call.after(position)
-        return Answer({"position": position, **json.loads(heard["data"])})
-
-    def again_in(self) -> float:
-        """It ended: seconds until `call` is to be made. What came of an event that did not come whole is forgotten: it
-        comes again."""
-        self._heard = {}
-        return self._pause
+        return Answer({"position": position, **json.loads(sent.data)})

@@ -1,4 +1,4 @@
-"""A table as it is read part by part; a row is handed on once it is there whole."""
+"""Parses a CSV as it arrives; yields each row once it is complete."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from dataclasses import dataclass, field
 from jalons.client.exchange import Answer
 
 _END_OF_ROW = "\r\n"
-"""No cell holds one: the hub takes no control character."""
+"""No cell contains one: the hub accepts no control characters."""
 
 
 @dataclass
 class Rows:
-    """Where the reading of a table is."""
+    """State of the parser."""
 
-    _half: str = ""
+    _incomplete: str = ""
     _headings: list[str] = field(default_factory=list)
 
-    def hear(self, part: str) -> Iterator[Answer]:
-        """The rows that this part completes, by heading; what a cell says stands as the hub wrote it."""
-        *lines, self._half = (self._half + part).split(_END_OF_ROW)
+    def feed(self, part: str) -> Iterator[Answer]:
+        """The rows completed by this chunk, by heading, with cells as the hub wrote them."""
+        *lines, self._incomplete = (self._incomplete + part).split(_END_OF_ROW)
         for line in lines:
             [cells] = csv.reader([line.removeprefix("\ufeff")], delimiter=";")
             if self._headings:

@@ -1,24 +1,23 @@
-"""The routes every service has: its log, for partners and for the hub, and its dead letters, for the operator."""
+"""Routes of every service: its log, for partners and for the hub, and its dead letters, for the operator."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import timedelta
 from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Response
 from fastapi.responses import JSONResponse
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, func, select
 
-from jalons import clock
 from jalons.clock import new_id, now
-from jalons.database import execute, transact, transaction
+from jalons.database import transact, transaction
 from jalons.messaging import dead_letters
 from jalons.messaging.codec import Read, opened, read
 from jalons.messaging.deliver import Deliver
+from jalons.messaging.tables import events as log
 from jalons.privacy import audit as audits
-from jalons.privacy.audit import Audit, Line
+from jalons.privacy.audit import Audit, AuditLine
 from jalons.privacy.disclosure import Alias, cut, for_coordinator
 from jalons.privacy.keys import Keys
 from jalons.web.application import Actor
@@ -30,24 +29,26 @@ Caller = Annotated[Principal, Depends(require("partner", "coordinator", "hub"))]
 Operator = Annotated[Principal, Depends(require("operator"))]
 Hub = Annotated[Principal, Depends(require("hub"))]
 Limit = Annotated[int, Query(ge=1, le=1000)]
-
+HEADS_PAGE = 1000
+"""Events, not subjects."""
 
 Narrow = Callable[[Connection, Sequence[Event], str], list[Event]]
-"""(connection, events, partner) → the events without what this partner may no longer have."""
+"""(connection, events, partner) → the events without what this partner may no longer see."""
 
 
 def log_routes(
     engine: Engine, keys: Keys, alias: Alias, audit: Audit | None, narrow: Narrow | None = None
 ) -> APIRouter:
-    """`GET /events`: by position, cut to the reader; by subject, whole, for the hub. audit: None in a service whose
-    events are about nobody."""
+    """`GET /events`: by position, cut to what the reader may see; by subject, whole, for the hub.
+
+    audit: None in a service whose events concern no person. narrow: drops events a partner may no longer see."""
     routes = APIRouter(tags=["log"])
 
     @routes.get("/events", summary="This service's log, cut to what the caller may see")
     def events(
         caller: Caller,
         by: Actor,
-        after: Annotated[int, Query(ge=0, description="a position; what comes after it is given")] = 0,
+        after: Annotated[int, Query(ge=0, description="a position; the events after it are returned")] = 0,
         limit: Limit = 100,
         subject: Annotated[str | None, Query(max_length=100, description="one subject's events (scope hub)")] = None,
         after_sequence: Annotated[int, Query(ge=0)] = 0,
@@ -66,26 +67,18 @@ def log_routes(
         seen = [_seen(event, caller, alias) for event in found]
         lines = [line for shown, line in seen if shown is not None and line is not None]
         if audit is not None and lines:
-            look = audits.Caller(caller, new_id(), now(), by)
-            transact(engine, lambda conn: audit.write(conn, look, lines))
+            reader = audits.Caller(caller, new_id(), now(), by)
+            transact(engine, lambda conn: audit.write(conn, reader, lines))
         return _page([shown for shown, _ in seen], rows, after)
 
-    @routes.get("/events/heads", summary="How far each subject's numbering has come (scope hub)")
+    @routes.get("/events/heads", summary="The newest sequence of each subject (scope hub)")
     def heads(
         _caller: Hub,
-        after: Annotated[int, Query(ge=0)] = 0,
-        settled: Annotated[float, Query(ge=0, le=3600, description="seconds an event must be old")] = 30,
+        after: Annotated[int, Query(ge=0, description="a position; the events after it are compared")] = 0,
+        topic: Annotated[list[str], Query(max_length=10, description="only events of these topics")] = [],  # noqa: B006
     ) -> dict[str, Any]:
         with transaction(engine) as conn:
-            found = execute(
-                conn,
-                "SELECT subject, max(sequence) AS sequence, max(position) AS position FROM"
-                " (SELECT subject, sequence, position FROM events WHERE position > %s"
-                " AND recorded < %s ORDER BY position LIMIT 1000) page"
-                " GROUP BY subject ORDER BY position",
-                (after, clock.now() - timedelta(seconds=settled)),
-            )
-            return {"items": [row._asdict() for row in found]}
+            return {"items": _heads(conn, after, topic)}
 
     return routes
 
@@ -94,8 +87,8 @@ def _opened(known: Read, keys: Keys) -> Event:
     return opened(known, keys.of([known.subject])[known.subject] if known.sealed else None)
 
 
-def _seen(event: Event, caller: Principal, alias: Alias) -> tuple[dict[str, Any] | None, Line | None]:
-    """What the caller may see of an event, and the line that seeing it leaves."""
+def _seen(event: Event, caller: Principal, alias: Alias) -> tuple[dict[str, Any] | None, AuditLine | None]:
+    """What the caller may see of an event, and the audit line of having seen it."""
     line = audits.line_of(event.subject, event.data, audits.READ)
     if caller.has("coordinator"):
         return for_coordinator(event), line
@@ -103,32 +96,37 @@ def _seen(event: Event, caller: Principal, alias: Alias) -> tuple[dict[str, Any]
 
 
 def _by_position(engine: Engine, after: int, limit: int) -> list[tuple[int, bytes]]:
+    query = select(log.c.position, log.c.value).where(log.c.position > after).order_by(log.c.position).limit(limit)
     with transaction(engine) as conn:
-        rows = execute(
-            conn, "SELECT position, value FROM events WHERE position > %s ORDER BY position LIMIT %s", (after, limit)
-        )
-        return [(row.position, bytes(row.value)) for row in rows]
+        return [(row.position, row.value) for row in conn.execute(query)]
 
 
 def _of_subject(engine: Engine, subject: str, after: int, limit: int) -> list[tuple[int, bytes]]:
+    query = select(log.c.sequence, log.c.value).where(log.c.subject == subject, log.c.sequence > after)
     with transaction(engine) as conn:
-        rows = execute(
-            conn,
-            "SELECT sequence, value FROM events WHERE subject = %s AND sequence > %s ORDER BY sequence LIMIT %s",
-            (subject, after, limit),
-        )
-        return [(row.sequence, bytes(row.value)) for row in rows]
+        return [(row.sequence, row.value) for row in conn.execute(query.order_by(log.c.sequence).limit(limit))]
+
+
+def _heads(conn: Connection, after: int, topics: Sequence[str]) -> list[dict[str, Any]]:
+    """By position alone: the relay gives positions in order, so none appears late."""
+    events = select(log.c.subject, log.c.sequence, log.c.position).where(log.c.position > after)
+    if topics:
+        events = events.where(log.c.topic.in_(topics))
+    page = events.order_by(log.c.position).limit(HEADS_PAGE).subquery()
+    newest = func.max(page.c.position)
+    heads = select(page.c.subject, func.max(page.c.sequence).label("sequence"), newest.label("position"))
+    return [dict(row) for row in conn.execute(heads.group_by(page.c.subject).order_by(newest)).mappings()]
 
 
 def _whole(rows: list[tuple[int, bytes]], limit: int) -> Response:
-    """The stored bytes as they are, put into a list without being read."""
+    """The stored bytes, joined to a JSON list without being decoded."""
     following = str(rows[-1][0]).encode() if len(rows) == limit else b"null"
     body = b'{"items":[' + b",".join(value for _, value in rows) + b'],"next":' + following + b"}"
     return Response(body, media_type="application/json")
 
 
 def _page(items: list[dict[str, Any] | None], rows: list[tuple[int, bytes]], after: int) -> Response:
-    """What the caller may see of a page, and always where to go on from: a poller keeps `next`."""
+    """What the caller may see of a page, and always `next`: the position a poller continues from."""
     positioned = [
         {"position": position} | item for (position, _), item in zip(rows, items, strict=True) if item is not None
     ]
@@ -139,7 +137,7 @@ def dead_letter_routes(engine: Engine, deliver: Deliver | None) -> APIRouter:
     """`GET /dead-letters` and their retry. deliver: None in a service that consumes nothing."""
     routes = APIRouter(tags=["operation"])
 
-    @routes.get("/dead-letters", summary="What was set aside or parked (scope operator)")
+    @routes.get("/dead-letters", summary="Events set aside or parked (scope operator)")
     def listed(_caller: Operator, resolved: bool = False, limit: Limit = 200) -> dict[str, Any]:
         with transaction(engine) as conn:
             letters = dead_letters.listed(conn, unresolved=not resolved, limit=limit)
@@ -148,12 +146,12 @@ def dead_letter_routes(engine: Engine, deliver: Deliver | None) -> APIRouter:
     @routes.get("/dead-letters/{letter_id}", summary="One dead letter (scope operator)")
     def one(_caller: Operator, letter_id: UUID) -> dict[str, Any]:
         with transaction(engine) as conn:
-            letter = dead_letters.found(conn, letter_id)
+            letter = dead_letters.find(conn, letter_id)
         if letter is None:
             raise _unknown()
         return _shown(letter)
 
-    @routes.post("/dead-letters/{letter_id}/retry", summary="Try it again, with what waits behind it (scope operator)")
+    @routes.post("/dead-letters/{letter_id}/retry", summary="Try it again, then what waits behind it (scope operator)")
     def retry(_caller: Operator, letter_id: UUID) -> dict[str, Any]:
         if deliver is None:
             raise _unknown()

@@ -1,4 +1,4 @@
-"""Bytes ⇄ event: what cannot be read says why without repeating any of its content."""
+"""Encodes and decodes events; an error about an event never repeats any of its content."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from schemas.topics import MAX_EVENT_BYTES
 
 
 class Malformed(ValueError):
-    """Not an event of ours. The message names fields and kinds of error, never a value."""
+    """Not an event of the hub. The message names fields and kinds of error, never a value."""
 
 
 class TooLarge(ValueError):
-    """An event over 64 kB; it is refused before it is appended."""
+    """An event over 64 kB. It is refused before it is appended."""
 
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """A decoded event whose sealed part is still closed. value: the bytes it came as, for setting it aside."""
+    """A decoded event whose sealed part is still sealed. value: the bytes it was decoded from."""
 
     envelope: Envelope
     payload: Payload
@@ -34,17 +34,17 @@ class Read:
 
     @property
     def source(self) -> str:
-        """Which service's log it is from."""
+        """The service whose log the event is from."""
         return self.envelope.source
 
     @property
     def subject(self) -> str:
-        """Whom or what it is about."""
+        """The person or thing the event is about."""
         return self.envelope.subject
 
     @property
     def sequence(self) -> int:
-        """Its number within (source, subject)."""
+        """Its sequence within (source, subject)."""
         return int(self.envelope.sequence)
 
     @property
@@ -54,7 +54,7 @@ class Read:
 
 
 def encode(event: Event, key: bytes | None) -> bytes:
-    """The event as it goes on the wire. key: the person's, where the event has a sealed part. Raises TooLarge."""
+    """The event as bytes. key: the person's key, required if the event has a sealed part. Raises TooLarge."""
     data = event.data.model_dump(mode="json", exclude_none=True)
     if event.sealed is not None:
         if key is None:
@@ -71,7 +71,7 @@ def encode(event: Event, key: bytes | None) -> bytes:
 def read(value: bytes | None, *, topic: str | None = None, key: bytes | None = None) -> Read:
     """The envelope and the open payload, upcast to its newest version. Raises Malformed.
 
-    topic, key: where the record was met, if it was on Kafka; another topic or key than the type's would give no order.
+    topic, key: of the Kafka record, if it is one; they must be those of the type, which keep its order.
     """
     if value is None:
         raise Malformed("a null value: no topic of the hub is compacted")
@@ -80,7 +80,7 @@ def read(value: bytes | None, *, topic: str | None = None, key: bytes | None = N
     try:
         envelope = Envelope.model_validate_json(value)
     except ValidationError as error:
-        raise Malformed(f"not a CloudEvent: {_said(error)}") from None
+        raise Malformed(f"not a CloudEvent: {_kinds(error)}") from None
     kind = TYPES.get(envelope.type)
     if kind is None:
         raise Malformed("of a type or version this hub does not know")
@@ -89,7 +89,7 @@ def read(value: bytes | None, *, topic: str | None = None, key: bytes | None = N
     try:
         payload = kind.model_validate(envelope.data)
     except ValidationError as error:
-        raise Malformed(f"data of {kind.TYPE}: {_said(error)}") from None
+        raise Malformed(f"data of {kind.TYPE}: {_kinds(error)}") from None
     sealed = envelope.data.get("sealed")
     if (kind.SEALED is None) != (sealed is None) or not isinstance(sealed, str | None):
         raise Malformed(f"data of {kind.TYPE}: its sealed part is missing or not expected")
@@ -97,7 +97,7 @@ def read(value: bytes | None, *, topic: str | None = None, key: bytes | None = N
 
 
 def opened(read: Read, key: Key | None) -> Event:
-    """The event with its sealed part unsealed, or unknown where the person's key is gone. Raises Malformed."""
+    """The event with its sealed part unsealed, or None if the person's key was destroyed. Raises Malformed."""
     envelope = read.envelope
     sealed: SealedPart | None = None
     if read.sealed is not None and key is not GONE:
@@ -110,7 +110,7 @@ def opened(read: Read, key: Key | None) -> Event:
         except Unsealable as error:
             raise Malformed(str(error)) from None
         except ValidationError as error:
-            raise Malformed(f"sealed part of {envelope.type}: {_said(error)}") from None
+            raise Malformed(f"sealed part of {envelope.type}: {_kinds(error)}") from None
     return Event(
         id=envelope.id,
         source=envelope.source,
@@ -128,11 +128,11 @@ def opened(read: Read, key: Key | None) -> Event:
 
 
 def _binding(event_id: UUID, type_: str, subject: str) -> str:
-    """What a sealed part is bound to: moved to another event it cannot be opened."""
+    """The data a sealed part is authenticated with: moved to another event, it cannot be unsealed."""
     return f"{event_id}|{type_}|{subject}"
 
 
-def _said(error: ValidationError) -> str:
-    """Where and what kind, without the input."""
+def _kinds(error: ValidationError) -> str:
+    """The fields and kinds of the first errors, without the input."""
     found = [f"{'.'.join(map(str, e['loc'])) or 'value'} {e['type']}" for e in error.errors(include_input=False)[:5]]
     return "; ".join(found)

@@ -1,26 +1,30 @@
-"""What could not be applied is a row with its reason, written in the transaction that passes it; announced without
-its content."""
+"""An event that cannot be applied is stored with its reason, in the transaction that passes over it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection, Row, Select, and_, case, delete, func, select, update
+from sqlalchemy.dialects.postgresql import insert
 
 from jalons.clock import new_id
-from jalons.database import execute, one
-from jalons.messaging.items import Entry, Item, Place
+from jalons.messaging import tables
+from jalons.messaging.items import Item, Place
 from jalons.messaging.outbox import Cause, Draft, Outbox
 from schemas.dead_letter import ParkedV1, SetAsideV1
 from schemas.topics import MAX_EVENT_BYTES
 
+_LETTERS = tables.dead_letters
+_WAITING = tables.waiting
+
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """A dead letter as the operator sees it: no content."""
+    """A dead letter as an operator sees it, without its content. waiting: events that wait behind it."""
 
     id: UUID
     kind: str
@@ -37,129 +41,130 @@ class DeadLetter:
 
 
 def set_aside(conn: Connection, outbox: Outbox, item: Item, reason: str, now: datetime) -> bool:
-    """Keep a record that nobody waits for, and announce it. Redelivered it is kept once: False the second time.
+    """Store a record that no other event waits for, and announce it. False: it was redelivered and is stored already.
 
-    The value is kept for a retry unless it is larger than any event may be.
+    The value is kept for a retry unless it is larger than an event may be.
     """
     return _store(conn, outbox, "set_aside", item, reason, now)
 
 
 def park(conn: Connection, outbox: Outbox, item: Item, reason: str, now: datetime) -> bool:
-    """Keep an event that a handler could not apply, and announce it."""
+    """Store an event that a handler could not apply, and announce it."""
     return _store(conn, outbox, "parked", item, reason, now)
 
 
-def wait_behind(conn: Connection, items: Sequence[Item]) -> None:
-    """Keep events whose subject is parked, in their order; redelivered ones are there already."""
-    for item in items:
-        execute(
-            conn,
-            'INSERT INTO waiting (source, subject, sequence, id, topic, partition, "offset", value)'
-            " VALUES (%s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
-            (item.source, item.subject, item.sequence, item.id, *_where(item.place), item.value),
-        )
-
-
-_LETTER = (
-    'SELECT d.id, d.kind, d.topic, d.partition, d."offset", d.source, d.subject, d.sequence, d.type, d.reason, d.at,'
-    " d.attempts, d.resolved, (SELECT count(*) FROM waiting w WHERE d.kind = 'parked' AND d.resolved IS NULL"
-    " AND w.source = d.source AND w.subject = d.subject) AS waiting FROM dead_letters d"
-)
+def add_waiting(conn: Connection, items: Sequence[Item]) -> None:
+    """Store events whose subject is parked; those that are stored already stay."""
+    if not items:
+        return
+    rows = [
+        {
+            "source": item.source,
+            "subject": item.subject,
+            "sequence": item.sequence,
+            "id": item.id,
+            **_place(item.place),
+            "value": item.value,
+        }
+        for item in items
+    ]
+    conn.execute(insert(_WAITING).on_conflict_do_nothing(), rows)
 
 
 def listed(conn: Connection, *, unresolved: bool = True, limit: int = 200) -> list[DeadLetter]:
     """Dead letters, oldest first."""
-    which = "WHERE d.resolved IS NULL " if unresolved else ""
-    return [_letter(row) for row in execute(conn, f"{_LETTER} {which}ORDER BY d.at, d.id LIMIT %s", (limit,))]
+    query = _letters().order_by(_LETTERS.c.at, _LETTERS.c.id).limit(limit)
+    if unresolved:
+        query = query.where(_LETTERS.c.resolved.is_(None))
+    return [_letter(row) for row in conn.execute(query)]
 
 
-def open_now(conn: Connection) -> tuple[int, int]:
-    """How many are open, and how many subjects of them are parked."""
-    row = one(
-        conn,
-        "SELECT count(*) AS letters, count(*) FILTER (WHERE kind = 'parked') AS parked"
-        " FROM dead_letters WHERE resolved IS NULL",
-    )
-    return row.letters, row.parked
+def count_open(conn: Connection) -> tuple[int, int]:
+    """How many dead letters are open, and how many of them park a subject."""
+    parked = func.count().filter(_LETTERS.c.kind == "parked")
+    row = conn.execute(select(func.count(), parked).where(_LETTERS.c.resolved.is_(None))).one()
+    return row[0], row[1]
 
 
-def found(conn: Connection, letter_id: UUID) -> DeadLetter | None:
+def find(conn: Connection, letter_id: UUID) -> DeadLetter | None:
     """One dead letter."""
-    row = execute(conn, f"{_LETTER} WHERE d.id = %s", (letter_id,)).fetchone()
+    row = conn.execute(_letters().where(_LETTERS.c.id == letter_id)).one_or_none()
     return _letter(row) if row else None
 
 
-def entry_of(conn: Connection, letter_id: UUID) -> Item | None:
-    """The kept record as it came; None where its value was too large to keep."""
-    row = one(conn, "SELECT * FROM dead_letters WHERE id = %s", (letter_id,))
+def stored_item(conn: Connection, letter_id: UUID) -> Item | None:
+    """The stored record, not decoded; None if its value was too large to keep."""
+    row = conn.execute(select(_LETTERS).where(_LETTERS.c.id == letter_id)).one()
     if row.value is None:
         return None
     place = Place(row.topic, row.partition, row.offset)
-    return Item(place, bytes(row.value), row.source, row.subject, row.sequence or 0, row.event_id or letter_id)
+    return Item(place, row.value, row.source, row.subject, row.sequence or 0, row.event_id or letter_id)
 
 
-def waiting_behind(conn: Connection, source: str, subject: str) -> list[Entry]:
-    """The events kept behind a parked one, in their order."""
-    rows = execute(
-        conn,
-        "SELECT source, subject, sequence, id, value FROM waiting WHERE source = %s AND subject = %s ORDER BY sequence",
-        (source, subject),
-    )
-    return [Entry(r.source, r.subject, r.sequence, r.id, bytes(r.value)) for r in rows]
+def waiting_behind(conn: Connection, source: str, subject: str) -> list[Item]:
+    """The events stored behind a parked one, by sequence, not decoded."""
+    query = select(_WAITING).where(_WAITING.c.source == source, _WAITING.c.subject == subject)
+    return [
+        Item(Place(row.topic, row.partition, row.offset), row.value, row.source, row.subject, row.sequence, row.id)
+        for row in conn.execute(query.order_by(_WAITING.c.sequence))
+    ]
 
 
-def waits_no_more(conn: Connection, item: Item) -> None:
-    """Forget the waiting events up to one that was applied."""
-    execute(
-        conn,
-        "DELETE FROM waiting WHERE source = %s AND subject = %s AND sequence <= %s",
-        (item.source, item.subject, item.sequence),
-    )
+def remove_waiting(conn: Connection, items: Sequence[Item]) -> None:
+    """Delete waiting events."""
+    for item in items:
+        this = and_(
+            _WAITING.c.source == item.source,
+            _WAITING.c.subject == item.subject,
+            _WAITING.c.sequence == item.sequence,
+        )
+        conn.execute(delete(_WAITING).where(this))
 
 
 def resolve(conn: Connection, letter_id: UUID, now: datetime) -> None:
-    """Mark a dead letter as mended; its bytes are not needed any more."""
-    execute(
-        conn, "UPDATE dead_letters SET resolved = %s, value = NULL WHERE id = %s AND resolved IS NULL", (now, letter_id)
+    """Mark a dead letter as resolved and drop its value."""
+    this = and_(_LETTERS.c.id == letter_id, _LETTERS.c.resolved.is_(None))
+    conn.execute(update(_LETTERS).where(this).values(resolved=now, value=None))
+
+
+def count_failed_retry(conn: Connection, letter_id: UUID, reason: str) -> None:
+    """Count a retry that failed, and keep its reason."""
+    more = {"attempts": _LETTERS.c.attempts + 1, "reason": reason}
+    conn.execute(update(_LETTERS).where(_LETTERS.c.id == letter_id).values(more))
+
+
+def _letters() -> Select[Any]:
+    behind = select(func.count()).where(
+        _WAITING.c.source == _LETTERS.c.source, _WAITING.c.subject == _LETTERS.c.subject
     )
+    holds = and_(_LETTERS.c.kind == "parked", _LETTERS.c.resolved.is_(None))
+    content = {_LETTERS.c.value, _LETTERS.c.event_id}
+    columns = [column for column in _LETTERS.c if column not in content]
+    return select(*columns, case((holds, behind.scalar_subquery()), else_=0).label("waiting"))
 
 
-def failed_again(conn: Connection, letter_id: UUID, reason: str) -> None:
-    """Count a retry that did not help."""
-    execute(conn, "UPDATE dead_letters SET attempts = attempts + 1, reason = %s WHERE id = %s", (reason, letter_id))
-
-
-def _where(place: Place) -> tuple[str | None, int | None, int | None]:
-    return place.topic, place.partition, place.offset
+def _place(place: Place) -> dict[str, object]:
+    return {"topic": place.topic, "partition": place.partition, "offset": place.offset}
 
 
 def _store(conn: Connection, outbox: Outbox, kind: str, item: Item, reason: str, now: datetime) -> bool:
     letter_id = new_id()
     fits = item.value is not None and len(item.value) <= MAX_EVENT_BYTES
-    numbered = (item.source, item.subject, item.sequence, item.id) if item.sequence else (None,) * 4
-    stored = execute(
-        conn,
-        'INSERT INTO dead_letters (id, kind, topic, partition, "offset", source, subject, sequence, event_id, type,'
-        " reason, value, at) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
-        (letter_id, kind, *_where(item.place), *numbered, item.type, reason, item.value if fits else None, now),
-    )
-    if stored.rowcount == 0:
+    row = {"id": letter_id, "kind": kind, "type": item.type, "reason": reason, "at": now, **_place(item.place)}
+    row["value"] = item.value if fits else None
+    if item.sequence:
+        row |= {"source": item.source, "subject": item.subject, "sequence": item.sequence, "event_id": item.id}
+    stored = conn.execute(insert(_LETTERS).values(row).on_conflict_do_nothing().returning(_LETTERS.c.id))
+    if stored.first() is None:
         return False
     announce = SetAsideV1 if kind == "set_aside" else ParkedV1
-    data = announce(
-        dead_letter_id=letter_id,
-        service=outbox.service,
-        topic=item.place.topic,
-        partition=item.place.partition,
-        offset=item.place.offset,
-        reason=reason,
-    )
+    data = announce(dead_letter_id=letter_id, service=outbox.service, reason=reason, **_place(item.place))
     cause = Cause.of(item.event) if item.event else Cause(letter_id, letter_id)
     outbox.append(conn, [Draft(str(letter_id), data, now, "hub", cause)], now)
     return True
 
 
-def _letter(row: Row[tuple[object, ...]]) -> DeadLetter:
+def _letter(row: Row[Any]) -> DeadLetter:
     return DeadLetter(
         id=row.id,
         kind=row.kind,

@@ -1,64 +1,60 @@
-"""Applies what was read, each event once and in its subject's order, or keeps it with its reason; it never raises."""
+"""Each event is applied once and in its subject's order, or stored with the reason why not; delivery never raises."""
 
 from __future__ import annotations
 
 import logging
 import threading
-import traceback
+import time
 from collections import defaultdict
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
 from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import SQLAlchemyError
 
 from jalons import clock
-from jalons.database import transaction, transient
+from jalons.database import transaction
 from jalons.messaging import dead_letters, progress
-from jalons.messaging.items import Entry, Item, Record, of_entry, of_record, open_all, read_again
+from jalons.messaging.dead_letters import DeadLetter
+from jalons.messaging.items import Item, Record, of_entry, of_record, open_all, read_again
 from jalons.messaging.outbox import Outbox
-from jalons.messaging.source_log import LogUnavailable, SourceLog
-from jalons.privacy.keys import Keys, KeysUnavailable
+from jalons.messaging.outcomes import Done, Retry, Unreadable, outcome_of, where
+from jalons.messaging.progress import Stream
+from jalons.messaging.source_log import LogUnavailable, SourceLog, contiguous, events_after
+from jalons.privacy.keys import Keys
 from jalons.process import metrics
 from schemas.envelope import Event
 
 log = logging.getLogger(__name__)
 
 _BACKOFF_LEAST, _BACKOFF_MOST = 0.05, 5.0
-_OURS = ("/services/", "/schemas/", "/jalons/")
 
 
 class Apply(Protocol):
-    """What a service does with events that are in their turn; it writes in the caller's transaction only."""
+    """A service's handler for events that are next in sequence. It writes in the caller's transaction only."""
 
     def __call__(self, conn: Connection, events: Sequence[Event], *, publish: bool = True) -> None:
-        """Apply a batch. publish: whether what is derived goes to the outbox (a rebuild says no)."""
+        """Apply a batch. publish: whether derived events are appended to the outbox; a rebuild does not."""
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
-    """Every record is applied or kept, durably."""
-
-
-@dataclass(frozen=True, slots=True)
-class Retry:
-    """Something passing; the batch is taken again after that many seconds."""
-
-    after: float
-    why: str
-
-
-@dataclass(frozen=True, slots=True)
-class Park:
-    """This event cannot be applied as things stand; its subject stops here."""
+class Waiting:
+    """Why the live loop's batch cannot be applied now, and since when for this reason (`time.monotonic()`)."""
 
     why: str
+    since: float
 
 
-class Unreadable(Exception):
-    """An event in its turn whose own source wrote what we cannot read."""
+@dataclass(slots=True)
+class _Passed:
+    """What one transaction did: each item's outcome, the items ahead of their sequence, the last sequence applied."""
+
+    outcomes: list[tuple[Item, str]]
+    gaps: list[Item]
+    last: Mapping[Stream, int]
 
 
 Observe = Callable[[Item, str], None]
@@ -66,10 +62,11 @@ Observe = Callable[[Item, str], None]
 
 @dataclass
 class Deliver:
-    """The one way by which an event comes into a service: live, gap, reconciler and retry all go through it.
+    """The only way an event enters a service: live records, gaps, the reconciler's and retried ones pass through here.
 
-    follows: the sources whose events are applied; logs: their own logs. observe: told of every record's outcome
-    (applied, seen, waiting, set_aside, parked) after the commit. waiting_for: why a batch waits now, by its thread.
+    logs: the logs of the sources whose events are applied, by source. others: sources whose records are dropped.
+    observe: called with each item's outcome (applied, seen, waiting, set_aside, parked) after the commit.
+    waiting: why the live loop waits; None while it does not.
     """
 
     service: str
@@ -82,37 +79,29 @@ class Deliver:
     observe: Observe = lambda _item, _outcome: None
     now: Callable[[], datetime] = clock.now
     stopping: threading.Event = field(default_factory=threading.Event)
-    waiting_for: dict[int, str] = field(default_factory=dict)
-
-    @property
-    def waiting(self) -> frozenset[str]:
-        """The reasons for which batches wait now."""
-        return frozenset(self.waiting_for.copy().values())
+    waiting: Waiting | None = None
 
     def __call__(self, records: Sequence[Record]) -> bool:
-        """Deliver a batch; True: every record is applied or kept, durably, and may be acknowledged. False: stopping.
+        """Deliver a batch. True: every record is applied or stored, durably, and may be acknowledged. False: stopping.
 
         For each record, in this order:
-        1. of a source we do not follow (our own): dropped unread, by its header;
-        2. undecodable, of an unknown type or version, or of no source's numbering: set aside alone, nobody waits;
-        3. its subject parked: kept as waiting;
-        4. its number seen: dropped, or set aside as a conflict if seen under another id;
-        5. its number ahead: what is missing is fetched from its source, and both applied;
-        6. else applied. If it cannot be, it is parked and its subject waits; everyone else goes on.
+        1. its source is not followed (such as our own), by its header: dropped without decoding;
+        2. undecodable, of an unknown type or version, or not in its source's numbering: set aside alone;
+        3. its sequence was seen: dropped, or set aside as a conflict if it was seen under another id;
+        4. its subject is parked: stored as waiting, or dropped if it is the parked event itself;
+        5. its sequence is ahead: the gap is fetched from its source, and both are applied;
+        6. else applied. If that fails, it is parked and its subject waits; other subjects go on.
         """
         items = [of_record(record, frozenset(self.logs)) for record in records if record.source not in self.others]
-        return self.persist(items)
-
-    def persist(self, items: Sequence[Item]) -> bool:
-        """Take a batch again until it is done or we are stopping."""
         backoff = _BACKOFF_LEAST
         while not self.stopping.is_set():
             with metrics.DELIVER_SECONDS.labels(self.service).time():
                 outcome = self.attempt(items)
             if isinstance(outcome, Done):
-                self.waiting_for.pop(threading.get_ident(), None)
+                self.waiting = None
                 return True
-            self.waiting_for[threading.get_ident()] = outcome.why
+            if self.waiting is None or self.waiting.why != outcome.why:
+                self.waiting = Waiting(outcome.why, time.monotonic())
             metrics.EVENTS_DELIVERED.labels(self.service, "retried").inc(len(items))
             log.warning("a batch of %d waits %.2f s: %s", len(items), backoff, outcome.why)
             self.stopping.wait(max(backoff, outcome.after))
@@ -120,47 +109,58 @@ class Deliver:
         return False
 
     def attempt(self, items: Sequence[Item]) -> Done | Retry:
-        """One pass over a batch; what fails for itself is narrowed down to the event to blame."""
+        """Try a batch once. If an event of it fails, the batch is halved until that event is alone, and parked."""
         if not items:
             return Done()
-        told: list[tuple[Item, str]] = []
         try:
             opened = open_all(items, self.keys)
             with transaction(self.engine) as conn:
-                gaps, after = self._pass(conn, opened, told)
+                passed = self._pass(conn, opened)
         except Exception as error:  # noqa: BLE001 - every error has an outcome: that is this function's promise
             return self._failed(items, error)
-        for item, outcome in told:
-            self._tell(item, outcome)
-        return self._fill(gaps, after) if gaps else Done()
+        for item, outcome in passed.outcomes:
+            self._report(item, outcome)
+        applied = sum(outcome == "applied" for _, outcome in passed.outcomes)
+        return _both(Done(applied), self._fill(passed.gaps, passed.last)) if passed.gaps else Done(applied)
+
+    def fetch(self, source: str, subject: str) -> int:
+        """Apply what a source's log has of a subject beyond what was applied; how many events were applied.
+
+        Tries once and leaves a parked subject alone. Raises LogUnavailable and database errors.
+        """
+        stream = (source, subject)
+        with transaction(self.engine) as conn:
+            row = progress.load(conn, {stream}).get(stream, progress.Progress())
+        if row.parked:
+            return 0
+        entries = events_after(self.logs[source], source, subject, row.last)
+        outcome = self.attempt([of_entry(entry) for entry in entries])
+        return outcome.applied if isinstance(outcome, Done) else 0
 
     def retry(self, letter_id: UUID) -> str | None:
-        """Try a dead letter again; None if it is mended, else why not. What waits behind it follows, in order.
+        """Try a dead letter again, and then what waits behind it, in order. None: resolved; else the reason why not.
 
-        Raises LookupError if there is none of that id that is open.
+        Raises LookupError if there is no open dead letter of that id.
         """
         with transaction(self.engine) as conn:
-            letter = dead_letters.found(conn, letter_id)
+            letter = dead_letters.find(conn, letter_id)
             if letter is None or letter.resolved is not None:
                 raise LookupError
-            kept = dead_letters.entry_of(conn, letter_id)
-        if kept is None:
+            stored = dead_letters.stored_item(conn, letter_id)
+        if stored is None:
             return "its value was too large to keep"
-        return self._retry_parked(letter, kept) if letter.kind == "parked" else self._retry_aside(letter, kept)
+        return self._retry_parked(letter, stored) if letter.kind == "parked" else self._retry_aside(letter, stored)
 
-    def _pass(
-        self, conn: Connection, items: Sequence[Item], told: list[tuple[Item, str]]
-    ) -> tuple[list[Item], dict[progress.Stream, int]]:
-        """Claim, then apply, all in the caller's transaction. Returns what is ahead of its turn, and after what."""
+    def _pass(self, conn: Connection, items: Sequence[Item]) -> _Passed:
+        """Claim, then apply or store, in the caller's transaction."""
         claim = progress.claim(conn, [item for item in items if item.numbered])
-        for item in items:
-            if not item.numbered:
-                self._set_aside(conn, item, item.flaw or "", told)
+        aside = [item for item in items if not item.numbered]
+        for item in aside:
+            dead_letters.set_aside(conn, self.outbox, item, item.flaw or "", self.now())
         for item in claim.conflicts:
             metrics.SEQUENCE_CONFLICTS.labels(self.service).inc()
-            self._set_aside(conn, item, "its number was applied under another id", told)
-        if claim.waiting:
-            dead_letters.wait_behind(conn, claim.waiting)
+            dead_letters.set_aside(conn, self.outbox, item, "its number was applied under another id", self.now())
+        dead_letters.add_waiting(conn, claim.waiting)
         events = []
         for item in claim.ready:
             if item.event is None:
@@ -168,14 +168,14 @@ class Deliver:
             events.append(item.event)
         if events:
             self.apply(conn, events)
-        told += [(item, "seen") for item in claim.seen]
-        told += [(item, "waiting") for item in claim.waiting]
-        told += [(item, "applied") for item in claim.ready]
-        return claim.gaps, claim.last
-
-    def _set_aside(self, conn: Connection, item: Item, reason: str, told: list[tuple[Item, str]]) -> None:
-        dead_letters.set_aside(conn, self.outbox, item, reason, self.now())
-        told.append((item, "set_aside"))
+        outcomes = {
+            "set_aside": [*aside, *claim.conflicts],
+            "seen": claim.seen,
+            "waiting": claim.waiting,
+            "applied": claim.ready,
+        }
+        reported = [(item, outcome) for outcome, those in outcomes.items() for item in those]
+        return _Passed(reported, claim.gaps, claim.last)
 
     def _failed(self, items: Sequence[Item], error: Exception) -> Done | Retry:
         outcome = outcome_of(error)
@@ -185,7 +185,7 @@ class Deliver:
             return self._park(items[0], outcome.why)
         half = len(items) // 2
         first = self.attempt(items[:half])
-        return first if isinstance(first, Retry) else self.attempt(items[half:])
+        return first if isinstance(first, Retry) else _both(first, self.attempt(items[half:]))
 
     def _park(self, item: Item, why: str) -> Done | Retry:
         try:
@@ -196,130 +196,115 @@ class Deliver:
                 elif progress.park(conn, item):
                     dead_letters.park(conn, self.outbox, item, why, self.now())
                 else:
-                    dead_letters.wait_behind(conn, [item])
+                    dead_letters.add_waiting(conn, [item])
         except Exception as error:  # noqa: BLE001 - as above
             return Retry(1.0, f"could not park an event: {where(error)}")
-        log.error("parked %s number %d of its subject: %s", item.type, item.sequence, why)
-        self._tell(item, "parked")
+        log.error("parked %s, sequence %d of its subject: %s", item.type, item.sequence, why)
+        self._report(item, "parked")
         return Done()
 
-    def _fill(self, gaps: Sequence[Item], after: Mapping[progress.Stream, int]) -> Done | Retry:
-        """Fetch what is missing before these, and take both; those that their source does not know are set aside."""
-        wanted: dict[progress.Stream, list[Item]] = defaultdict(list)
+    def _fill(self, gaps: Sequence[Item], last: Mapping[Stream, int]) -> Done | Retry:
+        """Fetch what is missing before these items and apply both; set aside those that their source did not write."""
+        ahead: dict[Stream, list[Item]] = defaultdict(list)
         for item in gaps:
-            wanted[item.source, item.subject].append(item)
+            ahead[item.source, item.subject].append(item)
         filled: list[Item] = []
-        for (source, subject), ahead in wanted.items():
+        for stream, items in ahead.items():
+            source, subject = stream
             try:
-                entries = self.logs[source].after(subject, after[source, subject])
+                entries = events_after(self.logs[source], source, subject, last[stream])
             except LogUnavailable as error:
                 return Retry(1.0, str(error))
-            if entries and entries[0].sequence != after[source, subject] + 1:
-                return Retry(1.0, f"the log of {source} has a hole")
             known = {(entry.sequence, entry.id) for entry in entries}
-            filled += self._fetched(entries)
-            filled += [
-                replace(item, flaw="not in its source's numbering", read=None)
-                for item in ahead
-                if (item.sequence, item.id) not in known
-            ]
+            filled += [of_entry(entry) for entry in entries]
+            filled += [item.not_in_its_log() for item in items if (item.sequence, item.id) not in known]
         return self.attempt(filled)
 
-    def fetch(self, source: str, subjects: Collection[str]) -> int:
-        """Apply what a source's log has of these subjects beyond what was applied; how many events that was.
-
-        Raises LogUnavailable. A parked subject is left alone.
-        """
-        with transaction(self.engine) as conn:
-            rows = progress.load(conn, {(source, subject) for subject in subjects})
-        fetched = 0
-        for subject in subjects:
-            row = rows.get((source, subject), progress.Progress())
-            if row.parked:
-                continue
-            items = self._fetched(self.logs[source].after(subject, row.last))
-            if items and self.persist(items):
-                fetched += len(items)
-        return fetched
-
-    def _fetched(self, entries: Sequence[Entry]) -> list[Item]:
-        return [of_entry(entry) for entry in entries]
-
-    def _retry_aside(self, letter: dead_letters.DeadLetter, kept: Item) -> str | None:
-        item = read_again(kept, frozenset(self.logs))
-        if item.flaw is None:
+    def _retry_aside(self, letter: DeadLetter, stored: Item) -> str | None:
+        item = read_again(stored, frozenset(self.logs))
+        reason = item.flaw
+        if reason is None:
             outcome = self.attempt([item])
             reason = outcome.why if isinstance(outcome, Retry) else None
-        else:
-            reason = item.flaw
         with transaction(self.engine) as conn:
             if reason is None:
                 dead_letters.resolve(conn, letter.id, self.now())
             else:
-                dead_letters.failed_again(conn, letter.id, reason)
+                dead_letters.count_failed_retry(conn, letter.id, reason)
+        if reason is None:
+            self._catch_up(item.source, item.subject)
         return reason
 
-    def _retry_parked(self, letter: dead_letters.DeadLetter, kept: Item) -> str | None:
-        """Head and waiting events in one transaction, under the stream's lock: nothing slips in between."""
-        stream = (letter.source or "", letter.subject or "")
-        head = Entry(kept.source, kept.subject, kept.sequence, kept.id, kept.value or b"")
+    def _catch_up(self, source: str, subject: str) -> None:
+        try:
+            self.fetch(source, subject)
+        except (LogUnavailable, SQLAlchemyError) as error:
+            log.info("what follows a retried event is left to the reconciler: %s", type(error).__name__)
+
+    def _retry_parked(self, letter: DeadLetter, stored: Item) -> str | None:
+        """Apply the parked event and all behind it in one transaction, with the stream locked against live delivery."""
+        stream = (stored.source, stored.subject)
         try:
             with transaction(self.engine) as conn:
                 progress.lock(conn, stream)
+                current = dead_letters.find(conn, letter.id)
+                if current is None or current.resolved is not None:
+                    return None  # resolved by another retry while this one waited for the lock
+                behind = self._behind(conn, stored)
                 progress.lift(conn, stream)
-                behind = dead_letters.waiting_behind(conn, *stream)
-                items = open_all(self._fetched([head, *behind]), self.keys)
-                stopped = self._drain(conn, letter, items)
+                items = [of_entry(stored.entry), *behind]
+                return self._drain(conn, letter, open_all(items, self.keys))
         except Exception as error:  # noqa: BLE001 - as above
             reason = outcome_of(error).why
             with transaction(self.engine) as conn:
-                dead_letters.failed_again(conn, letter.id, reason)
+                dead_letters.count_failed_retry(conn, letter.id, reason)
             return reason
-        return stopped
 
-    def _drain(self, conn: Connection, letter: dead_letters.DeadLetter, items: Sequence[Item]) -> str | None:
-        """Apply one by one; the first that fails is parked anew with the rest still behind it."""
+    def _behind(self, conn: Connection, parked: Item) -> list[Item]:
+        """The events behind a parked one without a gap: what its source's log has, all of it stored as waiting.
+
+        A waiting event that the source did not write is set aside. If the source is away, what waits is enough as long
+        as it has no gap; else raises LogUnavailable.
+        """
+        waiting = dead_letters.waiting_behind(conn, parked.source, parked.subject)
+        try:
+            entries = events_after(self.logs[parked.source], parked.source, parked.subject, parked.sequence)
+        except LogUnavailable:
+            if not contiguous(parked.sequence, [item.sequence for item in waiting]):
+                raise
+            return [of_entry(item.entry) for item in waiting]
+        known = {(entry.sequence, entry.id) for entry in entries}
+        strange = [item.not_in_its_log() for item in waiting if (item.sequence, item.id) not in known]
+        for item in strange:
+            dead_letters.set_aside(conn, self.outbox, item, item.flaw or "", self.now())
+        dead_letters.remove_waiting(conn, strange)
+        items = [of_entry(entry) for entry in entries]
+        dead_letters.add_waiting(conn, items)
+        return items
+
+    def _drain(self, conn: Connection, letter: DeadLetter, items: Sequence[Item]) -> str | None:
+        """Apply one by one. The first behind the letter's that fails is parked in its place, the rest still waiting."""
         for item in items:
-            told: list[tuple[Item, str]] = []
             try:
                 with conn.begin_nested():
-                    self._pass(conn, [item], told)
+                    self._pass(conn, [item])
             except Exception as error:
                 outcome = outcome_of(error)
                 if isinstance(outcome, Retry) or item.sequence == letter.sequence:
                     raise
                 dead_letters.resolve(conn, letter.id, self.now())
-                dead_letters.waits_no_more(conn, item)
+                dead_letters.remove_waiting(conn, [item])
                 progress.park(conn, item)
                 dead_letters.park(conn, self.outbox, item, outcome.why, self.now())
                 return f"mended, but number {item.sequence} behind it is parked: {outcome.why}"
-            dead_letters.waits_no_more(conn, item)
+            dead_letters.remove_waiting(conn, [item])
         dead_letters.resolve(conn, letter.id, self.now())
         return None
 
-    def _tell(self, item: Item, outcome: str) -> None:
+    def _report(self, item: Item, outcome: str) -> None:
         metrics.EVENTS_DELIVERED.labels(self.service, outcome).inc()
         self.observe(item, outcome)
 
 
-def outcome_of(error: Exception) -> Retry | Park:
-    """What an error means: a vanished server or a lost race passes, anything else is the event's own."""
-    if isinstance(error, progress.ClaimLost):
-        return Retry(0.02, "another worker was there first")
-    if isinstance(error, KeysUnavailable):
-        return Retry(0.5, "the keys could not be resolved")
-    if transient(error):
-        return Retry(0.5, f"the database is away or busy ({type(error).__name__})")
-    if isinstance(error, Unreadable):
-        return Park(str(error))
-    return Park(f"the handler failed: {where(error)}")
-
-
-def where(error: BaseException) -> str:
-    """The error's name and the innermost line of ours: its message may hold what it was about, so it is left out."""
-    frames = [f for f in traceback.extract_tb(error.__traceback__) if any(part in f.filename for part in _OURS)]
-    if not frames:
-        return type(error).__name__
-    last = frames[-1]
-    start = max(last.filename.rfind(part) for part in _OURS)
-    return f"{type(error).__name__} at {last.filename[start + 1 :]}:{last.lineno}"
+def _both(first: Done, second: Done | Retry) -> Done | Retry:
+    return Done(first.applied + second.applied) if isinstance(second, Done) else second

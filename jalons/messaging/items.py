@@ -1,4 +1,4 @@
-"""A record on its way through delivery: what came, where from, and what could be read of it."""
+"""An item is a record or log entry on its way through delivery, with what could be decoded of it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _NO_ID = UUID(int=0)
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What came off Kafka. source: the header of that name, for passing over a record unread."""
+    """A Kafka record. source: its header of that name, by which a record is dropped without being decoded."""
 
     topic: str
     partition: int
@@ -27,7 +27,7 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """An event as its source's own log gives it: numbered, even where this reader cannot decode it."""
+    """An event from its source's own log. It has its sequence even if this reader cannot decode it."""
 
     source: str
     subject: str
@@ -38,7 +38,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a record stands on Kafka; of an event that was fetched from its source's log, nowhere."""
+    """A record's coordinates on Kafka; all None for an event fetched from its source's log."""
 
     topic: str | None = None
     partition: int | None = None
@@ -47,9 +47,9 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One record or log entry. flaw: why it cannot be read; then `event` is None.
+    """One record or log entry. flaw: why it cannot be decoded; `event` is None then.
 
-    A flawed record from Kafka is in nobody's numbering; a flawed entry of a source's log is.
+    The sequence of a flawed Kafka record cannot be trusted; that of a flawed log entry can.
     """
 
     place: Place
@@ -65,12 +65,21 @@ class Item:
 
     @property
     def numbered(self) -> bool:
-        """Whether it has a place in its source's numbering."""
+        """Whether its sequence can be trusted."""
         return self.flaw is None or self.place.topic is None
+
+    @property
+    def entry(self) -> Entry:
+        """A stored item as its source's log would give it."""
+        return Entry(self.source, self.subject, self.sequence, self.id, self.value or b"")
+
+    def not_in_its_log(self) -> Item:
+        """This item, flawed because its source did not write it."""
+        return replace(self, flaw="not in its source's numbering", read=None)
 
 
 def of_record(record: Record, follows: frozenset[str]) -> Item:
-    """A record from Kafka, its sealed part still closed."""
+    """A Kafka record, its sealed part still sealed."""
     place = Place(record.topic, record.partition, record.offset)
     try:
         known = read(record.value, topic=record.topic, key=record.key)
@@ -79,16 +88,16 @@ def of_record(record: Record, follows: frozenset[str]) -> Item:
     return _followed(_of_read(place, known), follows)
 
 
-def read_again(kept: Item, follows: frozenset[str]) -> Item:
-    """A record that was set aside, read by what the hub knows now."""
+def read_again(stored: Item, follows: frozenset[str]) -> Item:
+    """A record that was set aside, decoded again: this version may know its type."""
     try:
-        return _followed(_of_read(kept.place, read(kept.value)), follows)
+        return _followed(_of_read(stored.place, read(stored.value)), follows)
     except Malformed as flaw:
-        return replace(kept, flaw=str(flaw))
+        return replace(stored, flaw=str(flaw))
 
 
 def of_entry(entry: Entry) -> Item:
-    """An event from its source's log, its sealed part still closed."""
+    """An event from its source's log, its sealed part still sealed."""
     try:
         return _of_read(Place(), read(entry.value))
     except Malformed as flaw:
@@ -96,9 +105,8 @@ def of_entry(entry: Entry) -> Item:
 
 
 def open_all(items: Sequence[Item], keys: Keys) -> list[Item]:
-    """The items with their events unsealed. One resolve for all; raises KeysUnavailable."""
-    sealed = {item.subject for item in items if item.read is not None and item.read.sealed is not None}
-    resolved = keys.of(sealed)
+    """The items with their events unsealed. Resolves all keys at once. Raises KeysUnavailable."""
+    resolved = keys.of({item.subject for item in items if item.read is not None and item.read.sealed is not None})
     opened_items = []
     for item in items:
         if item.read is None or item.flaw is not None:

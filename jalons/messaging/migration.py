@@ -1,4 +1,4 @@
-"""Messaging's share of a service's first migration; every service runs it in its own schema."""
+"""Messaging's part of each service's first migration; every service runs it in its own schema."""
 
 FIRST = """
 CREATE TABLE events (

@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Text, func, insert, select
 
 from jalons.clock import new_id
-from jalons.database import execute, given
+from jalons.database import array_rows, as_arrays
 from jalons.inserts import Inserts, Into
 from jalons.messaging.codec import encode
+from jalons.messaging.tables import events as log
 from jalons.process import metrics
 from schemas.envelope import Event, Payload, SealedPart
 
@@ -27,13 +28,13 @@ class Cause:
 
     @classmethod
     def of(cls, event: Event) -> Cause:
-        """What follows from an event."""
+        """The cause of what follows from an event."""
         return cls(event.correlation, event.id, event.traceparent)
 
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """An event before it has a number. time: when it happened. id: given where it is derived, else new."""
+    """An event that has no sequence yet. time: when it happened. id: given for derived events, else new."""
 
     subject: str
     data: Payload
@@ -44,12 +45,14 @@ class Draft:
     id: UUID = field(default_factory=new_id)
 
 
-EVENTS = Into(
-    "events",
-    "subject text, sequence bigint, id uuid, type text, topic text, recorded timestamptz, value bytea",
-)
-
 KeysOf = Callable[[Connection, Collection[str]], Mapping[str, bytes]]
+
+_SUBJECTS = array_rows(subject=Text)
+_LAST = select(
+    _SUBJECTS.c.subject,
+    select(func.max(log.c.sequence)).where(log.c.subject == _SUBJECTS.c.subject).scalar_subquery().label("last"),
+)
+"""The newest sequence of each subject: one index entry each, however many events there are."""
 
 
 def no_keys(_conn: Connection, _subjects: Collection[str]) -> Mapping[str, bytes]:
@@ -58,24 +61,28 @@ def no_keys(_conn: Connection, _subjects: Collection[str]) -> Mapping[str, bytes
 
 
 class Outbox:
-    """A service's own log. keys_of: the keys of the persons whose events have a sealed part."""
+    """A service's own log. keys_of: looks up the keys of the persons whose events have a sealed part."""
 
     def __init__(self, service: str, keys_of: KeysOf = no_keys) -> None:
         self.service = service
         self.source = f"/services/{service}"
         self._keys_of = keys_of
 
-    def append(self, conn: Connection, drafts: Sequence[Draft], now: datetime) -> list[Event]:
-        """Number and store events in the caller's transaction, which holds their subjects' locks. Wakes the relay.
+    def append(
+        self, conn: Connection, drafts: Sequence[Draft], now: datetime, keys: Mapping[str, bytes] | None = None
+    ) -> list[Event]:
+        """Number and store events in the caller's transaction, which holds their subjects' locks; wake the relay.
 
-        Raises TooLarge, with nothing stored.
+        keys: persons' keys the caller has already; the others are looked up. Raises TooLarge, with nothing stored.
         """
-        rows = Inserts()
-        events = self.gather(rows, conn, drafts, now)
-        rows.write(conn)
+        if not drafts:
+            return []
+        events, values = self._encoded(conn, drafts, now, keys or {}, {})
+        conn.execute(insert(log), [_row(event, value) for event, value in zip(events, values, strict=True)])
+        conn.execute(select(func.pg_notify(channel(self.service), "")))
         return events
 
-    def gather(
+    def gather(  # to be deleted with jalons.inserts, once no caller defers its rows
         self,
         rows: Inserts,
         conn: Connection,
@@ -84,44 +91,40 @@ class Outbox:
         known: Mapping[str, bytes] | None = None,
         last: Mapping[str, int] | None = None,
     ) -> list[Event]:
-        """As `append`, but for the rows, which are written with the caller's others: only then are they stored.
-
-        known: persons' keys that the caller has at hand; last: the last number of subjects that it knows, under their
-        locks. Raises TooLarge.
-        """
+        """As `append`, but the rows are written with the caller's others."""
         if not drafts:
             return []
-        counted = dict(last or {})
-        asked_last = sorted({draft.subject for draft in drafts} - counted.keys())
-        if asked_last:
-            counted |= self.last(conn, asked_last)
-        keys = dict(known or {})
-        asked = {draft.subject for draft in drafts if draft.sealed is not None} - keys.keys()
-        if asked:
-            keys |= self._keys_of(conn, asked)
-        events = []
-        for draft in drafts:
-            counted[draft.subject] = counted.get(draft.subject, 0) + 1
-            events.append(self._numbered(draft, counted[draft.subject], now))
-        values = [encode(event, keys.get(event.subject)) for event in events]
-        for event, value in zip(events, values, strict=True):
-            row = (event.subject, event.sequence, event.id, event.type, event.data.TOPIC.name, event.recorded, value)
-            rows.add(EVENTS, row)
-            metrics.EVENTS_APPENDED.labels(self.service, event.type).inc()
+        events, values = self._encoded(conn, drafts, now, known or {}, last or {})
+        rows.add(_EVENTS, *(tuple(_row(event, value).values()) for event, value in zip(events, values, strict=True)))
         rows.wake(channel(self.service))
         return events
 
-    def last(self, conn: Connection, subjects: Sequence[str]) -> dict[str, int]:
-        """The last number of these subjects; of one that has none, no line."""
-        source, values = given("text", [(subject,) for subject in subjects])
-        rows = execute(
-            conn,
-            f"SELECT k.subject, e.last FROM {source} AS k(subject)"  # noqa: S608 - own names
-            " JOIN LATERAL (SELECT sequence AS last FROM events WHERE events.subject = k.subject"
-            " ORDER BY sequence DESC LIMIT 1) AS e ON true",  # one row of an index, however many events there are
-            values,
-        )
-        return {row.subject: row.last for row in rows}
+    def last(self, conn: Connection, subjects: Collection[str]) -> dict[str, int]:
+        """The newest sequence of each subject; 0 if it has no event."""
+        rows = conn.execute(_LAST, as_arrays([{"subject": subject} for subject in sorted(subjects)]))
+        return {row.subject: row.last or 0 for row in rows}
+
+    def _encoded(
+        self,
+        conn: Connection,
+        drafts: Sequence[Draft],
+        now: datetime,
+        keys: Mapping[str, bytes],
+        last: Mapping[str, int],
+    ) -> tuple[list[Event], list[bytes]]:
+        counted = dict(last)
+        if unknown := {draft.subject for draft in drafts} - counted.keys():
+            counted |= self.last(conn, unknown)
+        if missing := {draft.subject for draft in drafts if draft.sealed is not None} - keys.keys():
+            keys = {**keys, **self._keys_of(conn, missing)}
+        events = []
+        for draft in drafts:
+            counted[draft.subject] += 1
+            events.append(self._numbered(draft, counted[draft.subject], now))
+        values = [encode(event, keys.get(event.subject)) for event in events]
+        for event in events:
+            metrics.EVENTS_APPENDED.labels(self.service, event.type).inc()
+        return events, values
 
     def _numbered(self, draft: Draft, sequence: int, now: datetime) -> Event:
         return Event(
@@ -141,5 +144,23 @@ class Outbox:
 
 
 def channel(service: str) -> str:
-    """The NOTIFY channel on which a service's relay is woken."""
+    """The NOTIFY channel that wakes a service's relay."""
     return f"jalons_outbox_{service}"
+
+
+_EVENTS = Into(
+    "events",
+    "subject text, sequence bigint, id uuid, type text, topic text, recorded timestamptz, value bytea",
+)
+
+
+def _row(event: Event, value: bytes) -> dict[str, object]:
+    return {
+        "subject": event.subject,
+        "sequence": event.sequence,
+        "id": event.id,
+        "type": event.type,
+        "topic": event.data.TOPIC.name,
+        "recorded": event.recorded,
+        "value": value,
+    }

@@ -1,32 +1,36 @@
-"""How far each (source, subject) was applied; claimed before anything else is written, so that nobody applies twice."""
+"""Progress per (source, subject) is claimed before anything else is written, so that no event is applied twice."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Generic, Protocol, TypeVar
 from uuid import UUID
 
-from sqlalchemy import Connection
+from sqlalchemy import BigInteger, ColumnElement, Connection, Executable, LargeBinary, Text, and_, select, update
+from sqlalchemy.dialects.postgresql import insert
 
-from jalons.database import execute, given
+from jalons.database import array_rows, as_arrays
+from jalons.messaging.tables import progress
 
 Stream = tuple[str, str]
-"""(source, subject): what a sequence counts in."""
+"""(source, subject): the scope in which sequences count."""
 
 _MARK = 4
+"""Bytes of each applied id that are kept."""
 
 
 class Numbered(Protocol):
-    """Anything that has a place in its source's numbering."""
+    """An event with its sequence."""
 
     @property
     def source(self) -> str:
-        """Which service's log."""
+        """The service whose log the event is from."""
 
     @property
     def subject(self) -> str:
-        """Whom or what it is about."""
+        """The person or thing the event is about."""
 
     @property
     def sequence(self) -> int:
@@ -41,35 +45,37 @@ N = TypeVar("N", bound=Numbered)
 
 
 class ClaimLost(Exception):
-    """Another worker moved the same progress in the meantime; the batch is taken again."""
+    """Another worker changed the same progress in the meantime; roll back and take the batch again."""
 
 
 @dataclass(slots=True)
 class Progress:
-    """One stream's row. seen holds four bytes of every applied id, so that a duplicate differs from a conflict."""
+    """One stream's row. seen: four bytes of every applied id, to tell a duplicate from a conflict. stored: whether the
+    row exists."""
 
     last: int = 0
     seen: bytes = b""
     parked: bool = False
-    known: bool = False
+    stored: bool = False
 
     def has(self, event: Numbered) -> bool:
-        """Whether the event at this number, at or below `last`, is the one that was applied."""
+        """Whether the event applied under this sequence (at or below `last`) is this event."""
         at = (event.sequence - 1) * _MARK
         return self.seen[at : at + _MARK] == event.id.bytes[-_MARK:]
 
     def advance(self, event: Numbered) -> None:
-        """Count an event that is in its turn."""
+        """Count the next event as applied."""
         self.last = event.sequence
         self.seen += event.id.bytes[-_MARK:]
 
 
 @dataclass(slots=True)
 class Claim(Generic[N]):
-    """What a batch comes to: each event is in exactly one list, every list in the batch's order.
+    """A batch, sorted: each event is in exactly one list, and every list keeps the batch's order.
 
-    ready: in turn, to be applied now. gaps: ahead of its turn; last says after which number to fetch. seen: applied
-    before. waiting: behind a parked event. conflicts: a number applied before, under another id.
+    ready: next in sequence, to be applied now. gaps: ahead; fetch what follows `last[stream]` first. seen: applied
+    before. waiting: behind a parked event. conflicts: the sequence was applied under another id. last: the sequence
+    applied last, per stream.
     """
 
     ready: list[N] = field(default_factory=list)
@@ -80,60 +86,65 @@ class Claim(Generic[N]):
     last: dict[Stream, int] = field(default_factory=dict)
 
 
-def judge(progress: dict[Stream, Progress], events: Sequence[N]) -> Claim[N]:
-    """Sort a batch by its streams' progress, which is moved on for the events that are ready. Pure but for that."""
+def judge(rows: dict[Stream, Progress], events: Sequence[N]) -> Claim[N]:
+    """Sort a batch by its streams' progress. Pure, except that `rows` advance over the events that are ready."""
     claim: Claim[N] = Claim()
     for event in events:
-        row = progress.setdefault((event.source, event.subject), Progress())
+        row = rows.setdefault((event.source, event.subject), Progress())
         if event.sequence <= row.last:
             (claim.seen if row.has(event) else claim.conflicts).append(event)
-        elif row.parked:  # the parked event itself is the next one; it is kept already
+        elif row.parked:  # the parked event itself has the next sequence; it is stored already
             (claim.seen if event.sequence == row.last + 1 else claim.waiting).append(event)
         elif event.sequence == row.last + 1:
             row.advance(event)
             claim.ready.append(event)
         else:
             claim.gaps.append(event)
-    claim.last = {stream: row.last for stream, row in progress.items()}
+    claim.last = {stream: row.last for stream, row in rows.items()}
     return claim
 
 
 def claim(conn: Connection, events: Sequence[N]) -> Claim[N]:
-    """Move the progress of a batch, first thing in the transaction that applies it; the only writer of progress.
+    """Advance the progress of a batch, as the first statement of the transaction that applies it.
 
-    New rows are inserted and others updated only where they still are as read; fewer rows than asked means that
-    somebody else was there. Raises ClaimLost: the transaction must then be rolled back and the batch taken again.
+    This is the only writer of progress. It reads the rows, inserts those that are new and updates the others only
+    where they are still as read. Raises ClaimLost if fewer rows were written than asked: another worker has the batch.
+
+    Measured: one event takes 1.2 ms (1.0 with `executemany`, 0.5 in SQL on the driver's cursor), 500 events 40 ms (70
+    and 40).
     """
-    progress = load(conn, {(event.source, event.subject) for event in events})
-    before = {stream: row.last for stream, row in progress.items()}
-    claimed = judge(progress, events)
-    moved = {stream: row for stream, row in progress.items() if row.last != before.get(stream, 0)}
-    _insert(conn, {stream: row for stream, row in moved.items() if not row.known})
-    _update(conn, {stream: row for stream, row in moved.items() if row.known}, before)
+    rows = load(conn, {(event.source, event.subject) for event in events})
+    before = {stream: row.last for stream, row in rows.items()}
+    claimed = judge(rows, events)
+    new, moved = [], []
+    for stream, row in sorted(rows.items(), key=itemgetter(0)):
+        if row.last != before.get(stream, 0):
+            values = {"source": stream[0], "subject": stream[1], "last": row.last, "seen": row.seen}
+            if row.stored:
+                moved.append(values | {"before": before[stream]})
+            else:
+                new.append(values)
+    _write(conn, _INSERT, new)
+    _write(conn, _UPDATE, moved)
     if claimed.waiting:
-        _hold_parked(conn, {(event.source, event.subject) for event in claimed.waiting})
+        _lock_parked(conn, {(event.source, event.subject) for event in claimed.waiting})
     return claimed
 
 
-def load(conn: Connection, streams: set[Stream]) -> dict[Stream, Progress]:
-    """The rows that exist of these streams."""
-    asked, values = given("text text", sorted(streams))
-    rows = execute(
-        conn,
-        "SELECT p.source, p.subject, p.last, p.seen, p.parked FROM progress p"  # noqa: S608 - no value in it
-        f" JOIN {asked} AS k(source, subject) USING (source, subject)",
-        values,
-    )
-    return {(r.source, r.subject): Progress(r.last, bytes(r.seen), r.parked, known=True) for r in rows}
+def load(conn: Connection, streams: Collection[Stream]) -> dict[Stream, Progress]:
+    """The stored rows of these streams."""
+    if not streams:
+        return {}
+    rows = conn.execute(_LOAD, as_arrays(_named(streams)))
+    return {(row.source, row.subject): Progress(row.last, row.seen, row.parked, stored=True) for row in rows}
 
 
 def park(conn: Connection, event: Numbered) -> bool:
-    """Stop the event's stream just before it; False where the stream was parked already. Raises ClaimLost where the
-    event is not the next one."""
+    """Stop the event's stream just before it. False: the stream is parked already. Raises ClaimLost if the event is
+    not the next one."""
     stream = (event.source, event.subject)
-    execute(
-        conn, "INSERT INTO progress (source, subject, last, seen) VALUES (%s, %s, 0, '') ON CONFLICT DO NOTHING", stream
-    )
+    new = insert(progress).values(source=event.source, subject=event.subject, last=0, seen=b"")
+    conn.execute(new.on_conflict_do_nothing())
     row = lock(conn, stream)
     if row.parked:
         return False
@@ -144,69 +155,66 @@ def park(conn: Connection, event: Numbered) -> bool:
 
 
 def lift(conn: Connection, stream: Stream) -> None:
-    """Let a parked stream go on; its row is locked by the caller's transaction."""
+    """Unpark a stream whose row the caller has locked."""
     _set_parked(conn, stream, parked=False)
 
 
 def lock(conn: Connection, stream: Stream) -> Progress:
-    """The stream's row, held until the transaction ends."""
-    row = execute(
-        conn, "SELECT last, seen, parked FROM progress WHERE source = %s AND subject = %s FOR UPDATE", stream
-    ).fetchone()
+    """The stream's row, locked until the transaction ends. Raises ClaimLost if there is none."""
+    row = conn.execute(select(progress).where(_is(stream)).with_for_update()).one_or_none()
     if row is None:
         raise ClaimLost
-    return Progress(row.last, bytes(row.seen), row.parked, known=True)
+    return Progress(row.last, row.seen, row.parked, stored=True)
 
 
-def _insert(conn: Connection, rows: dict[Stream, Progress]) -> None:
-    if not rows:
-        return
-    new, values = given(
-        "text text bigint bytea", [(*stream, rows[stream].last, rows[stream].seen) for stream in sorted(rows)]
+_STREAMS = array_rows(source=Text, subject=Text)
+_SAME = (progress.c.source == _STREAMS.c.source) & (progress.c.subject == _STREAMS.c.subject)
+_LOAD = select(progress).join(_STREAMS, _SAME)
+_LOCK_PARKED = (
+    select(progress.c.subject)
+    .join(_STREAMS, _SAME)
+    .where(progress.c.parked)
+    .order_by(progress.c.source, progress.c.subject)
+    .with_for_update(of=progress)
+)
+_NEW = array_rows(source=Text, subject=Text, last=BigInteger, seen=LargeBinary)
+_INSERT = (
+    insert(progress)
+    .from_select([column.name for column in _NEW.c], select(_NEW))
+    .on_conflict_do_nothing()
+    .execution_options(preserve_rowcount=True)
+)
+_MOVED = array_rows(source=Text, subject=Text, before=BigInteger, last=BigInteger, seen=LargeBinary)
+_UPDATE = (
+    update(progress)
+    .values(last=_MOVED.c.last, seen=_MOVED.c.seen)
+    .where(
+        progress.c.source == _MOVED.c.source,
+        progress.c.subject == _MOVED.c.subject,
+        progress.c.last == _MOVED.c.before,
+        ~progress.c.parked,
     )
-    done = execute(
-        conn,
-        f"INSERT INTO progress (source, subject, last, seen) SELECT * FROM {new} AS k ON CONFLICT DO NOTHING",  # noqa: S608
-        values,
-    )
-    if done.rowcount != len(rows):
+)
+
+
+def _write(conn: Connection, statement: Executable, rows: Sequence[Mapping[str, object]]) -> None:
+    if rows and conn.execute(statement, as_arrays(rows)).rowcount != len(rows):
         raise ClaimLost
 
 
-def _update(conn: Connection, rows: dict[Stream, Progress], before: dict[Stream, int]) -> None:
-    if not rows:
-        return
-    moved, values = given(
-        "text text bigint bigint bytea",
-        [(*stream, before[stream], rows[stream].last, rows[stream].seen) for stream in sorted(rows)],
-    )
-    done = execute(
-        conn,
-        "UPDATE progress p SET last = k.last, seen = k.seen"  # noqa: S608 - no value in it
-        f" FROM {moved} AS k(source, subject, before, last, seen)"
-        " WHERE p.source = k.source AND p.subject = k.subject AND p.last = k.before AND NOT p.parked",
-        values,
-    )
-    if done.rowcount != len(rows):
-        raise ClaimLost
-
-
-def _hold_parked(conn: Connection, streams: set[Stream]) -> None:
-    """Keep these streams parked until we commit: a retry that drains them must see what we add, or come after us."""
-    asked, values = given("text text", sorted(streams))
-    held = execute(
-        conn,
-        f"SELECT 1 FROM progress p JOIN {asked} AS k(source, subject) USING (source, subject)"  # noqa: S608
-        " WHERE p.parked ORDER BY p.source, p.subject FOR UPDATE OF p",
-        values,
-    ).fetchall()
-    if len(held) != len(streams):
+def _lock_parked(conn: Connection, streams: set[Stream]) -> None:
+    """Keep these streams parked until the commit: a retry that drains them sees the added rows, or comes after."""
+    if len(conn.execute(_LOCK_PARKED, as_arrays(_named(streams))).all()) != len(streams):
         raise ClaimLost
 
 
 def _set_parked(conn: Connection, stream: Stream, *, parked: bool) -> None:
-    execute(
-        conn,
-        "UPDATE progress SET parked = %s WHERE source = %s AND subject = %s",
-        (parked, *stream),
-    )
+    conn.execute(update(progress).where(_is(stream)).values(parked=parked))
+
+
+def _named(streams: Collection[Stream]) -> list[dict[str, str]]:
+    return [{"source": source, "subject": subject} for source, subject in sorted(streams)]
+
+
+def _is(stream: Stream) -> ColumnElement[bool]:
+    return and_(progress.c.source == stream[0], progress.c.subject == stream[1])

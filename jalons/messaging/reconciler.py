@@ -1,32 +1,48 @@
-"""Compares what was applied with each source's own log, minute by minute: Kafka's offsets are not trusted."""
+"""What was applied is compared with each source's log, by position: Kafka's offsets are not trusted."""
 
 from __future__ import annotations
 
 import logging
+from collections import defaultdict
 from collections.abc import Callable
+from dataclasses import dataclass
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, func, select
+from sqlalchemy.dialects.postgresql import insert
 
-from jalons.database import execute, transaction
+from jalons.database import transaction
 from jalons.messaging import dead_letters, progress
 from jalons.messaging.deliver import Deliver
-from jalons.messaging.source_log import Head, LogUnavailable
+from jalons.messaging.source_log import LogUnavailable
+from jalons.messaging.tables import reconciled
 from jalons.process import metrics
 from jalons.process.parts import Heartbeat, Part
 
 log = logging.getLogger(__name__)
 
 
-class Reconciler:
-    """Looks for subjects whose last applied number is behind their source's log, and applies what is missing.
+@dataclass(slots=True)
+class _Unsettled:
+    """A subject that is behind its source. before: a position before its first missing event; sequence: its newest."""
 
-    Where it has compared everything up to a position, it never looks there again: numbers only grow.
+    before: int
+    sequence: int
+
+
+class Reconciler:
+    """Finds subjects whose last applied sequence is behind their source's log, and applies what is missing.
+
+    A subject that is behind stays unsettled until everything seen of it is applied: also while it is parked, or cannot
+    be fetched. The stored position stays before the first unsettled subject; a new process compares from there. A
+    running one compares each position once, and the unsettled subjects again in each round.
     """
 
     def __init__(self, deliver: Deliver, seconds: float) -> None:
         self._deliver = deliver
         self._seconds = seconds
         self._stopping = deliver.stopping
+        self._compared: dict[str, int] = {}
+        self._unsettled: dict[str, dict[str, _Unsettled]] = defaultdict(dict)
 
     @property
     def part(self) -> Part:
@@ -35,70 +51,115 @@ class Reconciler:
             "reconciler",
             self._run,
             passing=(LogUnavailable,),
-            excused=lambda: bool(self._deliver.waiting),
+            excused=lambda: self._deliver.waiting is not None,
             delay=self._seconds,
         )
 
     def _run(self, heartbeat: Heartbeat) -> None:
         while not heartbeat.stopping.is_set():
-            self.measure()
-            self.look(heartbeat.beat)
+            self.round(heartbeat.beat)
             heartbeat.sleep(self._seconds)
 
-    def look(self, beat: Callable[[], None] = lambda: None) -> int:
-        """One round over every source; how many events were missing. Raises LogUnavailable and database errors."""
-        return sum(self._compare(source, beat) for source in self._deliver.logs)
+    def round(self, beat: Callable[[], None] = lambda: None) -> int:
+        """What is done each period: set the gauges, then fetch what was missing in the previous round already.
+
+        So live delivery has a whole period to apply an event before it counts as missing. Returns and raises as `look`.
+        beat: called after each page and each subject.
+        """
+        self.measure()
+        return self.look(beat, settling=True)
+
+    def look(self, beat: Callable[[], None] = lambda: None, *, settling: bool = False) -> int:
+        """Compare with every source and fetch what is missing; how many events were missing and are now applied.
+
+        settling: fetch only what an earlier round has seen missing. Raises database errors at once, and LogUnavailable
+        when all sources were tried.
+        """
+        applied = 0
+        away: LogUnavailable | None = None
+        for source in self._deliver.logs:
+            earlier = set(self._unsettled[source])
+            try:
+                self._compare(source, beat)
+            except LogUnavailable as error:
+                away = error
+                continue
+            applied += self._fetch(source, earlier if settling else set(self._unsettled[source]), beat)
+            self._settle(source)
+        if away is not None:
+            raise away
+        return applied
 
     def measure(self) -> None:
-        """Say in the metrics what was set aside or parked and is not mended."""
+        """Set the gauges of open dead letters and parked subjects."""
         with transaction(self._deliver.engine) as conn:
-            letters, parked = dead_letters.open_now(conn)
+            letters, parked = dead_letters.count_open(conn)
         metrics.DEAD_LETTERS_OPEN.labels(self._deliver.service).set(letters)
         metrics.SUBJECTS_PARKED.labels(self._deliver.service).set(parked)
 
-    def _compare(self, source: str, beat: Callable[[], None]) -> int:
-        missing = 0
-        while not self._stopping.is_set():
+    def _compare(self, source: str, beat: Callable[[], None]) -> None:
+        """Note as unsettled every subject that is behind, page by page to the end of the log."""
+        unsettled = self._unsettled[source]
+        if source not in self._compared:
             with transaction(self._deliver.engine) as conn:
-                position = _compared(conn, source)
+                self._compared[source] = _stored_position(conn, source)
+        while not self._stopping.is_set():
+            position = self._compared[source]
             heads = self._deliver.logs[source].heads(position)
             if not heads:
-                break
-            with transaction(self._deliver.engine) as conn:
-                behind = _behind(conn, source, heads)
-            if behind:
-                applied = self._deliver.fetch(source, behind)
-                metrics.RECONCILED.labels(self._deliver.service).inc(applied)
-                log.warning("reconciled %d events of %d subjects that never came", applied, len(behind))
-                missing += applied
-            with transaction(self._deliver.engine) as conn:
-                _note(conn, source, max(head.position for head in heads))
+                return
+            last = self._last_applied(source, {head.subject for head in heads})
+            for head in heads:
+                if last.get(head.subject, 0) < head.sequence:
+                    behind = unsettled.setdefault(head.subject, _Unsettled(position, head.sequence))
+                    behind.sequence = max(behind.sequence, head.sequence)
+            self._compared[source] = max(head.position for head in heads)
             beat()
-        return missing
 
+    def _fetch(self, source: str, subjects: set[str], beat: Callable[[], None]) -> int:
+        applied = helped = 0
+        self._drop_settled(source)
+        for subject in sorted(subjects & self._unsettled[source].keys()):
+            if self._stopping.is_set():
+                break
+            try:
+                number = self._deliver.fetch(source, subject)
+            except LogUnavailable as error:
+                log.info("a subject stays unsettled: %s", error)
+                continue
+            applied += number
+            helped += number > 0
+            beat()
+        if applied:
+            metrics.RECONCILED.labels(self._deliver.service).inc(applied)
+            log.warning("applied %d events of %d subjects that had not arrived through Kafka", applied, helped)
+        return applied
 
-def _compared(conn: Connection, source: str) -> int:
-    row = execute(conn, "SELECT position FROM reconciled WHERE source = %s", (source,)).fetchone()
-    return int(row.position) if row else 0
+    def _settle(self, source: str) -> None:
+        """Store the position before which nothing is missing."""
+        self._drop_settled(source)
+        first = min((each.before for each in self._unsettled[source].values()), default=self._compared[source])
+        with transaction(self._deliver.engine) as conn:
+            _store_position(conn, source, first)
 
-
-def _behind(conn: Connection, source: str, heads: list[Head]) -> list[str]:
-    """Subjects that are behind and not parked."""
-    rows = progress.load(conn, {(source, head.subject) for head in heads})
-    none = progress.Progress()
-    return sorted(
-        {
-            head.subject
-            for head in heads
-            if (row := rows.get((source, head.subject), none)).last < head.sequence and not row.parked
+    def _drop_settled(self, source: str) -> None:
+        unsettled = self._unsettled[source]
+        last = self._last_applied(source, set(unsettled))
+        self._unsettled[source] = {
+            subject: each for subject, each in unsettled.items() if last.get(subject, 0) < each.sequence
         }
-    )
+
+    def _last_applied(self, source: str, subjects: set[str]) -> dict[str, int]:
+        with transaction(self._deliver.engine) as conn:
+            rows = progress.load(conn, {(source, subject) for subject in subjects})
+        return {subject: row.last for (_, subject), row in rows.items()}
 
 
-def _note(conn: Connection, source: str, position: int) -> None:
-    execute(
-        conn,
-        "INSERT INTO reconciled (source, position) VALUES (%s, %s) ON CONFLICT (source) DO UPDATE"
-        " SET position = greatest(reconciled.position, excluded.position)",
-        (source, position),
-    )
+def _stored_position(conn: Connection, source: str) -> int:
+    return conn.scalar(select(reconciled.c.position).where(reconciled.c.source == source)) or 0
+
+
+def _store_position(conn: Connection, source: str, position: int) -> None:
+    new = insert(reconciled).values(source=source, position=position)
+    furthest = func.greatest(reconciled.c.position, new.excluded.position)
+    conn.execute(new.on_conflict_do_update(index_elements=[reconciled.c.source], set_={"position": furthest}))

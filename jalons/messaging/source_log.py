@@ -1,8 +1,9 @@
-"""Another service's log over HTTP: what fills a gap and what the reconciler compares with."""
+"""Another service's log over HTTP is the authority on what that service wrote: it fills gaps and is compared with."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 from uuid import UUID
@@ -10,15 +11,16 @@ from uuid import UUID
 import httpx
 
 from jalons.messaging.items import Entry
+from schemas.topics import Topic
 
 
 class LogUnavailable(Exception):
-    """The source did not answer; its events cannot be fetched now. Trying again is safe."""
+    """The source did not give the events that were asked for. Trying again is safe."""
 
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """How far a subject's numbering had come at a position of the log."""
+    """A subject's newest sequence within a page of the log, and its position."""
 
     subject: str
     sequence: int
@@ -26,34 +28,36 @@ class Head:
 
 
 class SourceLog(Protocol):
-    """A source's own log. Both raise LogUnavailable."""
+    """A source's own log. Both methods raise LogUnavailable."""
 
     def after(self, subject: str, sequence: int) -> list[Entry]:
-        """The subject's events after a number, in order, without a gap."""
+        """All events of the subject after a sequence, in order."""
 
     def heads(self, position: int) -> list[Head]:
-        """A page of subjects that moved after a position, settled events only; by position."""
+        """One page of the subjects with events after a position, by position; empty at the end of the log.
+
+        Only subjects of the topics that the reader follows: it never hears of the others."""
 
 
 class Tokens(Protocol):
-    """Where the hub's own token comes from."""
+    """A source of the hub's own token."""
 
     def token(self) -> str:
         """A token with scope `hub`."""
 
 
 class HttpLog:
-    """The log behind a service's `GET /events`. settle: seconds an event must be old to be compared."""
+    """The log behind a service's `GET /events`. topics: those whose subjects `heads` gives; none: all."""
 
-    def __init__(self, source: str, url: str, http: httpx.Client, tokens: Tokens, *, settle: float = 30) -> None:
+    def __init__(self, source: str, url: str, http: httpx.Client, tokens: Tokens, topics: Sequence[Topic] = ()) -> None:
         self._source = source
         self._url = url
         self._http = http
         self._tokens = tokens
-        self._settle = settle
+        self._topics = [topic.name for topic in topics]
 
     def after(self, subject: str, sequence: int) -> list[Entry]:
-        """All of them, page by page."""
+        """All of them, read page by page."""
         entries: list[Entry] = []
         while True:
             after = entries[-1].sequence if entries else sequence
@@ -63,16 +67,16 @@ class HttpLog:
                 return entries
 
     def heads(self, position: int) -> list[Head]:
-        """One page; empty when there is nothing newer."""
-        page, _ = self._get("/events/heads", {"after": position, "settled": self._settle})
+        """One page."""
+        page, _ = self._get("/events/heads", {"after": position, "topic": self._topics})
         return [Head(h["subject"], h["sequence"], h["position"]) for h in page]
 
     def _entry(self, item: dict[str, Any]) -> Entry:
         value = json.dumps(item, ensure_ascii=False, separators=(",", ":")).encode()
         return Entry(self._source, item["subject"], int(item["sequence"]), UUID(item["id"]), value)
 
-    def _get(self, path: str, query: dict[str, str | int | float]) -> tuple[list[dict[str, Any]], Any]:
-        """A page's items and what comes after it."""
+    def _get(self, path: str, query: dict[str, str | int | list[str]]) -> tuple[list[dict[str, Any]], Any]:
+        """A page's items, and the cursor of the next page."""
         try:
             answer = self._http.get(
                 f"{self._url}{path}", params=query, headers={"Authorization": f"Bearer {self._tokens.token()}"}
@@ -82,3 +86,16 @@ class HttpLog:
             return list(found["items"]), found.get("next")
         except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
             raise LogUnavailable(f"{self._source} did not give its log: {type(error).__name__}") from error
+
+
+def events_after(log: SourceLog, source: str, subject: str, sequence: int) -> list[Entry]:
+    """All events of the subject after a sequence, checked to be without a gap. Raises LogUnavailable."""
+    entries = log.after(subject, sequence)
+    if not contiguous(sequence, [entry.sequence for entry in entries]):
+        raise LogUnavailable(f"the log of {source} has a hole")
+    return entries
+
+
+def contiguous(after: int, sequences: Sequence[int]) -> bool:
+    """Whether these sequences follow `after` without a gap."""
+    return list(sequences) == list(range(after + 1, after + 1 + len(sequences)))

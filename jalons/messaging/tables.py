@@ -1,4 +1,4 @@
-"""The tables of messaging, the same in every service's schema: the log, progress, dead letters, waiting events."""
+"""Messaging's tables exist in every service's schema: log, progress, dead letters, waiting events, reconciled."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Keeps persons unnamed: sealing, keys, aliases, spoken references, and what each reader may see of an event."""
+"""Privacy of persons: sealing, keys, aliases, spoken references, the audit, and what each reader may see."""

@@ -1,4 +1,4 @@
-"""`GET /audit`: the home partner learns who read or wrote what of its person; the coordinator, who met an act."""
+"""`GET /audit` tells the home partner who read or wrote what of its person, and the coordinator who used an act."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine
 
 from jalons import clock
 from jalons.database import transact
-from jalons.privacy.audit import Asked, Audit, Caller, Line
+from jalons.privacy.audit import Audit, AuditLine, AuditPage, Caller
 from jalons.privacy.references import normalise
 from jalons.web.application import Actor
 from jalons.web.identity import Principal, forbidden, require
@@ -21,12 +21,14 @@ from jalons.web.problems import Problem
 Reader = Annotated[Principal, Depends(require("partner", "coordinator"))]
 At = Annotated[AwareDatetime | None, Query()]
 Home = Callable[[Connection, UUID, str], UUID | None]
-"""The ref of the person that a partner means and is the home of; None for anybody else, and for one who was erased."""
+"""(connection, id, partner) → the ref of the person, if the partner is the person's home; None otherwise, and once the
+person is erased."""
 _NEWEST = 2**63 - 1
 
 
 class Seen(BaseModel):
-    """One line. actor: the acting partner's own code. call: as the header `Jalons-Call` of a writing call's answer."""
+    """One line. actor: the acting partner's own code for its staff. call: equals the header `Jalons-Call` of the answer
+    to a call that writes."""
 
     at: AwareDatetime
     call: UUID
@@ -39,14 +41,14 @@ class Seen(BaseModel):
 
 
 class SeenPage(BaseModel):
-    """next: give it as `cursor` for what came before; null on the last page."""
+    """next: pass it as `cursor` for older lines; null on the last page."""
 
     items: list[Seen]
     next: str | None
 
 
 def audit_routes(engine: Engine, audit: Audit, home: Home) -> APIRouter:
-    """The one route, in each service that shows persons."""
+    """The route, for each service that shows persons."""
     routes = APIRouter(tags=["persons"])
 
     @routes.get("/audit", summary="Who read or wrote what of a person, when and why; newest first")
@@ -60,8 +62,8 @@ def audit_routes(engine: Engine, audit: Audit, home: Home) -> APIRouter:
         cursor: Annotated[str | None, Query(max_length=20, pattern=r"^[0-9]{1,18}$")] = None,
         limit: Annotated[int, Query(ge=1, le=500)] = 100,
     ) -> SeenPage:
-        """`action` is the event's own word, or `read`. This look is a line too, of the next answer."""
-        asked = Asked(from_, to, int(cursor) if cursor else _NEWEST, limit)
+        """`action` is the event's verb, or `read`. This call is audited too, and appears in the next answer."""
+        page = AuditPage(from_, to, int(cursor) if cursor else _NEWEST, limit)
         if (beneficiary is None) == (reference is None):
             raise _which()
 
@@ -69,15 +71,15 @@ def audit_routes(engine: Engine, audit: Audit, home: Home) -> APIRouter:
             ref = home(conn, named, caller.partner) if caller.partner else None
             if ref is None:
                 raise _unknown("person")
-            lines = audit.of_person(conn, str(ref), asked)
-            audit.write(conn, Caller(caller, clock.new_id(), clock.now(), by), [Line(str(ref), "audit")])
+            lines = audit.of_person(conn, str(ref), page)
+            audit.write(conn, Caller(caller, clock.new_id(), clock.now(), by), [AuditLine(str(ref), "audit")])
             return lines
 
-        def of_act(conn: Connection, said: str) -> list[dict[str, Any]]:
-            known = normalise(said)
+        def of_act(conn: Connection, typed: str) -> list[dict[str, Any]]:
+            known = normalise(typed)
             if known is None:
                 raise _unknown("act")
-            return audit.of_act(conn, known, asked)
+            return audit.of_act(conn, known, page)
 
         if beneficiary is not None:
             if not caller.has("partner"):

@@ -1,44 +1,39 @@
-"""Who read or wrote what of a person, when and why: append-only, in the act's own transaction, and naming nobody.
+"""The audit records who read or wrote what of a person, when and why; it is append-only and names nobody.
 
-A person stands in it as a keyed hash of the ref (HMAC-SHA256, a key per service out of the hub's secret). So the home
-partner, which has the ref, is answered as long as the person is there; once the ref is erased nothing leads from a row
-to anybody, though no row was touched. A hash under the person's own key would cost every read of an act another
-statement to fetch that key, and hide no more: the ref itself is random.
+A person appears as a keyed hash of the ref (HMAC-SHA256, one key per service, derived from the hub's secret). The home
+partner, which has the ref, can ask as long as the ref exists. Once the ref is erased, no row leads to a person,
+although no row was changed. A hash under the person's own key would cost each read another statement to fetch that key,
+and would hide no more, since the ref itself is random.
 """
 
 from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection
+from sqlalchemy import ColumnElement, Connection, insert, select
 
-from jalons.database import execute
 from jalons.inserts import Inserts, Into
 from jalons.privacy.sealing import derive
+from jalons.privacy.tables import audit
 from jalons.web.identity import Principal
 from schemas.envelope import Payload
 from schemas.topics import PATHWAYS
 
-AUDIT = Into(
-    "audit",
-    "at timestamptz, call uuid, client text, partner text, actor text, noun text, action text, thing uuid,"
-    " reference text, purpose text, person bytea",
-)
 _NOTED = "jalons.audit"
 READ = "read"
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
-    """One thing of one person that was read or written. action: the event's word, or `read`. thing: the act's or the
-    agreement's id. reference: the act's spoken one. purpose: what an agreement is for."""
+class AuditLine:
+    """One thing of one person that was read or written. action: the event's verb, or `read`. thing: id of the act or
+    agreement. reference: the act's spoken reference. purpose: the agreement's purposes, comma-separated."""
 
     ref: str
     noun: str
@@ -48,9 +43,13 @@ class Line:
     purpose: str | None = None
 
 
+Line = AuditLine  # to be deleted once every caller uses the new name
+
+
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks, in which call. actor: the partner's own opaque code of who sits there (header `Jalons-Actor`)."""
+    """Who reads or writes, in which call. actor: the partner's own opaque code for the member of staff (header
+    `Jalons-Actor`)."""
 
     principal: Principal
     call: UUID
@@ -58,15 +57,15 @@ class Caller:
     actor: str | None = None
 
 
-def line_of(ref: str, data: Payload, action: str | None = None) -> Line | None:
-    """The line that an event makes; None if it is about nobody. action: in place of the event's own word."""
+def line_of(ref: str, data: Payload, action: str | None = None) -> AuditLine | None:
+    """The line of an event; None if it concerns no person. action: replaces the event's own verb."""
     if data.TOPIC is not PATHWAYS:
         return None
-    noun, said = data.TYPE.split(".")[1:3]
-    return Line(
+    noun, verb = data.TYPE.split(".")[1:3]
+    return AuditLine(
         ref,
         noun,
-        action or said,
+        action or verb,
         getattr(data, f"{noun}_id", None),
         getattr(data, "reference", None),
         ",".join(getattr(data, "purposes", ())) or None,
@@ -74,9 +73,9 @@ def line_of(ref: str, data: Payload, action: str | None = None) -> Line | None:
 
 
 @contextmanager
-def noting(conn: Connection) -> Iterator[dict[Line, None]]:
-    """What is read of persons through this connection from now on, in order; the stores tell by `note`."""
-    seen: dict[Line, None] = {}
+def noting(conn: Connection) -> Iterator[dict[AuditLine, None]]:
+    """Collects, in order, what `note` reports as read of persons through this connection."""
+    seen: dict[AuditLine, None] = {}
     conn.info[_NOTED] = seen
     try:
         yield seen
@@ -84,68 +83,79 @@ def noting(conn: Connection) -> Iterator[dict[Line, None]]:
         conn.info.pop(_NOTED, None)
 
 
-def note(conn: Connection, line: Line) -> None:
-    """Something of a person was read. Kept on the connection: no route can read a person and forget to say so."""
+def note(conn: Connection, line: AuditLine) -> None:
+    """Report something of a person as read. Called where rows are read, so that no route can forget it."""
     seen = conn.info.get(_NOTED)
     if seen is not None:
         seen[line] = None
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """Which part of an audit. before: the id of the last line that the caller has."""
+class AuditPage:
+    """Which lines are asked for: from `since` to before `until`, with ids below `before`, at most `limit`."""
 
     since: datetime | None
     until: datetime | None
     before: int
     limit: int
 
-    def page(self, conn: Connection, column: str, value: object) -> list[dict[str, Any]]:
-        """Lines whose column holds the value; until is not part of the span."""
-        rows: Sequence[Any] = execute(
-            conn,
-            "SELECT id, at, call, partner, actor, noun, action, reference, purpose FROM audit"  # noqa: S608 - our columns
-            f" WHERE {column} = %s AND id < %s AND at >= coalesce(%s, '-infinity'::timestamptz)"
-            " AND at < coalesce(%s, 'infinity'::timestamptz) ORDER BY id DESC LIMIT %s",
-            (value, self.before, self.since, self.until, self.limit),
-        ).fetchall()
-        return [row._asdict() for row in rows]
+    def read(self, conn: Connection, which: ColumnElement[bool]) -> list[dict[str, Any]]:
+        """The lines that match, newest first."""
+        hidden = {audit.c.client, audit.c.thing, audit.c.person}
+        columns = [column for column in audit.c if column not in hidden]
+        query = select(*columns).where(which, audit.c.id < self.before).order_by(audit.c.id.desc()).limit(self.limit)
+        if self.since is not None:
+            query = query.where(audit.c.at >= self.since)
+        if self.until is not None:
+            query = query.where(audit.c.at < self.until)
+        return [dict(row) for row in conn.execute(query).mappings()]
 
 
 class Audit:
-    """A service's audit. secret: the hub's; service: its name, so that two services' rows cannot be joined."""
+    """A service's audit. secret: the hub's secret; service: its name, so that rows of two services cannot be joined."""
 
     def __init__(self, secret: str, service: str) -> None:
         self._key = derive(secret, f"audit of {service}")
 
     def person(self, ref: str) -> bytes:
-        """How a person stands in it."""
+        """The hash that stands for a person."""
         return hmac.digest(self._key, ref.encode(), hashlib.sha256)
 
-    def gather(self, rows: Inserts, caller: Caller, lines: Collection[Line]) -> None:
-        """Add these lines to what the caller's transaction writes."""
-        who = caller.principal
-        rows.add(
-            AUDIT,
-            *(
-                (
-                    *(caller.now, caller.call, who.client_id, who.partner or "hub", caller.actor),
-                    *(line.noun, line.action, line.thing, line.reference, line.purpose, self.person(line.ref)),
-                )
-                for line in lines
-            ),
-        )
+    def write(self, conn: Connection, caller: Caller, lines: Collection[AuditLine]) -> None:
+        """Add lines in the caller's transaction."""
+        if lines:
+            conn.execute(insert(audit), [self._row(caller, line) for line in lines])
 
-    def write(self, conn: Connection, caller: Caller, lines: Collection[Line]) -> None:
-        """Add these lines in the caller's transaction, in one statement; none costs none."""
-        rows = Inserts()
-        self.gather(rows, caller, lines)
-        rows.write(conn)
+    def gather(self, rows: Inserts, caller: Caller, lines: Collection[AuditLine]) -> None:
+        """As `write`, but with the caller's other rows."""  # to be deleted with jalons.inserts
+        rows.add(_AUDIT, *(tuple(self._row(caller, line).values()) for line in lines))
 
-    def of_person(self, conn: Connection, ref: str, asked: Asked) -> list[dict[str, Any]]:
-        """What was done to a person, newest first."""
-        return asked.page(conn, "person", self.person(ref))
+    def of_person(self, conn: Connection, ref: str, page: AuditPage) -> list[dict[str, Any]]:
+        """A person's lines, newest first."""
+        return page.read(conn, audit.c.person == self.person(ref))
 
-    def of_act(self, conn: Connection, reference: str, asked: Asked) -> list[dict[str, Any]]:
-        """What was done to an act, newest first."""
-        return asked.page(conn, "reference", reference)
+    def of_act(self, conn: Connection, reference: str, page: AuditPage) -> list[dict[str, Any]]:
+        """The lines of an act, by its spoken reference, newest first."""
+        return page.read(conn, audit.c.reference == reference)
+
+    def _row(self, caller: Caller, line: AuditLine) -> dict[str, Any]:
+        return {
+            "at": caller.now,
+            "call": caller.call,
+            "client": caller.principal.client_id,
+            "partner": caller.principal.partner or "hub",
+            "actor": caller.actor,
+            "noun": line.noun,
+            "action": line.action,
+            "thing": line.thing,
+            "reference": line.reference,
+            "purpose": line.purpose,
+            "person": self.person(line.ref),
+        }
+
+
+_AUDIT = Into(
+    "audit",
+    "at timestamptz, call uuid, client text, partner text, actor text, noun text, action text, thing uuid,"
+    " reference text, purpose text, person bytea",
+)

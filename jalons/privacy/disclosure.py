@@ -1,157 +1,196 @@
-"""What one reader may see of an event; the same rule for webhooks, `/events` and the stream. In doubt, nothing."""
+"""What one reader may see of an event: the table of `visibility`, applied. Whoever is not named in it sees nothing."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
+from functools import cache
 from typing import Any
 from uuid import UUID
 
 from jalons.clock import derived_id
+from jalons.privacy.visibility import FORMS, REASONS, Role, cell
 from schemas.catalogue import TYPES
-from schemas.envelope import Event, attributes
-from schemas.referral import RedirectedV1
-from schemas.topics import DELIVERIES, DIRECTORY, PATHWAYS
+from schemas.envelope import Envelope, Event, Payload, attributes
+from schemas.referral import CancelledV1
+from schemas.topics import PATHWAYS
 
 Alias = Callable[[str, str], UUID]
 """(ref, partner) → the partner's alias of the person."""
 
-COORDINATOR_SEES = (
-    frozenset({"reference", "referrer", "recipient", "operator", "proposer", "employer", "moment", "reply_by", "at"})
-    | {"redirected_reference", "new_recipient", "suggested_partner"}
-    | {"number", "about", "since", "months"}
-)
-"""The stream: spoken references, from, to, moment, and how long something waits (which reminder, what is due since
-when); never a person-bound id, a profile, a reason or an outcome."""
-
-EMPLOYER_NEVER_SEES = frozenset({"referrer"}) | {
-    f"sealed.{name}" for name in ("reason", "declined_by", "goal", "chosen_by", "disclosed", "outcome")
+PARTIES: Mapping[str, Role] = {
+    "home": Role.HOME,
+    "referrer": Role.REFERRER,
+    "proposer": Role.REFERRER,
+    "recipient": Role.RECEIVER,
+    "operator": Role.RECEIVER,
+    "said_by": Role.REPORTER,
+    "employer": Role.EMPLOYER,
 }
-"""Where a referral goes to an employer: neither who stands behind the person nor why they come. Of placements the
-schemas say as much."""
+"""Field that names a party → that party's role."""
+
+_BY_PRECEDENCE = tuple(Role)
+_CPAS = frozenset({"cpas", "association_chapitre_xii"})
+"""Kinds of partner whose name tells that the person is known to a CPAS."""
+
+
+def role_of(
+    reader: str,
+    parties: Mapping[str, str],
+    *,
+    recipient_kind: str | None = None,
+    holders: Mapping[str, bool] | None = None,
+    ended: bool = False,
+) -> Role:
+    """The one role in which a partner reads an event or an act.
+
+    parties: field → partner. recipient_kind: the kind of partner of a referral's recipient. holders: the partners that
+    hold an earlier disclosure, and whether each met the person as an employer. ended: the referral was redirected or
+    voided, so that its recipient only holds what it received before.
+    """
+    mine = [PARTIES[field] for field, partner in parties.items() if partner == reader]
+    if holders and reader in holders:
+        mine.append(Role.EMPLOYER if holders[reader] else Role.HOLDER)
+    role = min(mine, key=_BY_PRECEDENCE.index, default=Role.OTHER)
+    if role is Role.RECEIVER and ended:
+        return Role.HOLDER
+    return Role.EMPLOYER if role is Role.RECEIVER and recipient_kind == "employer" else role
+
+
+def role_in(event: Event, reader: str) -> Role:
+    """The role in which a partner reads an event."""
+    data: Any = event.data
+    fields = type(event.data).model_fields
+    kind = data.recipient_kind if "recipient_kind" in fields else None
+    as_employer = {each.partner for each in data.holdings if each.as_employer} if "holdings" in fields else set()
+    holders = {each: each in as_employer for each in data.partners} if "partners" in fields else None
+    return role_of(reader, _named(event.data), recipient_kind=kind, holders=holders)
 
 
 def parties(event: Event) -> dict[str, str]:
-    """Party field → partner, for the parties an event of a person names (`home` included)."""
-    named = ("home", *type(event.data).SEEN_BY)
-    return {field: partner for field in named if isinstance(partner := getattr(event.data, field, None), str)}
-
-
-def concerned(event: Event) -> frozenset[str]:
-    """The partners that are told because they hold something of the person, not as a party of an act."""
-    listed = getattr(event.data, "partners", ()) if "partners" in type(event.data).SEEN_BY else ()
-    return frozenset(listed)
+    """Field → partner, for the parties that an event of a person names (`home` included)."""
+    return _named(event.data) if event.data.TOPIC == PATHWAYS else {}
 
 
 def cut(event: Event, reader: str, alias: Alias) -> dict[str, Any] | None:
-    """The CloudEvent as a partner may see it, sealed fields in clear among the others; None if it may see nothing.
-
-    The home partner sees all of it, under the ref. Another party sees its own fields under its own alias, and no
-    causation or numbering, which two partners could join. An employer does not even learn who acted or on whom. A
-    partner that only holds something learns that it happened, and to whom.
-    """
-    topic = event.data.TOPIC
-    if topic == PATHWAYS:
-        return _of_a_person(event, reader, alias)
-    if topic == DIRECTORY:
-        own = event.data.READ_BY
-        return _whole(event) if own is None or getattr(event.data, own) == reader else None
-    return _told(event) if topic == DELIVERIES and getattr(event.data, "recipient", None) == reader else None
+    """The CloudEvent as a partner sees it, sealed fields among the others; None if it sees nothing of it."""
+    return _cut(event, role_in(event, reader), reader, alias)
 
 
 def for_coordinator(event: Event) -> dict[str, Any] | None:
-    """The event as the stream shows it: type, time, who acted, and what COORDINATOR_SEES; None if it shows nothing."""
-    if not event.data.TO_COORDINATOR:
-        return None
-    if event.data.TOPIC == DIRECTORY:
-        return _whole(event)
-    if event.data.TOPIC != PATHWAYS:
-        return None
-    data = {k: v for k, v in _fields(event).items() if k in COORDINATOR_SEES}
-    return {
-        "specversion": "1.0",
-        "id": str(event.id),
-        "source": event.source,
-        "type": event.type,
-        "time": event.time.isoformat(),
-        "recordedtime": event.recorded.isoformat(),
-        "partner": event.partner,
-        "data": data,
-    }
+    """The CloudEvent as the coordinator sees it; None if she sees nothing of it."""
+    return _cut(event, Role.COORDINATOR, "", None)
 
 
-def _fields(event: Event) -> dict[str, Any]:
-    """Open and sealed fields, the latter named `sealed.x`."""
-    fields = event.data.model_dump(mode="json", exclude_none=True)
-    if event.sealed is not None:
-        sealed = event.sealed.model_dump(mode="json", exclude_none=True)
-        fields |= {f"sealed.{name}": value for name, value in sealed.items()}
-    return fields
+def open_fields(event: Event, role: Role) -> dict[str, Any]:
+    """The fields of an event that are in clear on the bus and that a role sees, as JSON."""
+    shown = _shown(type(event.data), role, lapsed=_is_lapsed(event))
+    return event.data.model_dump(mode="json", exclude_none=True, include=set(shown))
 
 
-def _whole(event: Event) -> dict[str, Any]:
-    data = {name.removeprefix("sealed."): value for name, value in _fields(event).items()}
-    return attributes(event) | {"data": data}
+def sees(payload: type[Payload], field: str, role: Role) -> bool:
+    """Whether a role sees a field of a type of event; of `type`, whether it sees such events at all."""
+    shown = _shown(payload, role, lapsed=False)
+    return "type" in shown and field in shown
 
 
-def _of_a_person(event: Event, reader: str, alias: Alias) -> dict[str, Any] | None:
-    roles = [field for field, partner in parties(event).items() if partner == reader]
-    if "home" in roles:
-        return _whole(event)
-    if reader in concerned(event):
-        return _unsaid(event, reader, alias(event.subject, reader))
-    seen = frozenset[str]().union(*(type(event.data).SEEN_BY[role] for role in roles))
-    if not seen:
-        return None
-    bare = roles == ["employer"] or (roles == ["recipient"] and getattr(event.data, "recipient_kind", "") == "employer")
-    return _partly(
-        event, seen - EMPLOYER_NEVER_SEES if bare else seen, bare=bare, subject=str(alias(event.subject, reader))
-    )
+def withheld(payload: type[Payload], field: str, role: Role) -> str | None:
+    """Why a field of a type of event is withheld from a role that can read such events; None if it is shown."""
+    how = _cell(payload, field, role)
+    return None if how in FORMS or how == "-" else REASONS[how]
 
 
-def _told(event: Event) -> dict[str, Any]:
-    """What became of a message, without the call it goes back to: two partners told of one act could join on that."""
-    joining = ("correlationid", "causationid", "traceparent")
-    known = {name: value for name, value in _whole(event).items() if name not in joining}
-    about = str(own_id(UUID(known["data"]["about"]), known["data"]["about_type"], known["data"]["recipient"]))
-    return known | {"data": known["data"] | {"about": about}}
-
-
-def _unsaid(event: Event, reader: str, subject: UUID) -> dict[str, Any]:
-    """That it happened, to whom and on which day: not who acted, since for an employer that names a CPAS. Others hold
-    something of the person too, so its id and its instant are this reader's own: nothing to join on."""
-    known = _partly(event, frozenset(), bare=True, subject="")
-    known |= {"id": str(own_id(event.id, event.type, reader)), "time": _day(event.time)}
-    known |= {"recordedtime": _day(event.recorded)}
-    met_as_employer = any(each.partner == reader and each.as_employer for each in getattr(event.data, "holdings", ()))
-    return known if met_as_employer else known | {"subject": str(subject)}
+def readers(payload: type[Payload]) -> dict[Role, tuple[str, ...]]:
+    """Role → the fields of a type's data that it sees, for each role that can read such an event."""
+    possible = [role for role in Role if role in _possible(payload)]
+    return {role: tuple(name for name in _data_fields(payload) if sees(payload, name, role)) for role in possible}
 
 
 def own_id(event_id: UUID, type_: str, reader: str) -> UUID:
-    """An event's id as a partner meets it: one of its own where several are told who know the person apart."""
-    told = TYPES[type_].SEEN_BY if type_ in TYPES else {}
-    return derived_id(event_id, reader) if "partners" in told else event_id
+    """An event's id as a partner sees it: derived for that partner where several hold a disclosure of the same person
+    under other names."""
+    return derived_id(event_id, reader) if type_ in TYPES and Role.HOLDER in _possible(TYPES[type_]) else event_id
+
+
+def names_contact(party: str, recipient_kind: str, contact_kind: str) -> bool:
+    """Whether a mail to a partner of some kind, told as this party, names the other party; kinds of partner."""
+    role = Role.EMPLOYER if recipient_kind == "employer" else PARTIES.get(party) or Role(party)
+    shown = cell("mail", "contact.name", role)
+    return contact_kind not in _CPAS if shown == "cpas" else shown in FORMS
+
+
+@cache
+def _party_fields(payload: type[Payload]) -> tuple[str, ...]:
+    return tuple(field for field in PARTIES if field in payload.model_fields)
+
+
+def _named(data: Payload) -> dict[str, str]:
+    return {field: getattr(data, field) for field in _party_fields(type(data))}
+
+
+def _data_fields(payload: type[Payload]) -> list[str]:
+    return [*payload.model_fields, *(payload.SEALED.model_fields if payload.SEALED else ())]
+
+
+@cache
+def _possible(payload: type[Payload]) -> frozenset[Role]:
+    """The roles that some reader of a type can have."""
+    fields = payload.model_fields
+    found = {Role.COORDINATOR} | {role for field, role in PARTIES.items() if field in fields}
+    if "recipient_kind" in fields:
+        found |= {Role.EMPLOYER}
+    if "holdings" in fields:
+        found |= {Role.HOLDER, Role.EMPLOYER}
+    return frozenset(found if payload.TOPIC == PATHWAYS else found | {Role.OTHER})
+
+
+def _is_lapsed(event: Event) -> bool:
+    return isinstance(event.data, CancelledV1) and event.data.lapsed
+
+
+def _cell(payload: type[Payload], field: str, role: Role, *, lapsed: bool = False) -> str:
+    noun, verb = payload.TYPE.split(".")[1:3]
+    return cell(noun, field, role, "lapsed" if lapsed else verb, payload.TOPIC.name)
+
+
+@cache
+def _shown(payload: type[Payload], role: Role, *, lapsed: bool) -> Mapping[str, str]:
+    """Field, of the envelope or the data → the form in which a role sees it; without those it does not see."""
+    cells = {
+        field: _cell(payload, field, role, lapsed=lapsed) for field in (*Envelope.model_fields, *_data_fields(payload))
+    }
+    return {field: how for field, how in cells.items() if how in FORMS}
+
+
+def _cut(event: Event, role: Role, reader: str, alias: Alias | None) -> dict[str, Any] | None:
+    shown = _shown(type(event.data), role, lapsed=_is_lapsed(event))
+    if "type" not in shown:
+        return None
+
+    def form(name: str, value: Any) -> Any:
+        return value if shown[name] == "yes" else _FORMS[shown[name], name](event, reader, alias)
+
+    data = event.data.model_dump(mode="json", exclude_none=True, include=set(shown))
+    if event.sealed is not None:
+        data |= event.sealed.model_dump(mode="json", exclude_none=True, include=set(shown))
+    envelope = {name: form(name, value) for name, value in attributes(event).items() if name in shown}
+    return envelope | {"data": {name: form(name, value) for name, value in data.items()}}
 
 
 def _day(at: datetime) -> str:
     return at.replace(hour=0, minute=0, second=0, microsecond=0).isoformat()
 
 
-def _partly(event: Event, seen: frozenset[str], *, bare: bool, subject: str) -> dict[str, Any]:
-    envelope: dict[str, Any] = {
-        "specversion": "1.0",
-        "id": str(event.id),
-        "source": event.source,
-        "type": event.type,
-        "time": event.time.isoformat(),
-        "datacontenttype": "application/json",
-        "recordedtime": event.recorded.isoformat(),
-    }
-    if not bare:
-        envelope |= {"subject": subject, "partner": event.partner}
-    if isinstance(event.data, RedirectedV1) or getattr(event.data, "lapsed", False):
-        envelope |= {"time": _day(event.time), "recordedtime": _day(event.recorded)}  # another partner's act caused it
-    if "sealed.reason" in seen:
-        seen |= {"sealed.finer"}  # the same reason, in the network's own words
-    data = {name.removeprefix("sealed."): value for name, value in _fields(event).items() if name in seen}
-    return envelope | {"data": data}
+def _own_about(event: Event, reader: str, _alias: Alias | None) -> str:
+    about: Any = event.data
+    return str(own_id(about.about, about.about_type, reader))
+
+
+_FORMS: Mapping[tuple[str, str], Callable[[Event, str, Any], str]] = {
+    ("day", "time"): lambda event, _reader, _alias: _day(event.time),
+    ("day", "recordedtime"): lambda event, _reader, _alias: _day(event.recorded),
+    ("own", "subject"): lambda event, reader, alias: str(alias(event.subject, reader)),
+    ("own", "id"): lambda event, reader, _alias: str(derived_id(event.id, reader)),
+    ("own", "about"): _own_about,
+}
+"""(Form, field) → the value to show in place of the event's own."""

@@ -1,4 +1,4 @@
-"""Persons' keys, resolved in batches and cached briefly; a destroyed key is Gone, an unanswered one is an error."""
+"""Persons' keys are resolved in batches and cached briefly; a destroyed key is GONE, a missing one is an error."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from enum import Enum
 
 
 class Gone(Enum):
-    """The answer for a person whose key was destroyed."""
+    """The value for a person whose key was destroyed."""
 
     GONE = "gone"
 
@@ -20,13 +20,13 @@ Fetch = Callable[[Collection[str]], Mapping[str, Key]]
 
 
 class KeysUnavailable(Exception):
-    """The keeper of the keys did not answer, or not for every person asked; try again."""
+    """Not every key could be resolved. Trying again is safe."""
 
 
 class Keys:
-    """Keys by subject. `fetch` asks their keeper and raises KeysUnavailable; threads may share one Keys.
+    """Keys by subject, thread-safe. fetch: asks referrals; raises KeysUnavailable. most: entries in the cache.
 
-    The cache is short-lived on purpose: an erased person is unreadable everywhere within `seconds`.
+    The cache is short-lived on purpose: an erased person cannot be read anywhere after `seconds`.
     """
 
     def __init__(self, fetch: Fetch, *, seconds: float = 300, most: int = 20_000) -> None:
@@ -37,7 +37,7 @@ class Keys:
         self._lock = threading.Lock()
 
     def of(self, subjects: Collection[str]) -> dict[str, Key]:
-        """The key of every subject asked. Raises KeysUnavailable if one is neither given nor named as gone."""
+        """The key of every subject. Raises KeysUnavailable if one is neither returned nor named as gone."""
         if not subjects:
             return {}
         now = time.monotonic()
@@ -48,14 +48,14 @@ class Keys:
         return known
 
     def forget(self, subject: str) -> None:
-        """Drop a subject from the cache (its key was destroyed)."""
+        """Drop a subject from the cache, after its key was destroyed."""
         with self._lock:
             self._cache.pop(subject, None)
 
     def _ask(self, missing: set[str], now: float) -> dict[str, Key]:
         fetched = {s: key for s, key in self._fetch(missing).items() if s in missing}
         if len(fetched) < len(missing):
-            raise KeysUnavailable(f"{len(missing) - len(fetched)} of {len(missing)} keys were not answered")
+            raise KeysUnavailable(f"{len(missing) - len(fetched)} of {len(missing)} keys were not returned")
         with self._lock:
             if len(self._cache) + len(fetched) > self._most:
                 self._cache.clear()

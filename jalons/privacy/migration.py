@@ -1,4 +1,4 @@
-"""Privacy's share of a service's first migration: the audit, held append-only by a trigger, and applied erasures."""
+"""Privacy's part of a service's first migration: the audit, kept append-only by a trigger, and applied erasures."""
 
 AUDIT = """
 CREATE TABLE audit (
@@ -25,7 +25,7 @@ END $$;
 CREATE TRIGGER audit_stays BEFORE UPDATE OR DELETE OR TRUNCATE ON audit
     FOR EACH STATEMENT EXECUTE FUNCTION audit_stays();
 """
-"""A trigger, since the services own their tables: a right would not hold an owner."""
+"""A trigger, because the services own their tables: revoked rights do not bind an owner."""
 
 FORGOTTEN = """
 CREATE TABLE forgotten (

@@ -1,4 +1,4 @@
-"""A national register number is refused at the door, wherever a free string could carry it."""
+"""National register numbers are refused on input, in every free string."""
 
 from __future__ import annotations
 
@@ -12,31 +12,31 @@ from stdnum.be import ssn
 _SHAPE = r"\d{2}[ .]?\d{2}[ .]?\d{2}[ -]?\d{3}[ .]?\d{2}(?!\d)"
 _TELEPHONE = r"(?<=\+)(?:3[1-3]|49|352)"
 _ELEVEN = re.compile(rf"(?<!\d)(?!{_TELEPHONE})(?=({_SHAPE}))", re.ASCII)
-"""Looked ahead for, so that digits standing before a number cannot hide it. A mobile number with the country's code
-(Belgium's and its neighbours') has eleven digits too, and its third and fourth read as a bis number's month."""
+"""A lookahead, so that digits before a number cannot hide it. A mobile number with the country code of Belgium or one
+of its neighbours has eleven digits too, and its third and fourth digit look like the month of a bis number."""
 _DIGITS = 11
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
 def holds_national_number(text: str) -> bool:
-    """Whether a text holds eleven digits, bare or as NN.NN.NN-NNN.NN, with a plausible date (also of a bis number)
-    and a check that is right for either century."""
+    """Whether a text contains eleven digits, bare or as NN.NN.NN-NNN.NN, with a plausible date (also of a bis number)
+    and a check number that is right for either century."""
     return len(text) >= _DIGITS and any(_plausible(found.group(1)) for found in _ELEVEN.finditer(text))
 
 
 def _plausible(number: str) -> bool:
-    """A day over 31 is none; 00 and the days that a month does not have are given out when a day is full."""
+    """Days over 31 do not occur; 00 and days that a month does not have do, once a day's numbers are used up."""
     return int(ssn.compact(number)[4:6]) <= 31 and ssn.is_valid(number)
 
 
 def holds_control_character(text: str) -> bool:
-    """Whether a text holds a character that breaks logs, mails or CSV: a line break or a tab, or half of a
-    surrogate pair, which no encoding can carry."""
+    """Whether a text contains a character that breaks logs, mails or CSV: a control character such as a line break or
+    tab, or half of a surrogate pair, which cannot be encoded."""
     return _CONTROL.search(text) is not None
 
 
 def is_uuid(text: str) -> bool:
-    """Whether a text is a UUID as it is usually written: the one kind of text in which eleven digits mean nothing."""
+    """Whether a text is a UUID in its usual form, in which eleven digits in a row mean nothing."""
     try:
         return str(UUID(text)) == text.lower()
     except ValueError:
@@ -44,8 +44,8 @@ def is_uuid(text: str) -> bool:
 
 
 def free_strings(value: object) -> Iterator[str]:
-    """Every string leaf of a parsed body, keys of mappings included, however deep. UUIDs, dates and numbers are exempt:
-    one UUID in 12 000 holds eleven digits that pass the check."""
+    """Every string of a parsed body at any depth, keys included. UUIDs, dates and numbers are exempt: one UUID in
+    12 000 contains eleven digits that pass the check."""
     left: list[object] = [value]
     while left:
         item = left.pop()

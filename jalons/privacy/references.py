@@ -1,4 +1,4 @@
-"""Spoken references, `R-7K4M-2QX`: short enough to say on the phone, checked so that a slip of the tongue is caught."""
+"""Spoken references such as `R-7K4M-2QX`: short enough for the phone, with a check character that catches errors."""
 
 from __future__ import annotations
 
@@ -7,31 +7,31 @@ import secrets
 from stdnum.iso7064 import mod_37_36
 
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's: no I, L, O, U
-_SAID = str.maketrans("OIL", "011")
+_LOOKALIKES = str.maketrans("OIL", "011")
 
 
-def typed(said: str) -> str:
-    """The characters of a code from how someone typed them: O for 0, I or L for 1, spaces and dashes at will."""
-    return "".join(c for c in said.upper() if c.isalnum()).translate(_SAID)
+def typed(text: str) -> str:
+    """The characters of a code as somebody typed it: O counts as 0, I and L as 1; spaces and dashes are ignored."""
+    return "".join(c for c in text.upper() if c.isalnum()).translate(_LOOKALIKES)
 
 
 def new_reference(kind: str) -> str:
     """A random reference of a kind (one letter): six characters of Crockford base 32 (30 bits) and a check character.
 
-    Random, since a serial number would tell how many and when. Unique by the caller's table.
+    Random, because a serial number would reveal how many there are and since when. The caller's table keeps it unique.
     """
     drawn = "".join(secrets.choice(ALPHABET) for _ in range(6))
     code = drawn + mod_37_36.calc_check_digit(drawn, ALPHABET)
     return f"{kind}-{code[:4]}-{code[4:]}"
 
 
-def normalise(said: str) -> str | None:
-    """A reference as it is kept, from how someone typed it (`r7k4m2qx`, O for 0, I or L for 1); None if it is none.
+def normalise(text: str) -> str | None:
+    """A reference as it is stored, from one somebody typed (`r7k4m2qx`, O for 0, I or L for 1); None if it is invalid.
 
-    The check is ISO 7064's hybrid system over the 32 characters: it catches any one wrong character and most swaps.
+    The check is ISO 7064's hybrid system over the 32 characters. It catches any one wrong character and most swaps.
     """
-    letters = "".join(c for c in said.upper() if c.isalnum())
-    kind, code = letters[:1], letters[1:].translate(_SAID)
+    letters = "".join(c for c in text.upper() if c.isalnum())
+    kind, code = letters[:1], letters[1:].translate(_LOOKALIKES)
     if kind not in {"R", "T", "P"} or len(code) != 7 or not set(code) <= set(ALPHABET):
         return None
     return f"{kind}-{code[:4]}-{code[4:]}" if mod_37_36.is_valid(code, ALPHABET) else None

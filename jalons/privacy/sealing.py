@@ -1,4 +1,4 @@
-"""What is sealed can be read with the person's key only, and only inside the event it was sealed for."""
+"""Sealed data can be read only with the person's key, and only in the event it was sealed for."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Unsealable(ValueError):
 
 
 def derive(secret: str, purpose: str) -> bytes:
-    """A 32-byte key for one purpose from the hub's secret (HKDF-SHA256): purposes cannot be confused."""
+    """A 32-byte key for one purpose, derived from the hub's secret (HKDF-SHA256)."""
     return HKDF(SHA256(), 32, salt=None, info=f"jalons/{purpose}".encode()).derive(secret.encode())
 
 
@@ -40,7 +40,7 @@ def unseal(key: bytes, sealed: str, bound_to: str) -> bytes:
     try:
         raw = base64.b64decode(sealed, validate=True)
         if raw[:1] != _VERSION:
-            raise Unsealable("sealed in a form this version does not know")
+            raise Unsealable("sealed in a format this version does not know")
         return AESGCM(key).decrypt(raw[1 : 1 + _NONCE], raw[1 + _NONCE :], bound_to.encode())
     except (binascii.Error, InvalidTag, ValueError) as error:
         raise Unsealable("cannot be unsealed with this person's key for this event") from error

@@ -1,4 +1,4 @@
-"""The tables of privacy: the audit of who read or wrote what, and which erasures a service has applied."""
+"""Privacy's tables: the audit of who read or wrote what, and the erasures a service has applied."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
 from jalons.database import Busy, transient
-from jalons.messaging.deliver import where
+from jalons.messaging.outcomes import where
 from jalons.process import metrics
 
 log = logging.getLogger(__name__)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -14,6 +14,7 @@ from jalons.messaging.source_log import HttpLog
 from jalons.privacy.keys import GONE, Key, Keys, KeysUnavailable
 from jalons.process.settings import ServiceName, Settings
 from jalons.web.identity import HubTokens, RemoteKeySet, Verifier
+from schemas.topics import Topic
 
 
 class PeerAway(Exception):
@@ -37,9 +38,9 @@ class Peers:
         """The persons' keys, resolved by referrals."""
         return Keys(self._resolve)
 
-    def log(self, service: ServiceName) -> HttpLog:
-        """A service's log, read over HTTP."""
-        return HttpLog(f"/services/{service}", self._settings.url(service), self._http, self._tokens)
+    def log(self, service: ServiceName, topics: Sequence[Topic]) -> HttpLog:
+        """A service's own log, compared for the subjects of these topics."""
+        return HttpLog(f"/services/{service}", self._settings.url(service), self._http, self._tokens, topics)
 
     def forgotten(self, service: ServiceName, receipt_id: UUID) -> datetime | None:
         """When a service applied an erasure; None if it has not yet. Raises PeerAway."""

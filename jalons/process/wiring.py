@@ -118,7 +118,7 @@ def follower(
     pool = engine(settings.database_url, name, pool=settings.database_pool)
     base = ground(settings, name, pool, Outbox(name))
     keys = peers.keys()
-    logs: Mapping[str, SourceLog] = {f"/services/{each}": peers.log(each) for each in follows}
+    logs: Mapping[str, SourceLog] = {f"/services/{each}": peers.log(each, topics) for each in follows}
     deliver = Deliver(
         name,
         base.engine,
@@ -146,10 +146,15 @@ def follower(
     )
     base.parts.add(Reconciler(deliver, settings.reconcile_seconds).part, watchdog.part)
     base.parts.watch(
-        Condition("batch", lambda: deliver.waiting, BATCH_WAITS_SECONDS),
+        Condition("batch", lambda: _waiting(deliver), BATCH_WAITS_SECONDS),
         Condition("broker", lambda: _not_joined(consumer), JOIN_SECONDS),
     )
     return Service(name, app, base.parts, consumer), base
+
+
+def _waiting(deliver: Deliver) -> Sequence[str]:
+    waiting = deliver.waiting
+    return [waiting.why] if waiting else []
 
 
 def _not_joined(consumer: Consumer) -> Sequence[str]:

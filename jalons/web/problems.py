@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
 from jalons.database import Busy, transient
-from jalons.messaging.deliver import where
+from jalons.messaging.outcomes import where
 from jalons.privacy.keys import KeysUnavailable
 from jalons.privacy.national_number import free_strings, holds_control_character, holds_national_number, is_uuid
 

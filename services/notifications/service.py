@@ -1,4 +1,4 @@
-"""Builds and wires the notifications service, nothing else; opens nothing."""
+"""Builds and wires the notifications service; opens nothing."""
 
 from __future__ import annotations
 
@@ -10,17 +10,18 @@ from jalons.process.serve import Service
 from jalons.process.settings import Settings
 from jalons.process.wiring import Ground, follower
 from schemas.topics import DIRECTORY, PATHWAYS
-from services.notifications.deliveries.channels import Emails, Webhooks
 from services.notifications.deliveries.dispatch import Dispatcher
 from services.notifications.deliveries.http import delivery_routes
-from services.notifications.deliveries.ports import Mailer
-from services.notifications.emails.letters import Letters
+from services.notifications.emails.channel import EmailChannel
 from services.notifications.emails.mailbox import mailbox_routes
+from services.notifications.emails.mailer import Mailer
+from services.notifications.emails.messages import MessageWriter
+from services.notifications.emails.open_acts import open_acts_routes
 from services.notifications.emails.smtp import NoMailServer, SmtpMailer
-from services.notifications.emails.waiting import waiting_routes
-from services.notifications.routing.apply import Told
+from services.notifications.routing.router import Router
+from services.notifications.webhooks.channel import WebhookChannel
 from services.notifications.webhooks.http import subscription_routes
-from services.notifications.webhooks.sending import HttpCaller
+from services.notifications.webhooks.http_client import HttpWebhookClient
 
 PROMISE = "Tells each partner what waits for it, by e-mail and signed webhook: once, and nothing it may not know."
 EMAIL_THREADS = 2
@@ -28,12 +29,12 @@ WEBHOOK_THREADS = 4
 
 
 def build(settings: Settings) -> Service:
-    """The service, wired. Raises ValueError for a mail server's address that is none."""
+    """The service, wired. Raises ValueError for an invalid JALONS_SMTP_URL."""
     secret = settings.secret_key.get_secret_value()
 
-    def apply(ground: Ground, keys: Keys) -> Told:
+    def apply(ground: Ground, keys: Keys) -> Router:
         coordinator = bool(settings.coordinator_mailbox)
-        return Told(secret, ground.alias, ground.outbox, keys.forget, coordinator=coordinator)
+        return Router(secret, ground.alias, ground.outbox, keys.forget, coordinator=coordinator)
 
     service, ground = follower(
         settings,
@@ -45,23 +46,23 @@ def build(settings: Settings) -> Service:
         audited=False,
     )
     mailer: Mailer = SmtpMailer(settings.smtp_url) if settings.smtp_url else NoMailServer()
-    caller = HttpCaller(loopback=settings.allow_loopback_webhooks)
+    client = HttpWebhookClient(loopback=settings.allow_loopback_webhooks)
     pages = settings.public_url or (settings.referrals_url if settings.mail_catcher_dir else None)
-    letters = Letters(settings.network_name, settings.mail_from, pages, AnswerLinks(secret))
+    writer = MessageWriter(settings.network_name, settings.mail_from, pages, AnswerLinks(secret))
     dispatcher = Dispatcher(
         ground.engine,
         ground.outbox,
         {
-            Emails(letters, mailer, settings.coordinator_mailbox): EMAIL_THREADS,
-            Webhooks(secret, caller): WEBHOOK_THREADS,
+            EmailChannel(writer, mailer, settings.coordinator_mailbox): EMAIL_THREADS,
+            WebhookChannel(secret, client): WEBHOOK_THREADS,
         },
         listen=lambda: direct(settings.direct_url, "notifications", "deliveries"),
         stopping=service.parts.stopping,
     )
     app = service.app
-    app.include_router(subscription_routes(ground.engine, secret, caller, clock.now))
+    app.include_router(subscription_routes(ground.engine, secret, client, clock.now))
     app.include_router(delivery_routes(ground.engine, clock.now))
-    app.include_router(waiting_routes(ground.engine, clock.now))
+    app.include_router(open_acts_routes(ground.engine, clock.now))
     app.include_router(mailbox_routes(settings.mail_catcher_dir))
     service.parts.add(*dispatcher.parts)
     return service

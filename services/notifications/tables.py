@@ -30,59 +30,12 @@ for shared in (*messaging.metadata.sorted_tables, privacy.forgotten):
 
 _INSTANT = DateTime(timezone=True)
 
-deliveries = Table(
-    "deliveries",
-    metadata,
-    Column("delivery_id", Uuid, primary_key=True),
-    Column("event_id", Uuid, nullable=False),
-    Column("about_type", Text, nullable=False),
-    Column("reference", Text),
-    Column("channel", Text, nullable=False),
-    Column("recipient", Text, nullable=False),
-    Column("contact", Text),
-    Column("subscription", Text),
-    Column("trial", Boolean, nullable=False),
-    Column("status", Text, nullable=False),
-    Column("cause", Text),
-    Column("due_at", _INSTANT, nullable=False),
-    Column("since", _INSTANT, nullable=False, comment="when the window began after which it is given up"),
-    Column("made", _INSTANT, nullable=False),
-    Column("attempts", Integer, nullable=False, server_default=text("0")),
-    Column("facts", JSONB, comment="what an e-mail says, never anything sealed"),
-    Column("body", Text, comment="a webhook's body, sealed; null once it went or was given up"),
-    Column("person", LargeBinary, comment="keyed hash of the ref: a withdrawal finds what is pending by it"),
-    Column("correlation", Uuid, nullable=False),
-    Column("traceparent", Text),
-    CheckConstraint("status IN ('pending', 'waiting', 'sent', 'failed', 'suppressed')"),
-    CheckConstraint("channel IN ('email', 'webhook')"),
-)
-Index(
-    "deliveries_due",
-    deliveries.c.channel,
-    deliveries.c.recipient,
-    deliveries.c.due_at,
-    postgresql_where=text("status IN ('pending', 'waiting')"),
-)
-Index("deliveries_made", deliveries.c.made.desc(), deliveries.c.delivery_id)
-Index("deliveries_person", deliveries.c.person, postgresql_where=text("person IS NOT NULL"))
-Index("deliveries_recipient", deliveries.c.recipient, deliveries.c.made.desc(), deliveries.c.delivery_id)
-
-lanes = Table(
-    "lanes",
-    metadata,
-    Column("channel", Text, primary_key=True),
-    Column("recipient", Text, primary_key=True),
-    Column("free_at", _INSTANT, nullable=False),
-    comment="one message at a time to each recipient; who was served longest ago comes first",
-    postgresql_with={"fillfactor": "80"},
-)
-
 partners = Table(
     "partners",
     metadata,
     Column("slug", Text, primary_key=True),
     Column("name", Text, nullable=False),
-    Column("mailbox", Text, nullable=False),
+    Column("mailbox", Text, nullable=False, comment="empty if the record has none"),
     Column("phone", Text, nullable=False),
     Column("phone_hours", Text),
     Column("language", Text, nullable=False),
@@ -98,26 +51,15 @@ subscriptions = Table(
     Column("partner", Text, primary_key=True),
     Column("name", Text, primary_key=True),
     Column("url", Text, nullable=False),
-    Column("types", ARRAY(Text), nullable=False),
-    Column("mode", Text, nullable=False),
+    Column("types", ARRAY(Text), nullable=False, comment="event types; `*` matches any run of characters"),
+    Column("mode", Text, nullable=False, comment="id_only: the body holds id, type and time"),
     Column("status", Text, nullable=False),
-    Column("cause", Text),
+    Column("cause", Text, comment="why it is disabled: a code of deliveries/causes.py"),
     Column("made", _INSTANT, nullable=False),
     Column("changed", _INSTANT, nullable=False),
     CheckConstraint("mode IN ('full', 'id_only')"),
     CheckConstraint("status IN ('active', 'paused', 'disabled')"),
-)
-
-attempts = Table(
-    "attempts",
-    metadata,
-    Column("delivery_id", Uuid, ForeignKey("deliveries.delivery_id", ondelete="CASCADE"), primary_key=True),
-    Column("number", Integer, primary_key=True, autoincrement=False),
-    Column("began", _INSTANT, nullable=False),
-    Column("ended", _INSTANT),
-    Column("outcome", Text),
-    Column("cause", Text),
-    comment="committed before anything is sent: without an end a crash cut it short",
+    comment="webhooks that partners asked for",
 )
 
 secrets = Table(
@@ -129,9 +71,70 @@ secrets = Table(
         "secret", Text, nullable=False, comment="sealed under the hub's secret key, bound to partner and subscription"
     ),
     Column("made", _INSTANT, nullable=False),
-    Column("until", _INSTANT),
+    Column("until", _INSTANT, comment="a rotated secret signs until then; null for the current one"),
     ForeignKeyConstraint(
         ["partner", "subscription"], ["subscriptions.partner", "subscriptions.name"], ondelete="CASCADE"
     ),
+    comment="what webhooks are signed with",
 )
 Index("secrets_current", secrets.c.partner, secrets.c.subscription, unique=True, postgresql_where=text("until IS NULL"))
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("delivery_id", Uuid, primary_key=True, comment="derived from event, channel and recipient"),
+    Column("event_id", Uuid, nullable=False),
+    Column("about_type", Text, nullable=False, comment="the event's type"),
+    Column("reference", Text, comment="the spoken reference of the act"),
+    Column("channel", Text, nullable=False),
+    Column("recipient", Text, nullable=False, comment="a partner's slug, or `coordinator`"),
+    Column("contact", Text, comment="the other party, whom an e-mail names"),
+    Column("subscription", Text, comment="a webhook's subscription, by its name"),
+    Column("trial", Boolean, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("cause", Text, comment="why it was not sent, or not yet: a code of deliveries/causes.py"),
+    Column("due_at", _INSTANT, nullable=False, comment="when it is attempted or checked next"),
+    Column("since", _INSTANT, nullable=False, comment="start of the window after which it is given up"),
+    Column("made", _INSTANT, nullable=False),
+    Column("attempts", Integer, nullable=False, server_default=text("0")),
+    Column("facts", JSONB(none_as_null=True), comment="what an e-mail says, never anything sealed"),
+    Column("body", Text, comment="a webhook's body, sealed; null once it was sent or given up"),
+    Column("person", LargeBinary, comment="keyed hash of the ref: a withdrawal finds pending deliveries by it"),
+    Column("correlation", Uuid, nullable=False),
+    Column("traceparent", Text),
+    CheckConstraint("status IN ('pending', 'waiting', 'sent', 'failed', 'suppressed')"),
+    CheckConstraint("channel IN ('email', 'webhook')"),
+    comment="one message about one event, to one recipient, by one channel",
+)
+Index(
+    "deliveries_due",
+    deliveries.c.channel,
+    deliveries.c.recipient,
+    deliveries.c.due_at,
+    postgresql_where=text("status IN ('pending', 'waiting')"),
+)
+Index("deliveries_made", deliveries.c.made.desc(), deliveries.c.delivery_id)
+Index("deliveries_person", deliveries.c.person, postgresql_where=text("person IS NOT NULL"))
+Index("deliveries_recipient", deliveries.c.recipient, deliveries.c.made.desc(), deliveries.c.delivery_id)
+
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("delivery_id", Uuid, ForeignKey("deliveries.delivery_id", ondelete="CASCADE"), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("began", _INSTANT, nullable=False),
+    Column("ended", _INSTANT),
+    Column("outcome", Text),
+    Column("cause", Text),
+    comment="committed before anything is sent: an attempt without an end was cut short by a crash",
+)
+
+queues = Table(
+    "queues",
+    metadata,
+    Column("channel", Text, primary_key=True),
+    Column("recipient", Text, primary_key=True),
+    Column("free_at", _INSTANT, nullable=False, comment="until then a worker holds it, or it rests after a failure"),
+    comment="one message at a time per recipient and channel; the queue served longest ago comes first",
+    postgresql_with={"fillfactor": "80"},
+)

@@ -1,4 +1,4 @@
-"""Wires observation: what follows referrals, what tells of silence, what is read. Builds only; opens nothing."""
+"""Builds and wires observation; opens nothing."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from jalons.process.settings import Settings
 from jalons.process.wiring import follower
 from schemas.topics import DIRECTORY, PATHWAYS
 from services.observation.counts.http import count_routes
-from services.observation.pathways import rows as store
+from services.observation.pathways import rows as pathways
 from services.observation.pathways.apply import Project
 from services.observation.pathways.http import pathway_routes
 from services.observation.pathways.stalls import Stalls
 from services.observation.stream.http import Streams, stream_routes
 from services.observation.stream.tail import Tail
 
-PROMISE = "What the network sees: each person's way, the counts, and events as they come, cut to their reader."
+PROMISE = "What the network sees: each person's pathway, counts, and a stream of events cut to its reader."
 
 
 def build(settings: Settings) -> Service:
-    """The service, not yet started."""
+    """The service, not started."""
     service, base = follower(
         settings,
         "observation",
@@ -32,7 +32,7 @@ def build(settings: Settings) -> Service:
     app = service.app
     tail = Tail(base.engine, lambda: direct(settings.direct_url, "observation", "tail"))
     app.include_router(pathway_routes(base.engine, base.alias, base.audit))
-    app.include_router(audit_routes(base.engine, base.audit, store.home_ref))
+    app.include_router(audit_routes(base.engine, base.audit, pathways.home_ref))
     app.include_router(count_routes(base.engine))
     app.include_router(stream_routes(Streams(base.engine, tail, base.alias, base.audit)))
     service.parts.add(tail.part, Stalls(base.engine, base.outbox, "/services/referrals").part)

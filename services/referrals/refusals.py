@@ -1,4 +1,4 @@
-"""Every refusal of a command, by name: its status, its code, the cause and the cure."""
+"""Every refusal of a command as a problem: status, code, cause and cure, as in docs/reference/problems.md."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from jalons.web.problems import Problem
 from services.referrals.acts.lifecycle import NotAllowed, NotGiven
 from services.referrals.acts.rows import AlreadyOpen, Erased
 from services.referrals.acts.rules import AlreadyRecorded, TooLate
+from services.referrals.agreements.exchange import NotActive, TrialOnly
 from services.referrals.agreements.rules import NoConsent, NoConvention
+from services.referrals.calls.idempotency import OtherRequest, StillRunning
 from services.referrals.directory.places import NoPlaceLeft
 from services.referrals.persons.rows import LocalRefTaken
 from services.referrals.persons.rules import Left
@@ -18,24 +20,17 @@ from services.referrals.work import InTheFuture, Stale
 
 
 def not_found(what: str) -> Problem:
-    """What is not there, or not the caller's to see: the two are not told apart."""
+    """It does not exist, or the caller may not see it: the answer does not tell which."""
     return Problem(404, "not_found", f"There is no such {what}, or it is not yours.", "Check the id you were given.")
 
 
 def not_yours(what: str) -> Problem:
-    """The caller may see it but not write it."""
+    """The caller may read it but not write it."""
     return Problem(403, "not_yours", f"This {what} is not yours to write.", "Ask the partner it belongs to.")
 
 
-def not_active(partner: str) -> Problem:
-    """A partner that neither sends nor receives."""
-    return Problem(
-        409, "partner_not_active", f"{partner} is not active in the network.", "Choose another, or ask the coordinator."
-    )
-
-
 def unknown_partner(at: str) -> Problem:
-    """A partner the directory does not have. at: the field; what stood in it is the caller's own text."""
+    """The directory has no such partner. at: the field that names it; its value is not repeated."""
     return Problem(
         422,
         "unknown_partner",
@@ -45,28 +40,18 @@ def unknown_partner(at: str) -> Problem:
     )
 
 
-def trial_only() -> Problem:
-    """A trial partner's records reach trial partners only."""
-    return Problem(
-        409,
-        "trial_partner",
-        "A trial partner exchanges with trial partners only.",
-        "Choose a partner of the same kind.",
-    )
-
-
 def referral_not_open(status: str) -> Problem:
-    """What answers a referral cannot begin when that is over, or was never accepted."""
+    """A training or placement cannot start if the referral it answers is over, or was never accepted."""
     return Problem(
         409,
         "referral_not_open",
         f"The referral that this answers is `{status}`.",
-        "Cancel this one; what begins all the same is planned anew, without `referral_id`.",
+        "Cancel this one. If it starts all the same, plan it again without `referral_id`.",
     )
 
 
 def invalid(at: str, problem: str) -> Problem:
-    """A value that the form allows but the rule does not."""
+    """A value that the body's schema allows and a rule does not."""
     return Problem(
         422,
         "invalid",
@@ -77,23 +62,41 @@ def invalid(at: str, problem: str) -> Problem:
 
 
 def unknown_commune(at: str) -> Problem:
-    """A commune of which the hub does not know where it lies."""
+    """The hub does not know where this commune lies."""
     return Problem(
         422,
         "unknown_commune",
-        f"{at}: where this commune lies is not known here.",
+        f"{at}: the hub does not know where this commune lies.",
         "See GET /communes; the coordinator adds one: PUT /communes/{nis}.",
         fields=[{"at": at, "problem": "unknown"}],
     )
 
 
 def invalid_cursor() -> Problem:
-    """A cursor that no page gave."""
+    """The cursor is not one that a page gave."""
     return Problem(422, "invalid_cursor", "The cursor is not one this service gave.", "Begin again without a cursor.")
 
 
 def _stale(_error: Exception) -> Problem:
     return Problem(412, "stale", "It changed since you read it.", "Read it again and decide anew.")
+
+
+def _not_active(error: NotActive) -> Problem:
+    return Problem(
+        409,
+        "partner_not_active",
+        f"{error.partner} is not active in the network.",
+        "Choose another, or ask the coordinator.",
+    )
+
+
+def _trial_only(_error: Exception) -> Problem:
+    return Problem(
+        409,
+        "trial_partner",
+        "A trial partner exchanges with trial partners only.",
+        "Choose a partner of the same kind.",
+    )
 
 
 def _no_convention(_error: Exception) -> Problem:
@@ -168,8 +171,8 @@ def _erased(_error: Exception) -> Problem:
     return Problem(
         409,
         "person_erased",
-        "The person this was about has been erased: its state stays as it is.",
-        "Nothing more is done with it; erase what you keep of the person yourself.",
+        "The person this was about has been erased. It keeps its status, and no further step is possible.",
+        "Erase what you keep of the person yourself.",
     )
 
 
@@ -177,7 +180,7 @@ def _too_late(_error: Exception) -> Problem:
     return Problem(
         409,
         "too_late",
-        "It was done more than two working days ago.",
+        "The last step was taken more than two working days ago.",
         "Ask the coordinator, who may still reopen it.",
     )
 
@@ -186,7 +189,7 @@ def _followed(_error: Exception) -> Problem:
     return Problem(
         409,
         "followed",
-        "Something was built on this end: another referral follows from it, or an alternative was taken up.",
+        "Another referral follows from this end, or an alternative has started.",
         "Send a new referral, or ask the coordinator, who may still reopen this one.",
     )
 
@@ -195,8 +198,8 @@ def _already_recorded(_error: Exception) -> Problem:
     return Problem(
         409,
         "already_recorded",
-        "A follow-up for these months is on record; each is said once.",
-        "Read the placement; record the next one when its months have passed.",
+        "The follow-up for this number of months is on record already.",
+        "Read the placement; record the next follow-up when it is due.",
     )
 
 
@@ -227,11 +230,26 @@ def _local_ref_taken(_error: Exception) -> Problem:
     )
 
 
+def _still_running(_error: Exception) -> Problem:
+    return Problem(409, "still_running", "The same Idempotency-Key is at work now.", "Repeat the call in a second.")
+
+
+def _other_request(_error: Exception) -> Problem:
+    return Problem(
+        422,
+        "idempotency_key_reused",
+        "This Idempotency-Key was used for another request.",
+        "Use a new key for a new thing; repeat a call with exactly the same body.",
+    )
+
+
 def _in_the_future(_error: Exception) -> Problem:
     return invalid("happened_on", "an act's own date is today or earlier")
 
 
 REFUSALS: dict[type[Exception], Callable[[Any], Problem]] = {
+    NotActive: _not_active,
+    TrialOnly: _trial_only,
     NoConvention: _no_convention,
     NoConsent: _no_consent,
     NotAllowed: _not_allowed,
@@ -248,5 +266,7 @@ REFUSALS: dict[type[Exception], Callable[[Any], Problem]] = {
     ChainTooLong: _chain_too_long,
     InTheFuture: _in_the_future,
     Stale: _stale,
+    StillRunning: _still_running,
+    OtherRequest: _other_request,
 }
-"""A domain's refusal → the answer."""
+"""Refusal → the problem it becomes."""

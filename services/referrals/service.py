@@ -20,30 +20,30 @@ from jalons.web.application import application
 from jalons.web.identity import Verifier
 from schemas.envelope import Event
 from services.referrals.activities import http as activities
-from services.referrals.acts import export_http as table
 from services.referrals.acts import http as acts
 from services.referrals.acts.reading import narrowed
-from services.referrals.answering import http as answer
-from services.referrals.answering import waiting
+from services.referrals.answering import pages as answer
+from services.referrals.answering import resend
 from services.referrals.calls.edge import Edge
 from services.referrals.calls.examples import EXAMPLES
+from services.referrals.clock import http as clock
 from services.referrals.codes import http as code_lists
-from services.referrals.deadlines import http as clock
 from services.referrals.deadlines.loop import ClockLoop
 from services.referrals.directory import http as directory
-from services.referrals.directory import offers
+from services.referrals.directory import offers_http as offers
 from services.referrals.erasure import http as erasure
-from services.referrals.erasure import retention
+from services.referrals.exports import http as exports
 from services.referrals.identity import http as identity
+from services.referrals.identity.signing import SigningKeys
 from services.referrals.imports import http as imports
 from services.referrals.imports.commands import Importer, key_of
-from services.referrals.keyring import PersonKeys, SigningKeys
 from services.referrals.needs import http as needs
 from services.referrals.pages.render import Pages
 from services.referrals.persons import http as persons
+from services.referrals.persons import pages as person_pages
 from services.referrals.persons import rows as stores
-from services.referrals.persons import way
-from services.referrals.slips import http as slip
+from services.referrals.persons.keys import PersonKeys
+from services.referrals.slips import pages as slip
 
 IMPORT_BYTES = 20 * 1024 * 1024
 PROMISE = "What partners do: refer, answer, train, place; each act one commit, one event, and nothing disclosed."
@@ -76,10 +76,9 @@ def build(settings: Settings) -> Service:
     app.state.examples = EXAMPLES
     edge = Edge(base, keys)
     app.include_router(acts.routes(edge))  # first: paths are looked through in order, and these are the busiest
-    app.include_router(table.routes(edge))
+    app.include_router(exports.routes(edge))
     app.include_router(persons.routes(edge))
     app.include_router(erasure.routes(edge, peers))
-    app.include_router(retention.routes(edge))
     app.include_router(directory.routes(edge))
     app.include_router(code_lists.routes(edge))
     importer = Importer(base, keys, key_of(secret), imports.form)
@@ -90,8 +89,8 @@ def build(settings: Settings) -> Service:
     app.include_router(identity.routes(settings, edge, keys, signing))
     pages = Pages(settings.network_name)
     app.include_router(answer.routes(edge, AnswerLinks(secret), pages))
-    app.include_router(way.routes(edge, pages))
-    app.include_router(waiting.routes(edge, pages, peers.tell_what_waits))
+    app.include_router(person_pages.routes(edge, pages))
+    app.include_router(resend.routes(edge, pages, peers.tell_what_waits))
     app.include_router(slip.routes(edge, pages, secret, settings.public_url or settings.referrals_url))
     app.include_router(clock.routes())
     app.include_router(audit_routes(base.engine, base.audit, stores.home_ref))

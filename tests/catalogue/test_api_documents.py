@@ -186,7 +186,7 @@ def test_every_call_of_referrals_that_must_have_a_body_has_an_example_that_its_f
         for method, operation in methods.items():
             content = operation.get("requestBody", {}).get("content", {}).get("application/json")
             if content and operation["requestBody"].get("required"):
-                assert content.get("example"), f"{method} {path}: give it one in services/referrals/calls/examples.py"
+                assert content.get("example"), f"{method} {path}: give it one in its room's bodies.py"
 
 
 class Page(HTMLParser):

@@ -106,6 +106,19 @@ def _headings(page: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", head.lower()).replace(" ", "-") for head in heads}
 
 
+_SOURCE = re.compile(r"^(?:jalons|schemas|services|tests|deploy|docs|bench)/[\w./-]*[\w/]$")
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page.parent.name != "decisions"], ids=_named)
+def test_every_file_that_a_document_names_is_there(page: Path) -> None:
+    named = {
+        span
+        for span in _SPAN.findall(_BLOCK.sub("", page.read_text("utf-8")))
+        if _SOURCE.match(span) and "NAME" not in span
+    }
+    assert {path for path in named if not (ROOT / path).exists()} == set()
+
+
 def test_every_document_is_in_the_index() -> None:
     index = {(ROOT / "docs" / link).resolve() for link in _LINK.findall((ROOT / "docs/README.md").read_text("utf-8"))}
     documents = {page for page in (ROOT / "docs").rglob("*.md") if page.parent.name not in {"docs", "decisions"}}
@@ -121,7 +134,7 @@ def test_the_reference_is_what_the_code_says(capsys: pytest.CaptureFixture[str])
     assert generate.main(["--check"]) == 0, capsys.readouterr().err
 
 
-CODE_AT = {"Problem": 1, "_oauth": 1, "NotTaken": 0, "Outcome": 3}
+CODE_AT = {"Problem": 1, "_oauth": 1, "NotTaken": 0, "RowOutcome": 3}
 """At which place each of these takes its code."""
 
 

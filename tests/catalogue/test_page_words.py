@@ -9,10 +9,9 @@ from typing import Any, get_args
 import pytest
 
 from schemas import codes
+from services.referrals.acts import bodies, lifecycle
 from services.referrals.acts import http as acts
-from services.referrals.acts import lifecycle
-from services.referrals.calls import bodies
-from services.referrals.pages import forms, in_words
+from services.referrals.pages import in_words, inputs
 from services.referrals.pages.words import LANGUAGES, words
 
 TABLES = {"referral": lifecycle.REFERRAL, "training": lifecycle.TRAINING, "placement": lifecycle.PLACEMENT}
@@ -62,7 +61,7 @@ def test_every_field_that_get_may_show_is_said_or_is_for_systems() -> None:
     given = [form for nouns in acts.ACTIONS.values() for form in nouns.values()]
     shown = {name for form in (*made, *given) for name in form.model_fields} - {"person", "agreement", "happened_on"}
     shown |= in_words.DATES | in_words.PARTNERS
-    assert shown <= set(words("fr").texts["fields"]) | in_words.UNSAID
+    assert shown <= set(words("fr").texts["fields"]) | in_words.NOT_SHOWN
 
 
 @pytest.mark.parametrize("noun", TABLES)
@@ -71,7 +70,7 @@ def test_every_action_with_a_word_can_be_asked_for_on_a_page(noun: str) -> None:
     for row in TABLES[noun]:
         form = acts.ACTIONS[f"{noun}s"].get(row.action)
         if form and words("fr").action(noun, row.action):
-            section = forms.section(noun, row.action, form, row.must_give, words("fr"))
+            section = inputs.section(noun, row.action, form, row.must_give, words("fr"))
             asked = {each.name for each in section.inputs} if section else set()
             assert all(asked & set(names.split("|")) for names in row.must_give), row
             assert section and all(each.options for each in section.inputs if each.kind == "choice")

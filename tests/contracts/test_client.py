@@ -15,12 +15,16 @@ import pytest
 from jalons import client as sdk
 from jalons.client import acts, bodies, nouns
 from jalons.client.exchange import Addresses, Call
-from services.referrals.activities.http import ActivityBody
+from services.referrals.activities.bodies import ActivityBody
+from services.referrals.acts import bodies as acts_bodies
 from services.referrals.acts.http import ACTIONS
-from services.referrals.calls import bodies as forms
-from services.referrals.codes.http import FinerBody
-from services.referrals.directory.offers import Asked
-from services.referrals.needs.http import NeedBody
+from services.referrals.agreements import bodies as agreements_bodies
+from services.referrals.calls.bodies import Body
+from services.referrals.codes.bodies import FinerBody
+from services.referrals.directory import bodies as directory_bodies
+from services.referrals.directory.offers_http import OfferQuery
+from services.referrals.needs.bodies import NeedBody
+from services.referrals.persons import bodies as persons_bodies
 from tests.contracts.test_client_stage import Partner, at
 from tests.support.between import Between, break_off, drop_the_answer, refuse
 from tests.support.calls import course, work
@@ -246,39 +250,39 @@ def test_the_client_has_a_method_for_every_act_and_takes_every_field_of_its_form
 @pytest.mark.parametrize(
     ("method", "form"),
     [
-        (acts.Referrals.send, forms.ReferralBody),
-        (nouns.Communes.put, forms.CommuneBody),
+        (acts.Referrals.send, acts_bodies.ReferralBody),
+        (nouns.Communes.put, directory_bodies.CommuneBody),
         (nouns.Codes.put, FinerBody),
-        (acts.Trainings.enrol, forms.TrainingBody),
-        (acts.Placements.propose, forms.PlacementBody),
-        (nouns.Beneficiaries.register, forms.BeneficiaryBody),
-        (nouns.Beneficiaries.update_profile, forms.ProfileChange),
-        (nouns.Beneficiaries.consent, forms.ConsentBody),
+        (acts.Trainings.enrol, acts_bodies.TrainingBody),
+        (acts.Placements.propose, acts_bodies.PlacementBody),
+        (nouns.Beneficiaries.register, persons_bodies.BeneficiaryBody),
+        (nouns.Beneficiaries.update_profile, persons_bodies.ProfileChange),
+        (nouns.Beneficiaries.consent, agreements_bodies.ConsentBody),
         (nouns.Activities.create, ActivityBody),
         (nouns.Needs.express, NeedBody),
-        (nouns.Partners.put, forms.PartnerBody),
-        (nouns.Conventions.sign, forms.ConventionBody),
-        (nouns.Offers.put, forms.OfferBody),
+        (nouns.Partners.put, directory_bodies.PartnerBody),
+        (nouns.Conventions.sign, directory_bodies.ConventionBody),
+        (nouns.Offers.put, directory_bodies.OfferBody),
     ],
 )
-def test_the_client_takes_every_field_that_a_call_does(method: Any, form: type[forms.Body]) -> None:
+def test_the_client_takes_every_field_that_a_call_does(method: Any, form: type[Body]) -> None:
     _takes(method, set(form.model_fields))
 
 
 @pytest.mark.parametrize(
     ("said", "form"),
     [
-        (bodies.Person, forms.PersonBody),
-        (bodies.Profile, forms.ProfileBody),
-        (bodies.Agreement, forms.AgreementBody),
+        (bodies.Person, persons_bodies.PersonBody),
+        (bodies.Profile, persons_bodies.ProfileBody),
+        (bodies.Agreement, agreements_bodies.AgreementBody),
     ],
 )
-def test_what_is_said_within_has_every_field_too(said: Any, form: type[forms.Body]) -> None:
+def test_what_is_said_within_has_every_field_too(said: Any, form: type[Body]) -> None:
     assert set(form.model_fields) <= set(said.__annotations__)
 
 
 def test_offers_are_searched_by_every_question_that_they_may_be_asked() -> None:
-    assert set(Asked.model_fields) - {"cursor", "limit"} == set(bodies.OffersAsked.__annotations__)
+    assert set(OfferQuery.model_fields) - {"cursor", "limit"} == set(bodies.OffersAsked.__annotations__)
 
 
 def test_offers_are_found_as_they_are_asked_for(hotton: Partner) -> None:

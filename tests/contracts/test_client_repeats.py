@@ -14,7 +14,7 @@ import pytest
 from jalons import client as sdk
 from jalons.database import engine
 from jalons.embedded.stack import Stack
-from services.referrals.keyring import SigningKeys
+from services.referrals.identity.signing import SigningKeys
 from tests.contracts.test_client_stage import Partner, at, sent_to
 from tests.support.between import Between, drop_the_answer, drop_the_call, refuse
 from tests.support.network import Network

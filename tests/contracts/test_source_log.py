@@ -1,4 +1,4 @@
-"""A source's log in memory and over HTTP from PostgreSQL: what the fake promises, the real one keeps."""
+"""A source's log: the fake in memory and the real one over HTTP from PostgreSQL pass the same tests."""
 
 from __future__ import annotations
 
@@ -7,35 +7,38 @@ import socket
 import threading
 import uuid
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 import httpx
 import pytest
 import uvicorn
 from fastapi import FastAPI
-from sqlalchemy import Engine
+from sqlalchemy import Engine, insert, select, update
 
 from jalons.clock import now
-from jalons.database import execute, transaction
+from jalons.database import transaction
 from jalons.messaging.api import log_routes
 from jalons.messaging.codec import opened, read
 from jalons.messaging.outbox import Cause, Draft, Outbox
 from jalons.messaging.source_log import HttpLog, LogUnavailable, SourceLog
+from jalons.messaging.tables import events
 from jalons.privacy.aliases import alias
 from jalons.privacy.keys import Keys
 from jalons.web.application import application
 from jalons.web.identity import Principal
 from jalons.web.problems import Problem
 from schemas.envelope import Event
+from schemas.topics import DIRECTORY, PATHWAYS
 from tests.support.events import SOURCE, MemorySource, person
 
 KEY = b"k" * 32
+TOPICS = (PATHWAYS, DIRECTORY)
 KINDS = ("jalons.referral.received.v1", "jalons.referral.declined.v1")
 
 
 class Source(Protocol):
-    """A source under test: what it wrote, and its log."""
+    """A source under test, with its log."""
 
     log: SourceLog
 
@@ -43,14 +46,14 @@ class Source(Protocol):
         """The next event of a subject, written and sent."""
 
     def go_away(self) -> None:
-        """Answer nothing from now on."""
+        """Stop answering."""
 
 
 class InMemory:
-    """The fake that the tests of delivery lean on."""
+    """The fake that the tests of delivery use."""
 
     def __init__(self) -> None:
-        self.log = MemorySource()
+        self.log = MemorySource(topics=TOPICS)
 
     def write(self, subject: str, type_: str) -> Event:
         return opened(read(self.log.write(subject, type_).value), KEY)
@@ -66,15 +69,15 @@ class OverHttp:
         self.engine = engine
         self.memory = MemorySource()
         self.outbox = Outbox("referrals", lambda _conn, subjects: dict.fromkeys(subjects, KEY))
-        self.log = HttpLog(SOURCE, url, httpx.Client(timeout=5), Hub(), settle=0)
+        self.log = HttpLog(SOURCE, url, httpx.Client(timeout=5), Hub(), TOPICS)
         self.stop = stop
 
-    def write(self, subject: str, type_: str) -> Event:
+    def write(self, subject: str, type_: str, recorded: datetime | None = None) -> Event:
         said = self.memory.event(subject, type_)
         draft = Draft(subject, said.data, said.time, said.partner, Cause(said.correlation, said.causation), said.sealed)
         with transaction(self.engine) as conn:
-            [event] = self.outbox.append(conn, [draft], now() - timedelta(seconds=1))
-            execute(conn, "UPDATE events SET position = appended WHERE position IS NULL")
+            [event] = self.outbox.append(conn, [draft], recorded or now())
+            conn.execute(update(events).where(events.c.position.is_(None)).values(position=events.c.appended))
         return event
 
     def go_away(self) -> None:
@@ -82,7 +85,7 @@ class OverHttp:
 
 
 class Hub:
-    """The hub's own token, and who it names."""
+    """The hub's own token, and the principals of tokens."""
 
     def token(self) -> str:
         return "hub"
@@ -97,7 +100,7 @@ class Hub:
 
 @pytest.fixture(params=["in memory", "over HTTP"])
 def source(request: pytest.FixtureRequest) -> Iterator[Source]:
-    """Each of the two."""
+    """The fake, then the real one."""
     if request.param == "in memory":
         yield InMemory()
         return
@@ -122,7 +125,7 @@ class Served:
         return self
 
     def stop(self) -> None:
-        """Answer nothing any more."""
+        """Stop answering."""
         self._server.should_exit = True
         self._thread.join(10)
         self._socket.close()
@@ -194,15 +197,25 @@ def test_a_source_that_is_away_says_so_and_is_asked_again(source: Source) -> Non
             ask()
 
 
-def test_an_event_too_fresh_to_be_settled_is_no_head_yet(database: Engine) -> None:
+def test_subjects_of_topics_that_are_not_followed_are_no_heads(source: Source) -> None:
+    anna, letter = person(), person()
+    source.write(letter, "jalons.dead_letter.set_aside.v1")
+    source.write(anna, KINDS[0])
+    assert [head.subject for head in source.log.heads(0)] == [anna]
+    assert [entry.sequence for entry in source.log.after(letter, 0)] == [1], "its events can still be fetched"
+
+
+def test_an_event_recorded_later_but_sent_earlier_is_not_passed_over(database: Engine) -> None:
+    """`recorded` is read before locks are waited for: the log's order is its positions', not its times'."""
     app = application("referrals", "test", Hub(), dict, None)
     app.include_router(log_routes(database, Keys(lambda _: {}), lambda ref, partner: alias(KEY, ref, partner), None))
     with Served(app) as served:
         source = OverHttp(database, served.url, served.stop)
-        source.write(person(), KINDS[0])
-        settled = HttpLog(SOURCE, served.url, httpx.Client(), Hub(), settle=30)
-        assert settled.heads(0) == []
-        assert len(source.log.heads(0)) == 1
+        anna, bela = person(), person()
+        source.write(anna, KINDS[0], recorded=now())
+        source.write(bela, KINDS[0], recorded=now() - timedelta(hours=1))
+        heads = source.log.heads(0)
+        assert [(head.subject, head.position) for head in heads] == [(anna, 1), (bela, 2)]
 
 
 def test_an_event_not_sent_yet_fills_a_gap_and_is_no_head(database: Engine) -> None:
@@ -212,7 +225,7 @@ def test_an_event_not_sent_yet_fills_a_gap_and_is_no_head(database: Engine) -> N
         source, anna = OverHttp(database, served.url, served.stop), person()
         source.write(anna, KINDS[0])
         with transaction(database) as conn:
-            execute(conn, "UPDATE events SET position = NULL")
+            conn.execute(update(events).values(position=None))
         assert [entry.sequence for entry in source.log.after(anna, 0)] == [1]
         assert source.log.heads(0) == []
 
@@ -257,13 +270,18 @@ def test_an_event_of_a_later_version_keeps_its_place_in_the_numbering() -> None:
 
 
 def _multiplied(source: OverHttp, subject: str, most: int) -> None:
-    """Fill a subject's log up to a number, quickly."""
+    """Copy a subject's newest event up to a sequence."""
     with transaction(source.engine) as conn:
-        execute(
-            conn,
-            "INSERT INTO events (subject, sequence, id, type, topic, recorded, value) SELECT subject, n,"
-            " gen_random_uuid(), type, topic, recorded, convert_to(jsonb_set(jsonb_set(convert_from(value, 'UTF8')"
-            "::jsonb, '{sequence}', to_jsonb(n::text)), '{id}', to_jsonb(gen_random_uuid()))::text, 'UTF8')"
-            " FROM events, generate_series(14, %s) n WHERE subject = %s AND sequence = 13",
-            (most, subject),
-        )
+        newest = conn.execute(
+            select(events).where(events.c.subject == subject).order_by(events.c.sequence.desc()).limit(1)
+        ).one()
+        said = json.loads(newest.value)
+        rows = []
+        for sequence in range(newest.sequence + 1, most + 1):
+            id_ = uuid.uuid4()
+            value = json.dumps(said | {"sequence": str(sequence), "id": str(id_)}).encode()
+            rows.append(
+                {"subject": subject, "sequence": sequence, "id": id_, "type": newest.type, "topic": newest.topic}
+                | {"recorded": newest.recorded, "value": value}
+            )
+        conn.execute(insert(events), rows)

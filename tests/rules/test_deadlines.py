@@ -16,7 +16,7 @@ from schemas.catalogue import TYPES
 from services.referrals.acts.rules import Act, Placement, Referral, Training
 from services.referrals.agreements.rules import Convention
 from services.referrals.deadlines import rules as deadlines
-from services.referrals.deadlines.rules import Deadline, Kind, at_end_of, expires, newest, of, says, terms, wait
+from services.referrals.deadlines.rules import Deadline, Kind, at_end_of, event_of, expires, newest, of, terms, wait
 from services.referrals.deadlines.working_days import after_working_days, is_working_day
 from tests.rules.test_lifecycle import new
 
@@ -209,20 +209,20 @@ def test_a_deadline_makes_its_event_and_only_while_it_means_something(
     kind: type[Act], status: str, what: Kind, number: int, type_: str, more: dict[str, Any]
 ) -> None:
     deadline = Deadline(what, deadlines.in_the_morning(MONDAY), number)
-    event = says(new(kind, status, **FACTS), deadline)
+    event = event_of(new(kind, status, **FACTS), deadline)
     assert event is not None
     assert event.TYPE.removeprefix("jalons.") == f"{type_}.v1"
     assert TYPES[event.TYPE] is type(event)
     assert more.items() <= event.model_dump().items()
-    assert says(new(kind, "void", **FACTS), deadline) is None, "it has moved on"
+    assert event_of(new(kind, "void", **FACTS), deadline) is None, "it has moved on"
     assert expires(new(kind, status, **FACTS), deadline, MONDAY) is None
 
 
 def test_a_follow_up_that_was_told_of_already_is_not_asked_for() -> None:
     deadline = Deadline("follow_up", deadlines.in_the_morning(MONDAY), 6)
     told = new(Placement, "ended", **FACTS, follow_ups={"6": "in_job"})
-    assert says(told, deadline) is None
-    assert says(new(Placement, "ended", **FACTS, follow_ups={"3": "in_job"}), deadline) is not None
+    assert event_of(told, deadline) is None
+    assert event_of(new(Placement, "ended", **FACTS, follow_ups={"3": "in_job"}), deadline) is not None
 
 
 def test_every_kind_of_deadline_and_of_news_has_its_saying() -> None:
@@ -237,5 +237,5 @@ def test_who_was_never_answered_expires(status: str) -> None:
     decided = expires(new(Referral, status), deadline, MONDAY)
     assert decided is not None
     assert (decided.state.status, decided.event.TYPE) == ("expired", "jalons.referral.expired.v1")
-    assert says(new(Referral, status), deadline) is None
+    assert event_of(new(Referral, status), deadline) is None
     assert expires(new(Referral, "accepted"), deadline, MONDAY) is None

@@ -11,18 +11,39 @@ import pytest
 
 from jalons.messaging.codec import encode, opened, read
 from jalons.privacy.aliases import alias
-from jalons.privacy.disclosure import COORDINATOR_SEES, cut, for_coordinator, parties
+from jalons.privacy.disclosure import PARTIES, cut, for_coordinator, parties, readers, sees
+from jalons.privacy.visibility import Role
 from schemas.catalogue import TYPES
-from schemas.envelope import Event
+from schemas.envelope import Event, Payload
 from schemas.examples import SEALED, example
 from schemas.topics import DELIVERIES, DIRECTORY, PATHWAYS
 
 KEY = b"k" * 32
 ABOUT_PERSONS = sorted(type_ for type_, payload in TYPES.items() if payload.TOPIC == PATHWAYS)
+
+
+def seen_by(payload: type[Payload]) -> dict[str, frozenset[str]]:
+    """Field that names a party → the fields that party sees."""
+    seen, fields = readers(payload), payload.model_fields
+    holders = {"partners": frozenset(seen[Role.HOLDER])} if Role.HOLDER in seen else {}
+    return {
+        field: frozenset(seen[role]) for field, role in PARTIES.items() if field in fields and field != "home"
+    } | holders
+
+
+def read_by(payload: type[Payload]) -> str | None:
+    """Of what is about nobody, the field that names the one partner who reads it."""
+    return (
+        None
+        if payload.TOPIC == PATHWAYS or sees(payload, "type", Role.OTHER)
+        else next((field for field in PARTIES if field in payload.model_fields and payload.TOPIC == DIRECTORY), None)
+    )
+
+
 KEPT_FROM = [
     (type_, role)
     for type_ in ABOUT_PERSONS
-    for role, seen in TYPES[type_].SEEN_BY.items()
+    for role, seen in seen_by(TYPES[type_]).items()
     if not seen and role != "partners"
 ]
 """Of these events that party is told nothing."""
@@ -77,7 +98,7 @@ def test_only_the_home_partner_meets_the_ref_the_cause_and_the_numbering(type_: 
 @pytest.mark.parametrize("type_", ABOUT_PERSONS)
 def test_a_party_sees_the_fields_its_role_is_given_and_no_other(type_: str) -> None:
     event = event_of(type_)
-    for field, fields in type(event.data).SEEN_BY.items():
+    for field, fields in seen_by(type(event.data)).items():
         said = getattr(event.data, field)
         for partner in [said] if isinstance(said, str) else said:
             seen = cut(event, partner, named)
@@ -88,7 +109,7 @@ def test_a_party_sees_the_fields_its_role_is_given_and_no_other(type_: str) -> N
             assert set(seen["data"]) <= {name.removeprefix("sealed.") for name in fields}
 
 
-@pytest.mark.parametrize("type_", [type_ for type_ in ABOUT_PERSONS if "partners" in TYPES[type_].SEEN_BY])
+@pytest.mark.parametrize("type_", [type_ for type_ in ABOUT_PERSONS if "partners" in seen_by(TYPES[type_])])
 def test_who_only_holds_something_learns_that_it_happened_and_to_whom_not_by_whom(type_: str) -> None:
     event = event_of(type_)
     seen = cut(event, "le-trusquin", named)
@@ -105,10 +126,10 @@ def test_who_is_no_party_sees_nothing(type_: str) -> None:
         assert cut(event, stranger, named) is None
 
 
-EMPLOYERS = [(type_, {}) for type_ in ABOUT_PERSONS if TYPES[type_].SEEN_BY.get("employer")] + [
+EMPLOYERS = [(type_, {}) for type_ in ABOUT_PERSONS if seen_by(TYPES[type_]).get("employer")] + [
     (type_, {"recipient_kind": "employer", "recipient": "maison-de-repos-hotton"})
     for type_ in ABOUT_PERSONS
-    if TYPES[type_].SEEN_BY.get("recipient")
+    if seen_by(TYPES[type_]).get("recipient")
 ]
 
 
@@ -128,7 +149,7 @@ def test_an_employer_never_learns_who_stands_behind_nor_why(type_: str, data: di
     assert seen["data"]["reference"]
 
 
-@pytest.mark.parametrize("type_", [type_ for type_ in sorted(TYPES) if not TYPES[type_].READ_BY])
+@pytest.mark.parametrize("type_", [type_ for type_ in sorted(TYPES) if not read_by(TYPES[type_])])
 def test_the_coordinator_gets_spoken_references_and_nothing_bound_to_a_person(type_: str) -> None:
     event = event_of(type_)
     seen = for_coordinator(event)
@@ -140,7 +161,7 @@ def test_the_coordinator_gets_spoken_references_and_nothing_bound_to_a_person(ty
         assert seen is None
         return
     assert not set(BOUND_TO_A_PERSON) & seen.keys()
-    assert set(seen["data"]) <= COORDINATOR_SEES
+    assert set(seen["data"]) <= set(readers(type(event.data))[Role.COORDINATOR])
     ids = [value for name, value in event.data if isinstance(value, UUID)]
     assert not any(str(each) in json.dumps(seen) for each in [event.subject, *ids])
     sealed = event.sealed.model_dump() if event.sealed else {}
@@ -179,16 +200,16 @@ def test_a_finer_reason_is_seen_by_who_sees_the_reason_and_by_nobody_else(type_:
 OF_NOBODY = sorted(type_ for type_, payload in TYPES.items() if payload.TOPIC == DIRECTORY)
 
 
-@pytest.mark.parametrize("type_", [type_ for type_ in OF_NOBODY if TYPES[type_].READ_BY])
+@pytest.mark.parametrize("type_", [type_ for type_ in OF_NOBODY if read_by(TYPES[type_])])
 def test_what_is_of_nobody_and_yet_not_everybodys_is_who_said_its(type_: str) -> None:
     event = event_of(type_)
-    said_by = str(getattr(event.data, TYPES[type_].READ_BY or ""))
+    said_by = str(getattr(event.data, read_by(TYPES[type_]) or ""))
     assert cut(event, said_by, named)
     assert cut(event, "whoever", named) is None
     assert for_coordinator(event) is None
 
 
-@pytest.mark.parametrize("type_", [type_ for type_ in OF_NOBODY if not TYPES[type_].READ_BY])
+@pytest.mark.parametrize("type_", [type_ for type_ in OF_NOBODY if not read_by(TYPES[type_])])
 def test_the_directory_is_everybodys(type_: str) -> None:
     event = event_of(type_)
     assert cut(event, "whoever", named) == cut(event, "le-trusquin", named) == for_coordinator(event)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from jalons.privacy.links import AnswerLinks, Named
 from jalons.privacy.private_codes import code_hash, private_code
 from services.referrals.acts import lifecycle
-from services.referrals.pages.tries import Tries
+from services.referrals.pages.rate_limit import RateLimit
 
 SECRET = "0123456789abcdef0123456789abcdef"
 LINKS = AnswerLinks(SECRET)
@@ -53,7 +53,7 @@ def test_a_code_is_said_as_one_likes_and_stays_the_same(about: uuid.UUID) -> Non
 
 def test_tries_are_counted_for_each_and_forgotten_after_a_while() -> None:
     at = 0.0
-    tries = Tries(3, 60, lambda: at)
+    tries = RateLimit(3, 60, lambda: at)
     for _ in range(3):
         assert not tries.spent("a")
         tries.count("a")

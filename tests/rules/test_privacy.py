@@ -1,4 +1,4 @@
-"""What keeps persons unnamed: sealing, keys, aliases, spoken references, national numbers."""
+"""Privacy rules: sealing, keys, aliases, spoken references, national numbers."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ KEY = b"k" * 32
 def test_what_is_sealed_is_read_again_with_the_key_for_the_event(clear: bytes, event: str) -> None:
     sealed = seal(KEY, clear, event)
     assert unseal(KEY, sealed, event) == clear
-    assert seal(KEY, clear, event) != sealed, "never twice the same"
+    assert seal(KEY, clear, event) != sealed, "two seals differ"
     with pytest.raises(Unsealable):
         unseal(KEY, sealed, event + "x")
     with pytest.raises(Unsealable):
@@ -55,7 +55,7 @@ def test_one_secret_gives_a_key_for_each_purpose() -> None:
 
 
 class Keeper:
-    """The keeper of the keys, who counts how often it was asked."""
+    """The service that holds the keys; it records each request."""
 
     def __init__(self, **kept: Key) -> None:
         self.kept = kept
@@ -82,7 +82,7 @@ def test_a_key_that_is_gone_is_said_and_one_that_is_missing_is_an_error() -> Non
         keys.of(["anna", "bela", "dora"])
     assert keys.of(["bela"]) == {"bela": GONE}
     keeper.kept["dora"] = b"d"
-    assert keys.of(["dora"]) == {"dora": b"d"}, "an error is not remembered"
+    assert keys.of(["dora"]) == {"dora": b"d"}, "an error is not cached"
 
 
 def test_a_destroyed_key_is_forgotten_in_time() -> None:
@@ -109,7 +109,7 @@ def test_two_partners_cannot_join_their_files() -> None:
     names = {(ref, partner): alias(b"s" * 32, ref, partner) for ref in refs for partner in ("forem", "trusquin")}
     assert len(set(names.values())) == len(names)
     assert not {str(name) for name in names.values()} & set(refs)
-    assert all(name.version == 4 and name.variant == uuid.RFC_4122 for name in names.values()), "as a ref looks"
+    assert all(name.version == 4 and name.variant == uuid.RFC_4122 for name in names.values()), "formatted as a ref"
     assert names == {key: alias(b"s" * 32, *key) for key in names}, "stable"
     assert alias(b"t" * 32, refs[0], "forem") != names[refs[0], "forem"], "another hub's secret, another name"
 
@@ -154,7 +154,7 @@ def test_what_is_no_reference_is_none(said: str) -> None:
 
 
 def national_number(year: int, month: int, day: int, counter: int, *, century: int = 1900, months: int = 0) -> str:
-    """A number as the register gives them; months: 20 or 40 more for a bis number."""
+    """A number as the register issues it. months: 20 or 40 for a bis number."""
     nine = f"{year:02}{month + months:02}{day:02}{counter:03}"
     return f"{nine}{97 - int(('2' if century == 2000 else '') + nine) % 97:02}"
 
@@ -173,7 +173,7 @@ numbers = st.builds(
 
 
 def ways(number: str) -> list[str]:
-    """As people write it."""
+    """The forms in which people write a number."""
     a, b, c, d, e = number[:2], number[2:4], number[4:6], number[6:9], number[9:]
     return [number, f"{a}.{b}.{c}-{d}.{e}", f"{a} {b} {c} {d} {e}", f"{a}.{b}.{c} {d} {e}", f"{a}{b}{c}-{d}{e}"]
 
@@ -184,7 +184,7 @@ after = st.text(max_size=20).filter(lambda text: not text[:1].isdecimal())
 
 @given(numbers, before, after)
 def test_a_national_number_is_found_however_it_is_written(number: str, left: str, right: str) -> None:
-    assert nn.is_valid(number) or bis.is_valid(number), "the builder makes real ones"
+    assert nn.is_valid(number) or bis.is_valid(number), "the builder makes valid numbers"
     assert all(holds_national_number(left + way + right) for way in ways(number))
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from services.referrals.imports import sheet
 from services.referrals.imports.sheet import NotTaken, Sheet
 
-ALL = (*sheet._ASKED, "obstacles")
+ALL = (*sheet.REQUIRED, "obstacles")
 
 
 def workbook(*rows: tuple[str | float, ...]) -> bytes:

@@ -1,4 +1,4 @@
-"""Who is told of what, when again, and when not: the rules alone."""
+"""Who is told of an event, when a delivery is tried again, and when it is not sent: the rules alone."""
 
 from __future__ import annotations
 
@@ -8,19 +8,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from schemas import routing
 from schemas.catalogue import TYPES
+from schemas.topics import PATHWAYS
+from services.notifications.deliveries import gate
 from services.notifications.deliveries.causes import CAUSES
 from services.notifications.deliveries.outcome import Deferred, Delivered, Gone
 from services.notifications.deliveries.retrying import next_attempt
-from services.notifications.routing import gate
-from services.notifications.routing import rules as told
+from services.notifications.routing.rules import is_recent, recipients, subscribed
 from services.notifications.webhooks import addresses
-from services.notifications.webhooks.answer import judge
+from services.notifications.webhooks.response import outcome_of
+from services.referrals.acts.events import EVENTS
+from services.referrals.acts.rules import Placement, Referral, Training, act
+from tests.rules.test_lifecycle import AUTHORS, PARTY, TABLES, TODAY, all_given, new
 
 NOW = datetime(2026, 11, 24, 9, 30, tzinfo=UTC)
 REFERRAL = {"home": "cpas-hotton", "referrer": "cpas-hotton", "recipient": "le-trusquin"}
 TRAINING = {"home": "cpas-hotton", "operator": "le-trusquin"}
-HER = {"coordinator": told.COORDINATOR}
+HER = {"coordinator": routing.COORDINATOR}
 PLACEMENT = {"home": "cpas-hotton", "proposer": "forem", "employer": "home-hotton"}
 
 
@@ -37,6 +42,7 @@ PLACEMENT = {"home": "cpas-hotton", "proposer": "forem", "employer": "home-hotto
         ("referral.waitlisted", REFERRAL, "le-trusquin", {"cpas-hotton"}),
         ("referral.redirected", REFERRAL, "cpas-hotton", {"le-trusquin"}),
         ("referral.cancelled", REFERRAL, "cpas-hotton", {"le-trusquin"}),
+        ("referral.cancelled", REFERRAL, "hub", {"cpas-hotton", "le-trusquin"}),  # an alternative was taken up
         ("referral.interrupted", REFERRAL, "cpas-hotton", {"le-trusquin"}),
         ("referral.interrupted", REFERRAL, "le-trusquin", {"cpas-hotton"}),
         ("referral.expired", REFERRAL, "hub", {"cpas-hotton", "le-trusquin"}),
@@ -58,6 +64,7 @@ PLACEMENT = {"home": "cpas-hotton", "proposer": "forem", "employer": "home-hotto
         ("placement.cancelled", PLACEMENT, "forem", {"home-hotton"}),
         ("placement.evaluated", PLACEMENT, "home-hotton", {"forem"}),
         ("placement.followed_up", PLACEMENT, "cpas-hotton", set()),
+        ("placement.followed_up", PLACEMENT, "forem", {"cpas-hotton"}),
         ("placement.news_due", PLACEMENT, "hub", {"forem", "home-hotton"}),
         ("placement.end_near", PLACEMENT, "hub", {"cpas-hotton"}),  # the home partner, whoever proposed
         ("placement.follow_up_due", PLACEMENT, "hub", {"cpas-hotton"}),
@@ -71,33 +78,69 @@ PLACEMENT = {"home": "cpas-hotton", "proposer": "forem", "employer": "home-hotto
         ("placement.started", PLACEMENT, "home-hotton", {"forem"}),
         ("placement.started", PLACEMENT, "forem", {"home-hotton"}),
         ("placement.ended", PLACEMENT, "home-hotton", {"forem"}),
+        ("placement.ended", PLACEMENT, "forem", {"home-hotton"}),
         ("beneficiary.registered", {"home": "cpas-hotton"}, "cpas-hotton", set()),
         ("pathway.moment_entered", {"home": "cpas-hotton"}, "hub", set()),
     ],
 )
 def test_each_act_is_told_to_the_other_party(type_, parties, acted, who):
-    letters = told.letters(f"jalons.{type_}.v1", parties, acted)
-    assert {letter.recipient for letter in letters} == who
-    assert all(letter.contact in parties.values() and letter.contact != letter.recipient for letter in letters)
+    told = recipients(f"jalons.{type_}.v1", parties, acted)
+    assert {each.partner for each in told} == who
+    assert all(each.contact in parties.values() and each.contact != each.partner for each in told)
 
 
-@given(st.sampled_from(told.TOLD), st.lists(st.sampled_from("abcd"), min_size=3, max_size=3), st.sampled_from("abcd"))
-def test_who_acted_is_never_told_and_nobody_twice(line, slugs, acted):
-    parties = dict(zip((*line.parties, "home"), slugs, strict=True))
-    recipients = [letter.recipient for letter in told.letters(line.type, parties, acted)]
-    assert acted not in recipients
-    assert len(recipients) == len(set(recipients))
+@given(
+    st.sampled_from(routing.ROUTES), st.lists(st.sampled_from("abcd"), min_size=3, max_size=3), st.sampled_from("abcd")
+)
+def test_who_acted_is_never_told_and_nobody_twice(route, slugs, acted):
+    parties = dict(zip((*route.parties, "home"), slugs, strict=True))
+    told = [each.partner for each in recipients(route.event.TYPE, parties, acted)]
+    assert acted not in told
+    assert len(told) == len(set(told))
 
 
-def test_the_table_names_types_and_parties_that_exist():
-    for line in told.TOLD:
-        assert set(line.parties) <= set(TYPES[line.type].model_fields)
-        assert set(line.told) <= {*line.parties, told.COORDINATOR}
+def test_the_table_names_parties_that_the_event_has():
+    for route in routing.ROUTES:
+        assert set(route.parties) <= set(route.event.model_fields)
+        assert route.contact(routing.COORDINATOR) == route.parties[0]
 
 
-def test_the_table_decides_about_every_referral_training_and_placement_event():
-    nouns = ("jalons.referral.", "jalons.training.", "jalons.placement.")
-    assert set(told.LINES) == {type_ for type_ in TYPES if type_.startswith(nouns)} | {"jalons.beneficiary.said.v1"}
+def test_every_event_about_a_person_is_in_the_table_once_or_named_as_told_to_nobody():
+    named = [*(route.event for route in routing.ROUTES), *routing.HOLDERS, *routing.TOLD_TO_NOBODY]
+    assert len(named) == len(set(named))
+    assert set(named) == {kind for kind in TYPES.values() if kind.TOPIC == PATHWAYS}
+
+
+LIVES = {"referral": Referral, "training": Training, "placement": Placement}
+
+
+@pytest.mark.parametrize(
+    ("noun", "action"), [(noun, row.action) for noun, kind in LIVES.items() for row in TABLES[kind]]
+)
+def test_every_transition_of_the_three_life_cycles_has_its_row(noun, action):
+    route = routing.BY_TYPE[EVENTS[noun][action].TYPE]
+    assert dict(route.messages()), "somebody is told"
+    assert set(EVENTS[noun]) == {row.action for row in TABLES[LIVES[noun]]}
+
+
+@pytest.mark.parametrize(
+    ("noun", "row"), [(noun, row) for noun, kind in LIVES.items() for row in TABLES[kind] if row.source]
+)
+def test_an_action_makes_the_event_that_the_table_is_asked_for(noun, row):
+    kind = LIVES[noun]
+    for status in sorted(row.source):
+        state = new(kind, status, **AUTHORS)
+        event = act(state, row.action, PARTY[sorted(row.by)[0]], all_given(kind, row), TODAY).event
+        assert type(event) is EVENTS[noun][row.action]
+
+
+def test_nobody_is_in_the_table_for_an_act_that_only_they_can_do():
+    for noun, kind in LIVES.items():
+        for made in set(EVENTS[noun].values()):
+            rows = [row for row in TABLES[kind] if EVENTS[noun][row.action] is made]
+            actors = {role for row in rows for role in (*row.by, *(["referrer"] if row.reported else []))}
+            for role, _ in routing.BY_TYPE[made.TYPE].messages():
+                assert actors != {role}, (made.TYPE, role)
 
 
 @pytest.mark.parametrize(
@@ -113,7 +156,7 @@ def test_the_table_decides_about_every_referral_training_and_placement_event():
     ],
 )
 def test_a_star_stands_for_anything_and_the_rest_for_itself(pattern, type_, matches):
-    assert told.wanted([pattern], type_) is matches
+    assert subscribed([pattern], type_) is matches
 
 
 def test_pauses_grow_to_six_hours_and_end_after_three_days():
@@ -150,7 +193,7 @@ def test_a_receiver_that_asks_for_time_gets_it_up_to_a_day(number, spread, asked
     ],
 )
 def test_what_a_receivers_answer_means(status, retry_after, meaning):
-    assert judge(status, retry_after, NOW) == meaning
+    assert outcome_of(status, retry_after, NOW) == meaning
 
 
 @pytest.mark.parametrize(
@@ -246,7 +289,7 @@ def test_a_webhook_goes_while_its_subscription_is_active(status, says):
 
 @pytest.mark.parametrize(("days", "news"), [(0, True), (7, True), (7.01, False), (400, False)])
 def test_what_is_a_week_old_when_it_is_first_seen_is_history(days, news):
-    assert gate.is_news(NOW - timedelta(days=days), NOW) is news
+    assert is_recent(NOW - timedelta(days=days), NOW) is news
 
 
 def test_every_cause_says_what_happened_and_what_to_do():

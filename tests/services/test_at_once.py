@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import json
+import time
 import uuid
 from collections import Counter
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from threading import Barrier
+from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import select
 
 from jalons.clock import local_date, now
+from jalons.database import transaction
+from services.referrals.tables import beneficiaries
 from tests.support.apps import Apps
 from tests.support.calls import refused, sheet
 from tests.support.network import PROFILE, Partner
@@ -124,3 +131,41 @@ def test_of_two_who_read_the_same_version_the_second_is_told(apps: Apps) -> None
     for wrong in ('"0"', '"nonsense"', "1", 'W/"1"'):
         refused(home.call("PUT", profile, {"profile": PROFILE}, headers={"If-Match": wrong}), 412, "stale")
     assert home.call("PUT", profile, {"profile": PROFILE}, headers={"If-Match": "*"}).status_code == 200
+
+
+@contextmanager
+def held(apps: Apps, person: str) -> Iterator[None]:
+    """Somebody else's transaction holds a person."""
+    with transaction(apps.engines["referrals"]) as conn:
+        conn.execute(select(beneficiaries).where(beneficiaries.c.ref == person).with_for_update())
+        yield
+
+
+def known(person: str) -> dict[str, Any]:
+    """A referral of a person the caller has registered."""
+    return sheet(person=None, beneficiary=person)
+
+
+def test_one_that_hangs_holds_nobody_else(apps: Apps) -> None:
+    home = apps.network["cpas-hotton"]
+    first, other = (home.refer("le-trusquin")["beneficiary"] for _ in range(2))
+    with ThreadPoolExecutor(1) as pool:
+        with held(apps, first):
+            hanging = pool.submit(home.call, "POST", "/referrals", known(first))
+            time.sleep(0.3)
+            assert home.call("POST", "/referrals", known(other)).status_code == 201
+            assert not hanging.done()
+        assert hanging.result().status_code == 201
+
+
+def test_a_repeat_is_told_at_once_that_its_key_is_at_work(apps: Apps) -> None:
+    """It must not queue for the person whom the first one waits for: each such repeat would take a connection."""
+    home, key = apps.network["cpas-hotton"], str(uuid.uuid4())
+    person = home.refer("le-trusquin")["beneficiary"]
+    with ThreadPoolExecutor(1) as pool:
+        with held(apps, person):
+            hanging = pool.submit(home.call, "POST", "/referrals", known(person), key=key)
+            time.sleep(0.3)
+            refused(home.call("POST", "/referrals", known(person), key=key), 409, "still_running")
+            assert not hanging.done()
+        assert hanging.result().status_code == 201

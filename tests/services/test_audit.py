@@ -1,4 +1,4 @@
-"""Every read and write of a person's data leaves its line, which nobody can change and which names nobody."""
+"""Every read and write of a person's data is audited in a line that cannot be changed and names nobody."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TODAY = local_date(now()).isoformat()
 
 
 def lines(apps: Apps, who: Partner, service: str = "referrals", **asked: Any) -> list[dict[str, Any]]:
-    """What the audit answers, without the looks at the audit itself."""
+    """The lines `GET /audit` returns, without those about reads of the audit."""
     query = "&".join(f"{name}={value}" for name, value in asked.items())
     items = who.done("GET", f"/audit?{query}", service=service)["items"]
     return [each for each in items if each["noun"] != "audit"]
@@ -218,19 +218,19 @@ NOBODYS = {
     ),
     *("/offers", "/offers/{offer}", "/events/heads", "/counts", "/counts/measures"),
 }
-"""What is read of nobody: the directory, the operation, and counts; `/s` and `/answer` show a form."""
+"""Routes that show no person: directory, operation and counts; `/s` and `/answer` show a form."""
 ENDLESS = {"/stream"}
-"""What it shows is kept too: `test_observation_stream` reads it and its lines."""
+"""Streams are audited too: see `test_observation_stream`."""
 
 
 @pytest.fixture(scope="module")
 def known(apps: Apps) -> dict[str, str]:
-    """One of everything that a path may name, of one person."""
+    """One of everything a path may name, all of one person."""
     return one_of_everything(apps)
 
 
 def test_every_route_that_shows_a_person_leaves_a_line(apps: Apps, known: dict[str, str]) -> None:
-    """A new route is asked too; one that is about nobody is named above."""
+    """New routes are tested too; those that show no person are listed above."""
     home, quiet = apps.network["cpas-hotton"], []
     for service in ("referrals", "observation"):
         for path, methods in apps.services[service].app.openapi()["paths"].items():
@@ -253,7 +253,7 @@ def test_every_route_that_shows_a_person_leaves_a_line(apps: Apps, known: dict[s
 
 
 def test_every_event_of_a_person_has_its_line(apps: Apps, known: dict[str, str]) -> None:
-    """Whatever route it came by: the log is what was written, and the line is in the same commit."""
+    """Whichever route wrote it: event and line are in one commit."""
     kept = {(row.call, bytes(row.person)) for row in apps.rows("referrals", "SELECT call, person FROM audit")}
     audit = Audit(SECRET, "referrals")
     said = apps.rows("referrals", "SELECT value FROM events WHERE topic = %s", PATHWAYS.name)

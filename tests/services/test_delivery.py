@@ -1,4 +1,4 @@
-"""Delivery on real PostgreSQL: each event once, in its subject's order, or kept with its reason."""
+"""Delivery on real PostgreSQL: each event is applied once and in order, or stored with its reason."""
 
 from __future__ import annotations
 
@@ -9,18 +9,32 @@ from typing import Any
 
 import psycopg
 import pytest
-from prometheus_client import generate_latest
-from sqlalchemy import Connection, Engine
+from prometheus_client import REGISTRY, generate_latest
+from sqlalchemy import BigInteger, Column, Connection, Engine, Identity, MetaData, Table, Text, func, insert, select
 
-from jalons.database import execute, one, transaction
+from jalons.database import transaction
 from jalons.messaging import dead_letters
 from jalons.messaging.deliver import Deliver
 from jalons.messaging.items import Record
 from jalons.messaging.outbox import Outbox
+from jalons.messaging.outcomes import Park, Retry, outcome_of
 from jalons.messaging.reconciler import Reconciler
+from jalons.messaging.tables import events as log
+from jalons.messaging.tables import progress
+from jalons.messaging.tables import waiting as waiting_events
 from jalons.privacy.keys import GONE
 from schemas.envelope import Event
+from schemas.topics import DIRECTORY, PATHWAYS
 from tests.support.events import SOURCE, MemorySource, forged, person, record
+from tests.support.network import eventually
+
+applied_events = Table(
+    "applied",
+    MetaData(),
+    Column("at", BigInteger, Identity(always=True)),
+    Column("subject", Text),
+    Column("sequence", BigInteger),
+)
 
 
 class Broken(Exception):
@@ -29,7 +43,7 @@ class Broken(Exception):
 
 @dataclass
 class Applied:
-    """A service whose projection is a list of rows; `broken` names (subject, sequence) that its handler cannot take."""
+    """A service whose projection is a list of rows. broken: the (subject, sequence) pairs its handler fails on."""
 
     broken: set[tuple[str, int]] = field(default_factory=set)
     sealed_unknown: int = 0
@@ -39,12 +53,12 @@ class Applied:
             if (event.subject, event.sequence) in self.broken:
                 raise Broken(f"about {event.subject} in clear")
             self.sealed_unknown += event.sealed is None and type(event.data).SEALED is not None
-            execute(conn, "INSERT INTO applied (subject, sequence) VALUES (%s, %s)", (event.subject, event.sequence))
+            conn.execute(insert(applied_events).values(subject=event.subject, sequence=event.sequence))
 
 
 @dataclass
 class Bench:
-    """A delivery, its source and what it applied."""
+    """A delivery, with its source and what it applied."""
 
     engine: Engine
     source: MemorySource
@@ -53,27 +67,32 @@ class Bench:
     outcomes: list[tuple[int | None, str]]
 
     def order(self, subject: str) -> list[int]:
+        query = select(applied_events.c.sequence).where(applied_events.c.subject == subject)
         with transaction(self.engine) as conn:
-            rows = execute(conn, "SELECT sequence FROM applied WHERE subject = %s ORDER BY at", (subject,))
-            return [row.sequence for row in rows]
+            return list(conn.scalars(query.order_by(applied_events.c.at)))
+
+    def waiting(self) -> int:
+        with transaction(self.engine) as conn:
+            return count(conn, waiting_events)
 
     def letters(self) -> list[dead_letters.DeadLetter]:
         with transaction(self.engine) as conn:
             return dead_letters.listed(conn)
 
 
+def count(conn: Connection, table: Table) -> int:
+    return conn.scalar(select(func.count()).select_from(table)) or 0
+
+
 @pytest.fixture
 def bench(database: Engine) -> Bench:
     with transaction(database) as conn:
-        execute(
-            conn,
-            "CREATE TABLE applied (at bigint GENERATED ALWAYS AS IDENTITY, subject text, sequence bigint)",
-        )
+        applied_events.create(conn)
     return _bench(database)
 
 
 def _bench(database: Engine, source: MemorySource | None = None) -> Bench:
-    source, applied, outcomes = source or MemorySource(), Applied(), []
+    source, applied, outcomes = source or MemorySource(topics=(PATHWAYS, DIRECTORY)), Applied(), []
     deliver = Deliver(
         "observation",
         database,
@@ -132,7 +151,7 @@ def test_what_cannot_be_read_is_set_aside_alone(bench: Bench, value: bytes | Non
     [letter] = bench.letters()
     assert (letter.kind, letter.place.offset) == ("set_aside", 77)
     assert said in letter.reason
-    assert bench.deliver([record(value, anna, 77)]), "redelivered, it is kept once"
+    assert bench.deliver([record(value, anna, 77)]), "redelivered, it is stored once"
     assert len(bench.letters()) == 1
 
 
@@ -225,10 +244,10 @@ def test_what_is_set_aside_or_parked_is_announced_without_its_content(bench: Ben
     bench.applied.broken = {(anna, 1)}
     assert bench.deliver([record(b"secret words", anna, 3), bench.source.write(anna)])
     with transaction(bench.engine) as conn:
-        said = execute(conn, "SELECT type, topic, value FROM events ORDER BY appended").fetchall()
+        said = conn.execute(select(log).order_by(log.c.appended)).all()
     assert {row.type for row in said} == {"jalons.dead_letter.set_aside.v1", "jalons.dead_letter.parked.v1"}
     assert all(row.topic == "jalons.dead-letters" for row in said)
-    assert not any(b"secret" in bytes(row.value) or anna.encode() in bytes(row.value) for row in said)
+    assert not any(b"secret" in row.value or anna.encode() in row.value for row in said)
 
 
 def test_a_destroyed_key_leaves_the_sealed_part_unknown_and_a_missing_one_is_waited_for(bench: Bench) -> None:
@@ -276,6 +295,160 @@ def test_gap_fetch_and_reconciler_leave_a_parked_subject_alone(bench: Bench) -> 
     assert len(bench.letters()) == 1
 
 
+def test_a_retry_applies_what_was_lost_behind_the_parked_event(bench: Bench) -> None:
+    anna = person()
+    bench.applied.broken = {(anna, 1)}
+    assert bench.deliver([bench.source.write(anna)])
+    bench.source.write(anna)  # lost on Kafka
+    bench.source.write(anna, "jalons.beneficiary.erased.v1")  # lost too
+    [letter] = bench.letters()
+    bench.applied.broken = set()
+    assert bench.deliver.retry(letter.id) is None
+    assert bench.order(anna) == [1, 2, 3]
+    assert bench.letters() == []
+    assert Reconciler(bench.deliver, 60).look() == 0, "nothing is left to find"
+
+
+def test_a_retry_of_a_record_set_aside_fetches_what_was_lost_behind_it(bench: Bench) -> None:
+    anna = person()
+    first = bench.source.write(anna)
+    assert bench.deliver([Record(first.topic, 0, 99, b"another key", first.value, SOURCE)])
+    bench.source.write(anna)  # lost on Kafka
+    [letter] = bench.letters()
+    assert bench.deliver.retry(letter.id) is None
+    assert bench.order(anna) == [1, 2]
+    assert bench.letters() == []
+
+
+def test_what_was_lost_behind_a_parked_event_is_found_after_a_retry_without_the_source(bench: Bench) -> None:
+    anna, bela = person(), person()
+    bench.applied.broken = {(anna, 1)}
+    assert bench.deliver([bench.source.write(anna)])
+    bench.source.write(anna)  # lost on Kafka
+    bench.source.write(bela)  # lost too
+    assert Reconciler(bench.deliver, 60).look() == 1, "a parked subject does not hold up the others"
+    assert bench.order(bela) == [1]
+    assert Reconciler(bench.deliver, 60).look() == 0, "what was applied is not applied again"
+    [letter] = bench.letters()
+    bench.applied.broken = set()
+    bench.source.away = True
+    assert bench.deliver.retry(letter.id) is None
+    bench.source.away = False
+    assert bench.order(anna) == [1]
+    assert Reconciler(bench.deliver, 60).look() == 1, "the position before it was not noted as compared"
+    assert bench.order(anna) == [1, 2]
+    assert Reconciler(bench.deliver, 60).look() == 0
+
+
+def test_a_running_reconciler_goes_back_to_a_subject_that_was_parked(bench: Bench) -> None:
+    anna = person()
+    bench.applied.broken = {(anna, 1)}
+    assert bench.deliver([bench.source.write(anna)])
+    bench.source.write(anna)  # lost on Kafka
+    reconciler = Reconciler(bench.deliver, 60)
+    assert reconciler.look() == 0
+    [letter] = bench.letters()
+    bench.applied.broken = set()
+    bench.source.away = True
+    assert bench.deliver.retry(letter.id) is None
+    bench.source.away = False
+    assert reconciler.look() == 1
+    assert bench.order(anna) == [1, 2]
+
+
+def test_a_gap_in_what_waits_behind_a_parked_event_is_fetched_before_anything_is_dropped(bench: Bench) -> None:
+    anna = person()
+    first, _lost, third, fourth = (bench.source.write(anna) for _ in range(4))
+    bench.applied.broken = {(anna, 1)}
+    assert bench.deliver([first, third, fourth])
+    [letter] = bench.letters()
+    assert letter.waiting == 2
+    bench.applied.broken = set()
+    bench.source.away = True
+    assert bench.deliver.retry(letter.id) is not None, "the gap cannot be filled now"
+    assert bench.order(anna) == []
+    assert bench.letters()[0].waiting == 2, "nothing was dropped"
+    bench.source.away = False
+    assert bench.deliver.retry(letter.id) is None
+    assert bench.order(anna) == [1, 2, 3, 4]
+    assert bench.waiting() == 0
+
+
+def test_a_waiting_event_that_its_source_never_wrote_is_set_aside_by_the_retry(bench: Bench) -> None:
+    anna = person()
+    first, second = (bench.source.write(anna) for _ in range(2))
+    bench.applied.broken = {(anna, 1)}
+    assert bench.deliver([first, second, forged(second, sequence="9", id=person())])
+    [letter] = bench.letters()
+    bench.applied.broken = set()
+    assert bench.deliver.retry(letter.id) is None
+    assert bench.order(anna) == [1, 2]
+    [forgery] = bench.letters()
+    assert (forgery.kind, forgery.reason) == ("set_aside", "not in its source's numbering")
+    assert bench.waiting() == 0
+
+
+def test_live_delivery_has_a_whole_round_before_the_reconciler_fetches(bench: Bench) -> None:
+    anna, bela = person(), person()
+    bench.source.write(anna)  # lost on Kafka
+    late = bench.source.write(bela)  # on its way
+    reconciler = Reconciler(bench.deliver, 60)
+    assert reconciler.round() == 0
+    assert bench.order(anna) == []
+    assert bench.deliver([late])
+    assert reconciler.round() == 1
+    assert bench.order(anna) == bench.order(bela) == [1]
+
+
+def test_what_another_service_set_aside_is_not_missing_here(bench: Bench) -> None:
+    """Its dead letters are in its log, on a topic that no service follows."""
+    for _ in range(6):
+        bench.source.write(person(), "jalons.dead_letter.set_aside.v1")
+    anna = person()
+    bench.source.write(anna)
+    assert Reconciler(bench.deliver, 60).look() == 1
+    assert bench.order(anna) == [1]
+    with transaction(bench.engine) as conn:
+        assert count(conn, applied_events) == 1
+
+
+def test_a_batch_that_waits_says_why_and_since_when(bench: Bench) -> None:
+    anna = person()
+    bench.source.write(anna)
+    second = bench.source.write(anna)
+    bench.source.away = True
+    thread = threading.Thread(target=bench.deliver, args=([second],))
+    thread.start()
+    first = eventually(lambda: bench.deliver.waiting)
+    asked = bench.source.asked
+    eventually(lambda: bench.source.asked > asked + 1)
+    assert bench.deliver.waiting == first, "the reason is the same, and so is its beginning"
+    assert first.why == "away"
+    bench.source.away = False
+    thread.join(20)
+    assert bench.deliver.waiting is None
+    assert bench.order(anna) == [1, 2]
+
+
+def test_only_events_that_were_missing_and_are_applied_count_as_reconciled(bench: Bench) -> None:
+    anna, bela, cleo, dora = (person() for _ in range(4))
+    bench.applied.broken = {(anna, 1), (bela, 1)}
+    assert bench.deliver([bench.source.write(anna)])
+    bench.source.write(anna)  # behind a parked event
+    bench.source.write(bela)  # cannot be applied
+    late = bench.source.write(cleo)  # on its way: it arrives while the source is asked
+    bench.source.write(dora)  # lost on Kafka
+    bench.source.on_after = lambda subject: subject == cleo and bench.deliver([late])
+    before = _reconciled()
+    assert Reconciler(bench.deliver, 60).look() == 1
+    assert _reconciled() - before == 1
+    assert bench.order(cleo) == bench.order(dora) == [1]
+
+
+def _reconciled() -> float:
+    return REGISTRY.get_sample_value("jalons_reconciled_total", {"service": "observation"}) or 0.0
+
+
 def test_four_workers_on_the_same_events_apply_each_once(database: Engine, bench: Bench) -> None:
     subjects = [person() for _ in range(40)]
     records = [bench.source.write(subject) for _ in range(10) for subject in subjects]
@@ -285,7 +458,7 @@ def test_four_workers_on_the_same_events_apply_each_once(database: Engine, bench
     def work(worker: Bench, turn: int) -> None:
         for start in range(0, len(records), 50):
             batch = records[start : start + 50]
-            if not worker.deliver(batch if turn % 2 else batch[::1]):
+            if not worker.deliver(batch if turn % 2 else batch[::-1]):
                 failures.append(turn)
 
     threads = [threading.Thread(target=work, args=(worker, turn)) for turn, worker in enumerate(workers)]
@@ -295,13 +468,13 @@ def test_four_workers_on_the_same_events_apply_each_once(database: Engine, bench
         thread.join()
     assert failures == []
     with transaction(database) as conn:
-        assert one(conn, "SELECT count(*) AS n FROM applied").n == len(records)
+        assert count(conn, applied_events) == len(records)
     assert all(bench.order(subject) == list(range(1, 11)) for subject in subjects)
     assert bench.letters() == []
 
 
 def test_a_claim_that_a_zombie_lost_writes_nothing(database: Engine, bench: Bench) -> None:
-    """A worker that was stopped with its batch in hand wakes after another one took over."""
+    """A worker that stopped in the middle of a batch resumes after another took over."""
     anna = person()
     records = [bench.source.write(anna) for _ in range(3)]
     asleep, go_on = threading.Event(), threading.Event()
@@ -310,18 +483,19 @@ def test_a_claim_that_a_zombie_lost_writes_nothing(database: Engine, bench: Benc
 
     def slow(conn: Connection, events: Sequence[Event], *, publish: bool = True) -> None:
         asleep.set()
-        go_on.wait(10)
+        assert go_on.wait(10)
         real(conn, events)
 
     zombie.deliver.apply = slow
     thread = threading.Thread(target=zombie.deliver, args=(records,))
     thread.start()
-    asleep.wait(10)
+    assert asleep.wait(10)
     other = threading.Thread(target=bench.deliver, args=(records,))
     other.start()
     go_on.set()
-    thread.join(20)
-    other.join(20)
+    for each in (thread, other):
+        each.join(20)
+        assert not each.is_alive()
     assert bench.order(anna) == [1, 2, 3]
 
 
@@ -334,9 +508,9 @@ def test_a_database_that_vanishes_in_the_middle_loses_nothing(database: Engine, 
         real(conn, events)
         if not killed:
             killed.append(True)
-            pid = one(conn, "SELECT pg_backend_pid() AS pid").pid
+            pid = conn.scalar(select(func.pg_backend_pid()))
             with transaction(database) as other:
-                execute(other, "SELECT pg_terminate_backend(%s)", (pid,))
+                other.execute(select(func.pg_terminate_backend(pid)))
 
     bench.deliver.apply = cut_once
     assert bench.deliver([bench.source.write(anna) for _ in range(3)])
@@ -355,11 +529,11 @@ def test_asked_to_stop_it_returns_unacknowledged(bench: Bench) -> None:
 
 
 def test_progress_is_the_first_thing_written(bench: Bench) -> None:
-    """Locking a row that is not there yet once let a zombie apply twice: the claim's insert comes before any apply."""
+    """A row that does not exist yet cannot be locked, so a zombie could apply twice if apply came before the claim."""
     seen: list[int] = []
 
     def look(conn: Connection, events: Sequence[Event], *, publish: bool = True) -> None:
-        seen.append(one(conn, "SELECT count(*) AS n FROM progress").n)
+        seen.append(count(conn, progress))
 
     bench.deliver.apply = look
     assert bench.deliver([bench.source.write(person()), bench.source.write(person())])
@@ -367,8 +541,6 @@ def test_progress_is_the_first_thing_written(bench: Bench) -> None:
 
 
 def test_errors_of_the_database_pass_and_errors_of_the_event_do_not() -> None:
-    from jalons.messaging.deliver import Park, Retry, outcome_of
-
     for passing in (psycopg.errors.DeadlockDetected(), psycopg.errors.LockNotAvailable(), psycopg.OperationalError()):
         assert isinstance(outcome_of(passing), Retry)
     for lasting in (psycopg.errors.UniqueViolation(), psycopg.errors.NotNullViolation(), KeyError("x")):

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from jalons.clock import now
 from jalons.process.settings import SERVICES
 from jalons.web.openapi import BY_LINK
-from services.referrals.keyring import SigningKeys
+from services.referrals.identity.signing import SigningKeys
 from tests.support.apps import SECRET, Apps
 from tests.support.documented import Operation, operations, values
 from tests.support.forms import FORMS

@@ -20,7 +20,7 @@ from jalons.database import engine, execute, transaction
 from jalons.embedded.stack import Servers
 from jalons.process import metrics
 from jalons.process.migrate import upgrade
-from services.referrals.acts import commands as acts
+from services.referrals.acts import sending
 from services.referrals.acts.lifecycle import NotAllowed
 from services.referrals.acts.rows import PLACEMENTS, REFERRALS, TRAININGS
 from services.referrals.agreements import commands as agreements
@@ -105,13 +105,13 @@ def test_a_training_and_a_placement_are_followed(desk: Desk) -> None:
     planned = {"planned_start": date(2026, 11, 24), "planned_end": date(2027, 1, 29), "chosen_by": "person"}
     known = desk.ground.alias(str(referral.ref), "le-trusquin")
     given = {"beneficiary": known, "kind": "formation", "goal": "qualify", "offer": None, **planned}
-    training = desk.do("le-trusquin", lambda work: acts.enrol(work, given | {"referral_id": None}))
+    training = desk.do("le-trusquin", lambda work: sending.enrol(work, given | {"referral_id": None}))
     assert desk.passes("2026-12-01 08:00") == ["training.news_due"]
     desk.step(TRAININGS, training, "start", started_on=date(2026, 12, 1))
     assert desk.passes("2027-02-05 08:00") == ["training.news_due"]
     work = {"beneficiary": referral.ref, "employer": "cpas-hotton", "kind": "art60_7", "goal": "gain_experience"}
     planned |= {"planned_start": date(2027, 2, 8), "planned_end": date(2027, 8, 31)}
-    placement = desk.do("cpas-hotton", lambda w: acts.propose(w, work | planned))
+    placement = desk.do("cpas-hotton", lambda w: sending.propose(w, work | planned))
     desk.step(PLACEMENTS, placement, "confirm", by="cpas-hotton")
     assert desk.passes("2027-02-15 08:00") == ["placement.news_due"]
     desk.step(PLACEMENTS, placement, "start", by="cpas-hotton", started_on=date(2027, 2, 15))

@@ -20,7 +20,7 @@ from hypothesis import Phase, find, settings
 
 from jalons.clock import now
 from jalons.web import openapi
-from services.referrals.keyring import SigningKeys
+from services.referrals.identity.signing import SigningKeys
 from tests.support.apps import SECRET, Apps
 from tests.support.documented import Operation, operations, values
 from tests.support.forms import FORMS, one_of_everything

@@ -19,10 +19,10 @@ from jalons.web.identity import Principal
 from jalons.web.problems import Problem
 from services.notifications.deliveries.http import delivery_routes
 from services.notifications.deliveries.outcome import Deferred, Refused
-from services.notifications.deliveries.ports import MemoryMailer
 from services.notifications.emails.mailbox import mailbox_routes
+from services.notifications.emails.mailer import MemoryMailer
 from services.notifications.webhooks.http import subscription_routes
-from services.notifications.webhooks.sending import HttpCaller
+from services.notifications.webhooks.http_client import HttpWebhookClient
 from tests.services.test_notifications_stage import REF, SECRET, Stage, event
 
 pytest_plugins = ["tests.services.test_notifications_stage"]
@@ -41,7 +41,7 @@ class Anybody:
 
 @pytest.fixture
 def api(stage: Stage) -> Callable[[str], TestClient]:
-    stage.caller = HttpCaller(loopback=True)
+    stage.caller = HttpWebhookClient(loopback=True)
     return _api(stage, None)
 
 

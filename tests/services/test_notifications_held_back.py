@@ -10,7 +10,8 @@ from datetime import timedelta
 import pytest
 
 from schemas.envelope import Event
-from services.notifications.deliveries.ports import MemoryCaller, MemoryMailer
+from services.notifications.emails.mailer import MemoryMailer
+from services.notifications.webhooks.client import MemoryWebhookClient
 from tests.services.test_notifications_stage import NOW, Stage, event, known
 
 pytest_plugins = ["tests.services.test_notifications_stage"]
@@ -63,7 +64,7 @@ def test_what_happened_long_ago_but_was_recorded_today_is_mailed(stage: Stage, w
 
 
 def test_a_webhook_goes_however_old_its_event_is(stage: Stage, written_to: MemoryMailer):
-    stage.caller = caller = MemoryCaller()
+    stage.caller = caller = MemoryWebhookClient()
     stage.subscribes("le-trusquin", "https://partner.example/")
     sent = old(event("referral.sent"), 30)
     stage.hears(sent)

@@ -1,9 +1,10 @@
-"""The stage for the stories of notifications: a PostgreSQL, a hand-moved clock, events, receivers and mail servers."""
+"""The stage for the stories of notifications: PostgreSQL, a movable clock, events, receivers, mail servers."""
 
 from __future__ import annotations
 
 import socket
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -29,12 +30,15 @@ from jalons.process.migrate import upgrade
 from schemas.catalogue import TYPES
 from schemas.envelope import Event
 from schemas.examples import DATA, SEALED
-from services.notifications.deliveries.channels import Channel, Emails, Webhooks
+from services.notifications.deliveries.channel import Channel
 from services.notifications.deliveries.dispatch import Dispatcher
-from services.notifications.deliveries.ports import Caller, Mailer, MemoryCaller, MemoryMailer
-from services.notifications.emails.letters import Letters
-from services.notifications.routing.apply import Told
+from services.notifications.emails.channel import EmailChannel
+from services.notifications.emails.mailer import Mailer, MemoryMailer
+from services.notifications.emails.messages import MessageWriter
+from services.notifications.routing.router import Router
 from services.notifications.webhooks import rows as subscriptions
+from services.notifications.webhooks.channel import WebhookChannel
+from services.notifications.webhooks.client import MemoryWebhookClient, WebhookClient
 
 SECRET = "0123456789abcdef0123456789abcdef"
 REF = "3f8a1c52-6d0e-4b7a-9c21-5e4d7f60a913"
@@ -58,6 +62,14 @@ PARTNERS = {
 }
 
 
+def eventually(holds: Callable[[], Any], seconds: float = 10) -> None:
+    """Wait until it holds."""
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, f"not within {seconds} s"
+        time.sleep(0.02)
+
+
 def event(type_: str, *, partner: str = "cpas-hotton", sealed: dict[str, Any] | None = None, **data: Any) -> Event:
     """An event of a type (`referral.sent`), after its committed example."""
     full = f"jalons.{type_}.v1"
@@ -71,7 +83,7 @@ def event(type_: str, *, partner: str = "cpas-hotton", sealed: dict[str, Any] | 
 
 
 def known(slug: str, **changes: Any) -> Event:
-    """The directory's word on a partner."""
+    """The directory's record of a partner."""
     return event("partner.registered", slug=slug, phone="+32 84 46 00 00", **(PARTNERS[slug] | changes))
 
 
@@ -89,7 +101,7 @@ def notifications_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 @dataclass
 class Clock:
-    """Moved by hand."""
+    """A clock that a story moves."""
 
     at: datetime = NOW
 
@@ -102,19 +114,19 @@ class Clock:
 
 @dataclass
 class Stage:
-    """The service without Kafka: events are applied, and what is due is sent when the story says so."""
+    """The service without Kafka: a story applies events, and sends what is due when it says so."""
 
     url: str
     engine: Engine
     clock: Clock = field(default_factory=Clock)
     mailer: Mailer = field(default_factory=MemoryMailer)
-    caller: Caller = field(default_factory=MemoryCaller)
+    caller: WebhookClient = field(default_factory=MemoryWebhookClient)
     coordinator: str | None = None
     forgotten: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         aliases = derive(SECRET, "aliases")
-        self.apply = Told(
+        self.apply = Router(
             SECRET,
             lambda ref, partner: alias(aliases, ref, partner),
             Outbox("notifications"),
@@ -136,8 +148,8 @@ class Stage:
             return subscriptions.new_secret(conn, derive(SECRET, "webhook-secrets"), partner, name, self.clock())
 
     def channels(self) -> dict[Channel, int]:
-        letters = Letters("Intégra Plus", "jalons@integra.example", None, AnswerLinks(SECRET))
-        return {Emails(letters, self.mailer, self.coordinator): 2, Webhooks(SECRET, self.caller): 4}
+        writer = MessageWriter("Intégra Plus", "jalons@integra.example", None, AnswerLinks(SECRET))
+        return {EmailChannel(writer, self.mailer, self.coordinator): 2, WebhookChannel(SECRET, self.caller): 4}
 
     def dispatcher(self, *, threaded: bool = False) -> Dispatcher:
         return Dispatcher(
@@ -153,8 +165,8 @@ class Stage:
         """All that is due now, in this thread."""
         dispatcher = self.dispatcher()
         for channel in self.channels():
-            while taken := dispatcher.take(channel):
-                dispatcher.deal(taken)
+            while dispatcher.dispatch_one(channel):
+                pass
 
     def rows(self, sql: str, **values: Any) -> list[Any]:
         with self.engine.begin() as conn:
@@ -176,14 +188,14 @@ class Stage:
 def stage(notifications_database: str) -> Iterator[Stage]:
     pool = engine(notifications_database, "notifications")
     with pool.begin() as conn:
-        conn.execute(text("TRUNCATE partners, subscriptions, secrets, deliveries, attempts, lanes, events"))
+        conn.execute(text("TRUNCATE partners, subscriptions, secrets, deliveries, attempts, queues, events"))
     yield Stage(notifications_database, pool)
     pool.dispose()
 
 
 class MailServer:
-    """A real SMTP server on loopback that keeps what it takes. rejects: what it says to a recipient; full: connections
-    that take nothing more; carried: how many messages came on each; hung_up: those that said goodbye; all by port."""
+    """A real SMTP server on loopback that keeps what it accepts. rejects: the reply to a recipient; full: connections
+    that accept no more; carried: messages on each connection; hung_up: connections closed by QUIT; all by port."""
 
     def __init__(self) -> None:
         self.raw: list[bytes] = []
@@ -247,7 +259,7 @@ class Call:
 
 
 class Receiver:
-    """A real HTTP receiver on loopback. answers: (status, headers) in turn, the last one for ever."""
+    """A real HTTP receiver on loopback. answers: (status, headers) in turn, the last one repeated."""
 
     def __init__(self, *answers: tuple[int, dict[str, str]]) -> None:
         self.answers = list(answers) or [(204, {})]
@@ -294,7 +306,7 @@ def receives() -> Iterator[Callable[..., Receiver]]:
 
 
 def everything(message: EmailMessage) -> str:
-    """All that a message says, decoded: headers, text and HTML."""
+    """The whole content of a message, decoded: headers, text and HTML."""
     bodies = [part.get_content() for part in message.walk() if part.get_content_maintype() == "text"]
     return "\n".join([*(f"{name}: {value}" for name, value in message.items()), *bodies])
 

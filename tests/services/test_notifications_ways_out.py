@@ -11,9 +11,10 @@ from email.message import EmailMessage
 import pytest
 
 from services.notifications.deliveries.outcome import Deferred, Delivered, Gone, Refused
-from services.notifications.deliveries.ports import Caller, Mailer, MemoryCaller, MemoryMailer
-from services.notifications.emails.smtp import MOST, NoMailServer, SmtpMailer
-from services.notifications.webhooks.sending import HttpCaller
+from services.notifications.emails.mailer import Mailer, MemoryMailer
+from services.notifications.emails.smtp import MAX_MESSAGES, NoMailServer, SmtpMailer
+from services.notifications.webhooks.client import MemoryWebhookClient, WebhookClient
+from services.notifications.webhooks.http_client import HttpWebhookClient
 from tests.services.test_notifications_stage import MailServer
 
 pytest_plugins = ["tests.services.test_notifications_stage"]
@@ -74,7 +75,7 @@ def test_message_after_message_goes_on_one_connection_until_there_is_a_rest(mail
     assert out.send(_message()) == Delivered()
     assert list(mail.carried.values()) == [4]
     assert not mail.hung_up
-    out.rest()
+    out.disconnect()
     assert mail.hung_up == list(mail.carried)
     assert out.send(_message()) == Delivered()
     assert list(mail.carried.values()) == [4, 1]
@@ -82,9 +83,9 @@ def test_message_after_message_goes_on_one_connection_until_there_is_a_rest(mail
 
 def test_a_connection_carries_no_more_messages_than_servers_take(mail):
     out = SmtpMailer(mail.url)
-    for _ in range(MOST + 1):
+    for _ in range(MAX_MESSAGES + 1):
         assert out.send(_message()) == Delivered()
-    assert list(mail.carried.values()) == [MOST, 1]
+    assert list(mail.carried.values()) == [MAX_MESSAGES, 1]
 
 
 def test_a_server_that_takes_no_more_on_a_connection_is_called_anew(mail):
@@ -188,12 +189,12 @@ def test_without_a_mail_server_messages_wait_for_one():
 
 
 @pytest.fixture(params=["memory", "http"])
-def caller(request: pytest.FixtureRequest, receives) -> tuple[Caller, object, str]:
+def caller(request: pytest.FixtureRequest, receives) -> tuple[WebhookClient, object, str]:
     if request.param == "memory":
-        fake = MemoryCaller(refuses={"https://10.0.0.1/": "address_not_public"})
+        fake = MemoryWebhookClient(refuses={"https://10.0.0.1/": "address_not_public"})
         return fake, fake, "https://partner.example/"
     receiver = receives()
-    return HttpCaller(loopback=True), receiver, receiver.url
+    return HttpWebhookClient(loopback=True), receiver, receiver.url
 
 
 def test_a_call_arrives_with_its_headers_and_body(caller):
@@ -227,19 +228,19 @@ def test_an_address_inside_is_refused_before_and_at_each_call(caller):
     ],
 )
 def test_an_answer_is_judged_by_its_status(receives, status, headers, outcome):
-    assert HttpCaller(loopback=True).post(receives((status, headers)).url, HEADERS, b"{}") == outcome
+    assert HttpWebhookClient(loopback=True).post(receives((status, headers)).url, HEADERS, b"{}") == outcome
 
 
 def test_a_redirect_is_not_followed(receives):
     target = receives()
-    answer = HttpCaller(loopback=True).post(receives((307, {"location": target.url})).url, HEADERS, b"{}")
+    answer = HttpWebhookClient(loopback=True).post(receives((307, {"location": target.url})).url, HEADERS, b"{}")
     assert answer == Deferred("receiver_redirects")
     assert target.calls == []
 
 
 def test_this_machine_is_not_called_unless_the_setting_says_so(receives):
     receiver = receives()
-    closed = HttpCaller(loopback=False)
+    closed = HttpWebhookClient(loopback=False)
     assert closed.post(receiver.url, HEADERS, b"{}") == Refused("url_not_https")
     assert closed.post(receiver.url.replace("http", "https"), HEADERS, b"{}") == Refused("address_not_public")
     assert receiver.calls == []
@@ -247,14 +248,14 @@ def test_this_machine_is_not_called_unless_the_setting_says_so(receives):
 
 @pytest.mark.parametrize("host", ["localhost", "0x7f.1", "127.1", "2130706433", "[::1]", "[::ffff:127.0.0.1]"])
 def test_no_spelling_of_this_machine_gets_by(host):
-    assert HttpCaller(loopback=False).refusal(f"https://{host}/") == "address_not_public"
+    assert HttpWebhookClient(loopback=False).refusal(f"https://{host}/") == "address_not_public"
 
 
 def test_a_name_that_leads_inside_is_refused_even_if_one_of_its_addresses_is_public():
     async def mixed(_host: str, _port: int) -> list[str]:
         return ["193.190.198.27", "192.168.1.1"]
 
-    assert HttpCaller(loopback=False, resolve=mixed).refusal("https://partner.example/") == "address_not_public"
+    assert HttpWebhookClient(loopback=False, resolve=mixed).refusal("https://partner.example/") == "address_not_public"
 
 
 def test_a_name_that_turned_to_an_inside_address_is_refused_when_it_is_called(receives):
@@ -263,7 +264,7 @@ def test_a_name_that_turned_to_an_inside_address_is_refused_when_it_is_called(re
     async def rebinding(_host: str, _port: int) -> list[str]:
         return answers.pop(0)
 
-    out = HttpCaller(loopback=False, resolve=rebinding)
+    out = HttpWebhookClient(loopback=False, resolve=rebinding)
     url = receiver.url.replace("http://127.0.0.1", "https://partner.example")
     assert out.refusal(url) is None
     assert out.post(url, HEADERS, b"{}") == Refused("address_not_public")
@@ -278,7 +279,7 @@ def test_the_checked_address_is_the_one_that_is_called_under_the_receivers_name(
         return ["127.0.0.1"]
 
     url = receiver.url.replace("127.0.0.1", "partner.example")
-    assert HttpCaller(loopback=True, resolve=once).post(url, HEADERS, b"{}") == Delivered()
+    assert HttpWebhookClient(loopback=True, resolve=once).post(url, HEADERS, b"{}") == Delivered()
     assert asked == ["partner.example"]
     assert receiver.calls[0].headers["host"].startswith("partner.example:")
 
@@ -289,14 +290,14 @@ def test_the_next_address_is_tried_when_the_first_takes_no_connection(receives):
     async def two(_host: str, _port: int) -> list[str]:
         return ["127.0.0.2", "127.0.0.1"]
 
-    assert HttpCaller(loopback=True, resolve=two).post(receiver.url, HEADERS, b"{}") == Delivered()
+    assert HttpWebhookClient(loopback=True, resolve=two).post(receiver.url, HEADERS, b"{}") == Delivered()
 
 
 def test_a_name_that_does_not_exist_is_said():
     async def nobody(_host: str, _port: int) -> list[str]:
         raise socket.gaierror(socket.EAI_NONAME, "unknown")
 
-    out = HttpCaller(loopback=False, resolve=nobody)
+    out = HttpWebhookClient(loopback=False, resolve=nobody)
     assert out.refusal("https://partner.example/") == "name_not_resolved"
     assert out.post("https://partner.example/", HEADERS, b"{}") == Deferred("name_not_resolved")
 
@@ -304,7 +305,7 @@ def test_a_name_that_does_not_exist_is_said():
 def test_a_receiver_that_is_away_is_tried_again(receives):
     receiver = receives()
     receiver.close()
-    assert HttpCaller(loopback=True).post(receiver.url, HEADERS, b"{}") == Deferred("receiver_away")
+    assert HttpWebhookClient(loopback=True).post(receiver.url, HEADERS, b"{}") == Deferred("receiver_away")
 
 
 def test_a_receiver_without_a_valid_certificate_gets_nothing(receives):
@@ -312,7 +313,7 @@ def test_a_receiver_without_a_valid_certificate_gets_nothing(receives):
     with socket.create_server(("127.0.0.1", 0)) as plain:
         threading.Thread(target=lambda: plain.accept()[0].sendall(b"220 not TLS\r\n"), daemon=True).start()
         url = f"https://127.0.0.1:{plain.getsockname()[1]}/"
-        assert HttpCaller(loopback=True).post(url, HEADERS, b"{}") == Deferred("receiver_tls")
+        assert HttpWebhookClient(loopback=True).post(url, HEADERS, b"{}") == Deferred("receiver_tls")
     assert receiver.calls == []
 
 
@@ -331,5 +332,5 @@ def test_a_receiver_that_trickles_its_answer_is_cut_off():
         threading.Thread(target=trickle, args=(listener,), daemon=True).start()
         began = time.monotonic()
         url = f"http://127.0.0.1:{listener.getsockname()[1]}/"
-        assert HttpCaller(loopback=True, seconds=0.6).post(url, HEADERS, b"{}") == Deferred("receiver_slow")
+        assert HttpWebhookClient(loopback=True, seconds=0.6).post(url, HEADERS, b"{}") == Deferred("receiver_slow")
         assert time.monotonic() - began < 2

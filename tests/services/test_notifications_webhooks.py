@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 
 from standardwebhooks import Webhook
 
-from services.notifications.deliveries.ports import MemoryCaller
-from services.notifications.webhooks.sending import HttpCaller
+from services.notifications.webhooks.client import MemoryWebhookClient
+from services.notifications.webhooks.http_client import HttpWebhookClient
 from tests.services.test_notifications_stage import REF, TELLING, Stage, event
 
 pytest_plugins = ["tests.services.test_notifications_stage"]
@@ -16,7 +16,7 @@ pytest_plugins = ["tests.services.test_notifications_stage"]
 
 def test_a_webhook_is_signed_and_every_attempt_has_the_same_id(stage: Stage, receives):
     receiver = receives((500, {}), (204, {}))
-    stage.caller = HttpCaller(loopback=True)
+    stage.caller = HttpWebhookClient(loopback=True)
     stage.knows_everybody()
     secret = stage.subscribes("le-trusquin", receiver.url, "jalons.referral.*")
     stage.clock.at = datetime.now(UTC)
@@ -37,7 +37,7 @@ def test_a_webhook_is_signed_and_every_attempt_has_the_same_id(stage: Stage, rec
 
 
 def test_the_home_partner_sees_all_and_a_stranger_nothing(stage: Stage):
-    stage.caller = caller = MemoryCaller()
+    stage.caller = caller = MemoryWebhookClient()
     stage.knows_everybody()
     stage.subscribes("cpas-hotton", "https://home.example/")
     stage.subscribes("maison-de-repos-hotton", "https://employer.example/")
@@ -53,7 +53,7 @@ def test_the_home_partner_sees_all_and_a_stranger_nothing(stage: Stage):
 
 
 def test_an_employer_is_not_told_who_acted(stage: Stage):
-    stage.caller = caller = MemoryCaller()
+    stage.caller = caller = MemoryWebhookClient()
     stage.knows_everybody()
     stage.subscribes("maison-de-repos-hotton", "https://employer.example/", "jalons.placement.*")
     stage.hears(event("placement.proposed"))
@@ -64,7 +64,7 @@ def test_an_employer_is_not_told_who_acted(stage: Stage):
 
 
 def test_an_id_only_subscription_gets_id_type_and_time(stage: Stage):
-    stage.caller = caller = MemoryCaller()
+    stage.caller = caller = MemoryWebhookClient()
     stage.knows_everybody()
     stage.subscribes("le-trusquin", "https://partner.example/", mode="id_only")
     sent = event("referral.sent")
@@ -77,7 +77,7 @@ def test_an_id_only_subscription_gets_id_type_and_time(stage: Stage):
 
 def test_410_disables_the_subscription_and_nothing_more_is_sent(stage: Stage, receives):
     receiver = receives((410, {}))
-    stage.caller = HttpCaller(loopback=True)
+    stage.caller = HttpWebhookClient(loopback=True)
     stage.knows_everybody()
     stage.subscribes("le-trusquin", receiver.url)
     stage.hears(event("referral.sent"), event("referral.accepted", partner="le-trusquin"))
@@ -94,7 +94,7 @@ def test_410_disables_the_subscription_and_nothing_more_is_sent(stage: Stage, re
 
 def test_a_receiver_that_asks_for_an_hour_gets_it(stage: Stage, receives):
     receiver = receives((503, {"retry-after": "3600"}), (200, {}))
-    stage.caller = HttpCaller(loopback=True)
+    stage.caller = HttpWebhookClient(loopback=True)
     stage.knows_everybody()
     stage.subscribes("le-trusquin", receiver.url)
     stage.hears(event("referral.sent"))

@@ -1,4 +1,4 @@
-"""What observation does of a person's accompaniment, agreements and erasure."""
+"""How a person's accompaniment, agreements and erasure change what observation stores."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from tests.services.test_observation_stage import (
     FORGOTTEN_KEYS,
     MORNING,
     Person,
+    alias_of,
     apply,
     engine,
-    named,
-    whole_stream,
+    stream_events,
 )
 
 __all__ = ["engine"]
 
 
 def trained(person: Person) -> list[Event]:
-    """Registered, and in a training that goes on."""
+    """Registered, and in an open training."""
     return [person.event("beneficiary.registered"), person.event("training.started", 5, moment="projet")]
 
 
-def test_a_paused_person_never_stalls_and_silence_is_counted_anew_when_resumed(engine: Engine) -> None:
+def test_a_paused_person_never_stalls_and_resuming_restarts_the_ninety_days(engine: Engine) -> None:
     person = Person()
     apply(engine, [*trained(person), person.event("beneficiary.paused", 6)])
     assert stalls(engine).look(MORNING + timedelta(days=400)) == 0
@@ -38,7 +38,7 @@ def test_a_paused_person_never_stalls_and_silence_is_counted_anew_when_resumed(e
     assert stalls(engine).look(MORNING + timedelta(days=491)) == 1
 
 
-def test_leaving_ends_the_welcome_and_nothing_else(engine: Engine) -> None:
+def test_a_person_who_leaves_ends_accueil_only(engine: Engine) -> None:
     welcomed, learner = Person(), Person()
     apply(engine, [welcomed.event("beneficiary.registered"), welcomed.event("beneficiary.left", 3)])
     apply(engine, [*trained(learner), learner.event("beneficiary.left", 6)])
@@ -49,30 +49,30 @@ def test_leaving_ends_the_welcome_and_nothing_else(engine: Engine) -> None:
     assert [(step.moment, step.open) for step in steps] == [("accueil", False), ("projet", True)]
 
 
-def test_the_way_hides_from_a_partner_whom_no_agreement_covers_any_more(engine: Engine) -> None:
+def test_a_pathway_is_hidden_from_a_partner_that_no_agreement_covers_any_more(engine: Engine) -> None:
     person = Person()
     apply(engine, person.bilan())
-    mine = named(person.ref, "le-trusquin")
+    mine = alias_of(person.ref, "le-trusquin")
 
     def known() -> bool:
         with engine.begin() as conn:
-            assert store.person_of(conn, UUID(person.ref), "cpas-hotton"), "never from the home partner"
+            assert store.person_of(conn, UUID(person.ref), "cpas-hotton"), "never hidden from the home partner"
             return store.person_of(conn, mine, "le-trusquin") is not None
 
     assert known()
     apply(engine, [person.event("consent.withdrawn", 10)])
     assert not known()
     apply(engine, [person.event("training.enrolled", 11, partner="le-trusquin", referral_id=None)])
-    assert not known(), "what the partner says itself shows nothing again"
+    assert not known(), "an act of the partner itself does not show the person again"
     apply(engine, [person.event("consent.given", 12, purposes=["pathway_view"])])
-    assert not known(), "an agreement to something else"
+    assert not known(), "an agreement for another purpose"
     apply(engine, [person.event("consent.given", 12)])
     assert known()
     apply(engine, [person.event("consent.expired", 13), person.event("referral.sent", 14, referral_id=uuid4())])
     assert known(), "a new referral needs an agreement"
 
 
-def test_an_erased_person_is_forgotten_and_the_counts_stay_whether_live_or_replayed(engine: Engine) -> None:
+def test_an_erased_person_is_deleted_and_counts_stay_whether_live_or_replayed(engine: Engine) -> None:
     live, replayed, other = Person(), Person(), Person()
     apply(engine, [*other.bilan(), *live.bilan()])
     apply(engine, [live.event("beneficiary.erased", 20)])
@@ -81,7 +81,7 @@ def test_an_erased_person_is_forgotten_and_the_counts_stay_whether_live_or_repla
     with engine.begin() as conn:
         for person in (live, replayed):
             assert store.person_of(conn, UUID(person.ref), person.home) is None
-            assert store.person_of(conn, named(person.ref, "le-trusquin"), "le-trusquin") is None
+            assert store.person_of(conn, alias_of(person.ref, "le-trusquin"), "le-trusquin") is None
             for table in ("timeline", "steps", "aliases", "derivations"):
                 found = conn.execute(
                     text(f"SELECT count(*) FROM {table} WHERE subject::text = :ref"), {"ref": person.ref}
@@ -91,4 +91,4 @@ def test_an_erased_person_is_forgotten_and_the_counts_stay_whether_live_or_repla
         counted = conn.execute(text("SELECT sum(n) FROM counts WHERE measure = 'persons_new'")).scalar()
         assert counted == 3, "raw totals stay"
         assert conn.execute(text("SELECT count(*) FROM forgotten")).scalar() == 1, "one receipt in the example"
-    assert {event.subject for _, event in whole_stream(engine)} == {other.ref}
+    assert {event.subject for _, event in stream_events(engine)} == {other.ref}

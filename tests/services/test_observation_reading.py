@@ -1,4 +1,4 @@
-"""Who reads what of a pathway, and who counts what."""
+"""Who sees what of a pathway, and who counts what."""
 
 from __future__ import annotations
 
@@ -16,32 +16,32 @@ from tests.services.test_observation_stage import (
     MORNING,
     Api,
     Person,
+    alias_of,
     apply,
-    named,
 )
 
 pytest_plugins = ["tests.services.test_observation_stage"]
 
 
-# Who reads what of a pathway
+# Who sees what of a pathway
 
 
 def test_the_home_partner_sees_steps_with_cause_and_meaning_and_every_event(engine: Engine, api: Api) -> None:
     person = Person()
     events = person.bilan()
     apply(engine, events)
-    way = api.get("cpas-hotton", f"/pathways/{person.ref}")
-    assert way["beneficiary"] == person.ref
-    assert [(s["moment"], s["partner"], s["cause"]) for s in way["steps"]] == [
+    pathway = api.get("cpas-hotton", f"/pathways/{person.ref}")
+    assert pathway["beneficiary"] == person.ref
+    assert [(s["moment"], s["partner"], s["cause"]) for s in pathway["steps"]] == [
         ("accueil", "cpas-hotton", str(events[0].id)),
         ("projet", "le-trusquin", str(events[3].id)),
     ]
-    assert way["steps"][1]["meaning"] == {"goal": "qualify", "chosen_by": "together", "follows": None}
-    assert all(step["left_at"] for step in way["steps"])
-    assert [(e["type"], e["sequence"], e["causation"]) for e in way["events"]] == [
+    assert pathway["steps"][1]["meaning"] == {"goal": "qualify", "chosen_by": "together", "follows": None}
+    assert all(step["left_at"] for step in pathway["steps"])
+    assert [(e["type"], e["sequence"], e["causation"]) for e in pathway["events"]] == [
         (e.type, e.sequence, str(e.causation)) for e in events
     ]
-    assert set(way["events"][0]) == {"id", "type", "source", "time", "recorded", "partner", "sequence", "causation"}
+    assert set(pathway["events"][0]) == {"id", "type", "source", "time", "recorded", "partner", "sequence", "causation"}
 
 
 def test_another_partner_asks_by_its_own_alias_and_sees_what_it_took_part_in(engine: Engine, api: Api) -> None:
@@ -50,17 +50,17 @@ def test_another_partner_asks_by_its_own_alias_and_sees_what_it_took_part_in(eng
         person.event(f"placement.{what}", day, placement_id=job) for what, day in (("proposed", 20), ("started", 21))
     ]
     apply(engine, list(_renumbered(person, [*person.bilan(), *work])))
-    mine = named(person.ref, "le-trusquin")
-    way = api.get("le-trusquin", f"/pathways/{mine}")
-    assert way["beneficiary"] == str(mine)
-    assert [e["type"].split(".")[1] for e in way["events"]] == ["referral", "referral", "training", "training"]
-    assert all(set(e) == {"id", "type", "source", "time", "recorded", "partner"} for e in way["events"])
-    assert [(s["moment"], s["partner"], s["meaning"]["goal"]) for s in way["steps"]] == [
+    mine = alias_of(person.ref, "le-trusquin")
+    pathway = api.get("le-trusquin", f"/pathways/{mine}")
+    assert pathway["beneficiary"] == str(mine)
+    assert [e["type"].split(".")[1] for e in pathway["events"]] == ["referral", "referral", "training", "training"]
+    assert all(set(e) == {"id", "type", "source", "time", "recorded", "partner"} for e in pathway["events"])
+    assert [(s["moment"], s["partner"], s["meaning"]["goal"]) for s in pathway["steps"]] == [
         ("projet", "le-trusquin", None)
     ]
-    assert person.ref not in json.dumps(way)
+    assert person.ref not in json.dumps(pathway)
 
-    employer = api.get("maison-de-repos-hotton", f"/pathways/{named(person.ref, 'maison-de-repos-hotton')}")
+    employer = api.get("maison-de-repos-hotton", f"/pathways/{alias_of(person.ref, 'maison-de-repos-hotton')}")
     assert all(set(e) == {"id", "type", "source", "time", "recorded"} for e in employer["events"])
     assert len(employer["events"]) == 2
     assert "cpas-hotton" not in json.dumps(employer)
@@ -69,13 +69,13 @@ def test_another_partner_asks_by_its_own_alias_and_sees_what_it_took_part_in(eng
 def _renumbered(person: Person, events: list[Event]) -> Iterator[Event]:
     for number, event in enumerate(events, 1):
         yield replace(event, sequence=number)
-    person.told = len(events)
+    person.sequence = len(events)
 
 
-def test_nobody_else_finds_the_person_by_any_name(engine: Engine, api: Api) -> None:
+def test_nobody_else_finds_the_person_by_ref_or_alias(engine: Engine, api: Api) -> None:
     person = Person()
     apply(engine, person.bilan())
-    others = named(person.ref, "le-trusquin")
+    others = alias_of(person.ref, "le-trusquin")
     for who, name in [
         ("le-trusquin", person.ref),
         ("cpas-erezee", person.ref),
@@ -98,12 +98,12 @@ def test_as_of_answers_with_what_the_hub_knew_then(engine: Engine, api: Api) -> 
     path = f"/pathways/{person.ref}"
 
     def then(days: float) -> tuple[int, list[tuple[str, bool]]]:
-        way = api.get("cpas-hotton", path, as_of=(MORNING + timedelta(days=days)).isoformat())
-        return len(way["events"]), [(s["moment"], s["left_at"] is None) for s in way["steps"]]
+        pathway = api.get("cpas-hotton", path, as_of=(MORNING + timedelta(days=days)).isoformat())
+        return len(pathway["events"]), [(s["moment"], s["left_at"] is None) for s in pathway["steps"]]
 
     assert then(-1) == (0, [])
     assert then(3) == (3, [("accueil", True)])
-    assert then(12) == (4, [("accueil", False), ("projet", True)]), "it was done on day 9, but nobody had said so"
+    assert then(12) == (4, [("accueil", False), ("projet", True)]), "it ended on day 9, but that was not reported yet"
     assert then(31) == (5, [("accueil", False), ("projet", False)])
     assert api.ask("cpas-hotton", path, as_of="2026-03-04T10:00:00").status_code == 422
 
@@ -131,13 +131,13 @@ def test_a_home_partner_counts_its_persons_exactly(counted: Api) -> None:
     assert table["total"] == 2
 
 
-def test_a_receiver_counts_what_it_received_and_never_learns_whose_they_are(counted: Api) -> None:
+def test_a_receiver_counts_what_it_received_without_seeing_the_home(counted: Api) -> None:
     table = counted.get("le-trusquin", "/counts", measure="trainings_started", by="home,moment")
     assert table["cells"] == [{"home": None, "moment": "projet", "n": 3, "shown": "3"}]
     assert counted.get("le-trusquin", "/counts", measure="persons_new")["total"] == 0
 
 
-def test_the_coordinator_counts_all(counted: Api) -> None:
+def test_the_coordinator_counts_the_whole_network(counted: Api) -> None:
     table = counted.get("coordinator", "/counts", measure="persons_new", by="home")
     assert [(c["home"], c["n"]) for c in table["cells"]] == [("cpas-erezee", 1), ("cpas-hotton", 2)]
 
@@ -154,7 +154,7 @@ def test_months_outside_the_range_are_not_counted(counted: Api) -> None:
     }
 
 
-def test_the_network_is_hidden_until_periods_are_closed_whatever_there_is(counted: Api) -> None:
+def test_network_counts_are_hidden_until_periods_are_closed(counted: Api) -> None:
     ask = {"measure": "referrals_sent", "scope": "network"}
     table = counted.get("cpas-hotton", "/counts", **ask, by="month", **{"from": "2026-02", "to": "2026-04"})
     assert table["cells"] == [{"month": f"2026-0{m}", "n": None, "shown": "–"} for m in (2, 3, 4)]
@@ -165,12 +165,13 @@ def test_the_network_is_hidden_until_periods_are_closed_whatever_there_is(counte
     assert counted.ask("statistics", "/counts", measure="referrals_sent", scope="own").status_code == 403
 
 
-def test_what_cannot_be_counted_is_said_with_what_can(counted: Api) -> None:
+def test_an_invalid_question_is_refused_with_the_valid_values(counted: Api) -> None:
     for query, code in [
         ({"measure": "happiness"}, "unknown_measure"),
         ({"measure": "persons_new", "by": "age_band"}, "unknown_dimension"),
         ({"measure": "persons_new", "from": "2026-05", "to": "2026-04"}, "bad_range"),
         ({"measure": "persons_new", "from": "1900-01", "to": "2026-04", "scope": "network"}, "bad_range"),
+        ({"measure": "persons_new", "to": "0001-04", "scope": "network"}, "bad_range"),
     ]:
         answer = counted.ask("coordinator", "/counts", **query)
         assert (answer.status_code, answer.json()["code"]) == (422, code)

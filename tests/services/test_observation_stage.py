@@ -1,4 +1,4 @@
-"""The stage for the stories of observation: its schema on the session's PostgreSQL, persons, and who asks."""
+"""Fixtures and builders for the tests of observation: its schema, persons with their events, an HTTP client."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ from schemas.catalogue import TYPES
 from schemas.envelope import Event
 from schemas.examples import DATA, SEALED
 from services.observation import service as wiring
-from services.observation.pathways import rows as store
 from services.observation.pathways.apply import Project
+from services.observation.stream import rows as stream_rows
 
 MORNING = datetime(2026, 3, 2, 8, tzinfo=UTC)
 SECRET = "a secret for tests only, of forty-some characters"
@@ -38,7 +38,7 @@ FORGOTTEN_KEYS: list[str] = []
 
 @pytest.fixture
 def engine(servers: Servers) -> Iterator[Engine]:
-    """Observation's schema, new for each test."""
+    """An engine on observation's schema, new for each test."""
     admin = create_engine(servers.database_url)
     with admin.connect() as conn:
         conn.execute(text("DROP SCHEMA IF EXISTS observation CASCADE"))
@@ -50,20 +50,20 @@ def engine(servers: Servers) -> Iterator[Engine]:
     pool.dispose()
 
 
-def named(ref: str, partner: str) -> UUID:
+def alias_of(ref: str, partner: str) -> UUID:
     return alias(derive(SECRET, "aliases"), ref, partner)
 
 
 @dataclass
 class Person:
-    """A person of whom referrals tells, event after event."""
+    """Builds the events that referrals publishes about one person."""
 
     home: str = "cpas-hotton"
     ref: str = field(default_factory=lambda: str(uuid4()))
-    told: int = 0
+    sequence: int = 0
 
     def event(self, kind: str, day: float = 0, **data: Any) -> Event:
-        self.told += 1
+        self.sequence += 1
         type_ = f"jalons.{kind}.v1"
         payload = TYPES[type_]
         at = MORNING + timedelta(days=day)
@@ -73,7 +73,7 @@ class Person:
             id=uuid4(),
             source=REFERRALS,
             subject=self.ref,
-            sequence=self.told,
+            sequence=self.sequence,
             time=at,
             recorded=data.pop("recorded", at),
             partner=data.pop("partner", self.home),
@@ -84,7 +84,7 @@ class Person:
         )
 
     def bilan(self) -> list[Event]:
-        """Registered, referred to Le Trusquin for a bilan, begun and done: five steps over ten days."""
+        """Registered, referred to Le Trusquin for a bilan, started and completed: five events over ten days."""
         about = {"referral_id": uuid4(), "moment": "projet"}
         course = about | {"training_id": uuid4(), "partner": "le-trusquin"}
         return [
@@ -97,11 +97,11 @@ class Person:
 
 
 def project() -> Project:
-    return Project(Outbox("observation"), named, FORGOTTEN_KEYS.append)
+    return Project(Outbox("observation"), alias_of, FORGOTTEN_KEYS.append)
 
 
 def apply(engine: Engine, events: Sequence[Event]) -> None:
-    """As delivery does: claimed, then applied, in one transaction."""
+    """Claim and apply in one transaction, as delivery does."""
     with engine.begin() as conn:
         claim_and_apply(conn, events)
 
@@ -110,19 +110,19 @@ def claim_and_apply(conn: Connection, events: Sequence[Event]) -> None:
     project()(conn, progress.claim(conn, events).ready)
 
 
-def derived(engine: Engine) -> list[Event]:
+def derived_events(engine: Engine) -> list[Event]:
     with engine.begin() as conn:
         rows = conn.exec_driver_sql("SELECT value FROM events ORDER BY appended").scalars().all()
     return [opened(read(bytes(value)), None) for value in rows]
 
 
-def whole_stream(engine: Engine) -> list[tuple[int, Event]]:
+def stream_events(engine: Engine) -> list[tuple[int, Event]]:
     with engine.begin() as conn:
-        return store.page(conn, 0, 10_000)[0]
+        return stream_rows.page(conn, 0, 10_000)[0]
 
 
 class Tokens:
-    """Stands for the verifier: the token is who one is."""
+    """A fake verifier: the token is the name of the client."""
 
     def principal(self, header: str | None) -> Principal:
         name = (header or "").removeprefix("Bearer ")
@@ -133,7 +133,7 @@ class Tokens:
 
 @dataclass
 class Api:
-    """The service's HTTP, asked in somebody's name."""
+    """The service's HTTP API, called by a named client."""
 
     client: TestClient
 

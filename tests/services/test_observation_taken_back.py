@@ -1,4 +1,4 @@
-"""What is taken back, on a real PostgreSQL: shown and counted no more, and still what the hub knew before."""
+"""Voided and reopened referrals on a real PostgreSQL: neither shown nor counted, and still found with `as_of`."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from tests.services.test_observation_stage import (
     Person,
     apply,
     counts_of,
-    derived,
-    whole_stream,
+    derived_events,
+    stream_events,
 )
 
 pytest_plugins = ["tests.services.test_observation_stage"]
@@ -30,7 +30,7 @@ ONE_AT_A_TIME_OR_ALL_AT_ONCE = pytest.mark.parametrize("at_once", [True, False],
 
 
 def story(person: Person, *kinds: str) -> list[Event]:
-    """What happens to one referral of a person, registered first, a day apart."""
+    """The registration of a person and the events of one referral, a day apart."""
     about: dict[str, Any] = {"referral_id": uuid4(), "moment": "projet"}
     done = [person.event("beneficiary.registered")]
     for day, kind in enumerate(kinds, 1):
@@ -39,29 +39,29 @@ def story(person: Person, *kinds: str) -> list[Event]:
     return done
 
 
-def heard(engine: Engine, events: list[Event], *, at_once: bool) -> None:
-    """In one batch, or each in its own."""
+def apply_story(engine: Engine, events: list[Event], *, at_once: bool) -> None:
+    """In one batch, or each event in a batch of its own."""
     for batch in [events] if at_once else [[event] for event in events]:
         apply(engine, batch)
 
 
-def way(api: Api, person: Person, day: float | None = None) -> list[tuple[str, bool]]:
-    """The moments as the home partner sees them, and whether each is left; as of a day."""
+def pathway(api: Api, person: Person, day: float | None = None) -> list[tuple[str, bool]]:
+    """The moments as the home partner sees them as of a day, and whether each was left."""
     asked = {} if day is None else {"as_of": (MORNING + timedelta(days=day)).isoformat()}
     shown = api.get("cpas-hotton", f"/pathways/{person.ref}", **asked)
     return [(step["moment"], step["left_at"] is not None) for step in shown["steps"]]
 
 
 @ONE_AT_A_TIME_OR_ALL_AT_ONCE
-def test_a_voided_referral_is_shown_and_counted_no_more_and_its_events_stay(
+def test_a_voided_referral_is_neither_shown_nor_counted_and_its_events_stay(
     engine: Engine, api: Api, at_once: bool
 ) -> None:
     person = Person()
     events = story(person, "sent", "accepted", "started", "completed", "voided")
-    heard(engine, events, at_once=at_once)
-    assert way(api, person) == [("accueil", False)]
-    assert way(api, person, 3.5) == [("accueil", True), ("projet", False)], "so it was known then"
-    assert way(api, person, 4.5) == [("accueil", True), ("projet", True)]
+    apply_story(engine, events, at_once=at_once)
+    assert pathway(api, person) == [("accueil", False)]
+    assert pathway(api, person, 3.5) == [("accueil", True), ("projet", False)], "what the hub knew then"
+    assert pathway(api, person, 4.5) == [("accueil", True), ("projet", True)]
     shown = api.get("cpas-hotton", f"/pathways/{person.ref}")["events"]
     assert [event["type"] for event in shown] == [event.type for event in events]
     assert {measure: n for measure, n in counts_of(engine).items() if n} == {"persons_new": 1}
@@ -70,13 +70,13 @@ def test_a_voided_referral_is_shown_and_counted_no_more_and_its_events_stay(
 
 
 @ONE_AT_A_TIME_OR_ALL_AT_ONCE
-def test_a_reopened_step_is_shown_from_its_first_day_and_its_end_is_known_to_have_been_said(
+def test_a_reopened_step_is_shown_from_its_first_day_and_as_of_still_shows_its_end(
     engine: Engine, api: Api, at_once: bool
 ) -> None:
     person = Person()
-    heard(engine, story(person, "sent", "accepted", "started", "interrupted", "reopened"), at_once=at_once)
-    assert way(api, person, 4.5) == [("accueil", True), ("projet", True)]
-    assert way(api, person) == [("accueil", True), ("projet", False)]
+    apply_story(engine, story(person, "sent", "accepted", "started", "interrupted", "reopened"), at_once=at_once)
+    assert pathway(api, person, 4.5) == [("accueil", True), ("projet", True)]
+    assert pathway(api, person) == [("accueil", True), ("projet", False)]
     (step,) = api.get("cpas-hotton", f"/pathways/{person.ref}")["steps"][1:]
     assert step["entered_at"].startswith("2026-03-05")
     assert step["meaning"]["goal"] == "qualify"
@@ -87,20 +87,20 @@ def test_a_reopened_step_is_shown_from_its_first_day_and_its_end_is_known_to_hav
     }
 
 
-def test_what_is_entered_anew_is_told_with_the_reopening_as_its_cause_and_numbers_go_on(engine: Engine) -> None:
+def test_a_reopened_step_is_published_as_entered_with_the_reopening_as_cause(engine: Engine) -> None:
     person = Person()
     *_, reopened = events = story(person, "sent", "accepted", "started", "completed", "reopened")
     apply(engine, events)
-    *_, left, again = derived(engine)
+    *_, left, again = derived_events(engine)
     assert (left.type, again.type) == ("jalons.pathway.moment_left.v1", "jalons.pathway.moment_entered.v1")
     assert (again.causation, again.sequence) == (reopened.id, left.sequence + 1)
-    assert again.time == events[3].time, "it was entered when it was"
-    assert len({event.id for event in derived(engine)}) == len(derived(engine))
-    assert whole_stream(engine)[-1][1].id == again.id
+    assert again.time == events[3].time, "the time at which it was first entered"
+    assert len({event.id for event in derived_events(engine)}) == len(derived_events(engine))
+    assert stream_events(engine)[-1][1].id == again.id
 
 
 @ONE_AT_A_TIME_OR_ALL_AT_ONCE
-def test_only_the_voided_referral_is_taken_off(engine: Engine, at_once: bool) -> None:
+def test_only_the_voided_referral_is_subtracted_from_counts(engine: Engine, at_once: bool) -> None:
     person = Person()
     kept = {"referral_id": uuid4()}
     events = [
@@ -111,7 +111,7 @@ def test_only_the_voided_referral_is_taken_off(engine: Engine, at_once: bool) ->
     ]
     declined = events[2].data.referral_id
     events.append(person.event("referral.voided", 8, referral_id=declined, moment="projet"))
-    heard(engine, events, at_once=at_once)
+    apply_story(engine, events, at_once=at_once)
     assert {measure: n for measure, n in counts_of(engine).items() if n} == {
         "persons_new": 1,
         "referrals_sent": 1,
@@ -119,7 +119,7 @@ def test_only_the_voided_referral_is_taken_off(engine: Engine, at_once: bool) ->
     }
 
 
-def test_a_step_that_rests_does_not_stall_and_one_that_goes_on_does(engine: Engine) -> None:
+def test_a_suspended_step_does_not_stall_and_a_resumed_one_does(engine: Engine) -> None:
     person, course = Person(), {"training_id": uuid4()}
     apply(engine, [person.event("training.started", **course), person.event("training.suspended", 10, **course)])
     stalls = Stalls(engine, Outbox("observation"), REFERRALS)
@@ -137,17 +137,17 @@ def test_reminders_do_not_keep_a_step_from_stalling(engine: Engine) -> None:
 
 @ONE_AT_A_TIME_OR_ALL_AT_ONCE
 @pytest.mark.parametrize("taken_back", ["reopened", "voided"])
-def test_with_a_decline_its_unmet_need_is_taken_off(engine: Engine, at_once: bool, taken_back: str) -> None:
+def test_a_corrected_decline_also_subtracts_its_unmet_need(engine: Engine, at_once: bool, taken_back: str) -> None:
     person, about = Person(), {"referral_id": uuid4(), "moment": "projet"}
     sent, declined = person.event("referral.sent", **about), person.event("referral.declined", 1, **about)
     unmet = replace(person.event("need.unmet", 1, **about), causation=declined.id)
-    heard(engine, [sent, declined, unmet], at_once=at_once)
+    apply_story(engine, [sent, declined, unmet], at_once=at_once)
     assert counts_of(engine)["needs_unmet"] == 1
-    heard(engine, [person.event(f"referral.{taken_back}", 2, **about)], at_once=at_once)
+    apply_story(engine, [person.event(f"referral.{taken_back}", 2, **about)], at_once=at_once)
     assert (counts_of(engine)["needs_unmet"], counts_of(engine)["referrals_declined"]) == (0, 0)
 
 
-def test_a_need_of_nobody_is_counted_and_is_on_nobodys_way(engine: Engine, api: Api) -> None:
+def test_a_need_without_a_person_is_counted_and_is_in_no_pathway(engine: Engine, api: Api) -> None:
     said = replace(Person().event("need.reported"), subject=str(uuid4()))
     apply(engine, [said])
     apply(engine, [said])
@@ -155,4 +155,4 @@ def test_a_need_of_nobody_is_counted_and_is_on_nobodys_way(engine: Engine, api: 
     assert [(cell["partner"], cell["home"], cell["n"]) for cell in table["cells"]] == [
         ("le-trusquin", "le-trusquin", 1)
     ]
-    assert whole_stream(engine) == []
+    assert stream_events(engine) == []

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from jalons.database import engine
 from jalons.embedded.stack import Stack
-from services.referrals.keyring import SigningKeys
+from services.referrals.identity.signing import SigningKeys
 from tests.support.calls import refused
 from tests.support.network import PARTNERS, PROFILE, Network
 

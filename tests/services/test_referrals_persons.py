@@ -21,8 +21,8 @@ from jalons.privacy.sealing import derive
 from jalons.web.identity import Principal
 from schemas.consent import ExpiredV1
 from services.referrals.agreements.commands import expire_consent
-from services.referrals.keyring import PersonKeys
-from services.referrals.work import Call, Work
+from services.referrals.persons.keys import PersonKeys
+from services.referrals.work import Call, Hub, Work
 from tests.support.calls import course, refused, sheet, work
 from tests.support.network import PROFILE, Network, eventually
 
@@ -139,6 +139,16 @@ def test_a_narrower_agreement_a_withdrawal_and_what_was_shown_when(network: Netw
     assert (items[1]["withheld"], items[1]["reference"]) == ({"education": "consent"}, referral["ref"])
 
 
+def test_a_receiver_reads_no_profile_of_a_voided_referral_nor_in_the_log(network: Network) -> None:
+    home = network["cpas-hotton"]
+    referral = home.refer("le-trusquin")
+    assert logged(network, referral)
+    home.done("POST", f"/referrals/{referral['ref']}/void", {"reason": "wrong_person"})
+    seen = network["le-trusquin"].done("GET", f"/referrals/{referral['ref']}")
+    assert set(seen) == {"referral_id", "ref", "status", "version", "actions"}
+    assert logged(network, referral) == {}
+
+
 def test_an_agreement_is_over_after_its_last_day_whether_or_not_that_was_said(
     network: Network, stack: Stack, person: str
 ) -> None:
@@ -157,7 +167,7 @@ def test_an_agreement_is_over_after_its_last_day_whether_or_not_that_was_said(
     with referrals_work(stack) as work:
         assert expire_consent(work, UUID(consent["consent_id"]))
         assert not expire_consent(work, UUID(consent["consent_id"])), "said once"
-        [said] = work.said
+        [said] = work.events
         assert isinstance(said.data, ExpiredV1)
         assert said.data.partners == ("le-trusquin",)
         assert said.data.holdings[0].references == (referral["ref"],)
@@ -167,11 +177,11 @@ def test_an_agreement_is_over_after_its_last_day_whether_or_not_that_was_said(
 @contextmanager
 def referrals_work(stack: Stack) -> Iterator[Work]:
     """A transaction of the hub's own, as its clock makes them."""
-    pool = engine(stack.database_url, "referrals", pool=2)
-    keys = PersonKeys(pool, stack.secrets["secret_key"])
-    hub = Call(new_id(), Principal("hub", None, frozenset({"hub"})), now())
-    secret = derive(stack.secrets["secret_key"], "aliases")
+    pool, secret = engine(stack.database_url, "referrals", pool=2), stack.secrets["secret_key"]
+    keys = PersonKeys(pool, secret)
+    call = Call(new_id(), Principal("hub", None, frozenset({"hub"})), now())
+    aliases = derive(secret, "aliases")
+    outbox, kept = Outbox("referrals", keys.wanted), Audit(secret, "referrals")
     with transaction(pool) as conn:
-        kept = Audit(stack.secrets["secret_key"], "referrals")
-        yield Work(conn, hub, Outbox("referrals", keys.wanted), keys, lambda r, p: alias(secret, r, p), kept)
+        yield Work(conn, call, Hub(outbox, keys, lambda ref, partner: alias(aliases, ref, partner), kept))
     pool.dispose()

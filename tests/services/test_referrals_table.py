@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from jalons.clock import local_date, now
-from services.referrals.acts import export_http as table
+from services.referrals.exports import http as table
 from tests.support.apps import Apps
 from tests.support.calls import refused
 from tests.support.network import PROFILE, Partner

@@ -219,6 +219,18 @@ def test_the_coordinator_sees_no_person_and_suggests_without_moving_anybody(netw
     assert moved["recipient"] == SECOND
 
 
+def test_what_a_redirect_would_refuse_is_not_suggested_either(network: Network) -> None:
+    """Who may send to whom is one rule: an offer of a partner that paused was suggested, and then refused."""
+    paused, offer = "atelier-en-pause", "cours-en-pause"
+    joins(network, paused, "association", ["formation"], secrecy_class="discretion")
+    agree(network, [HOTTON], [paused], ["formation"])
+    offers(network, offer, paused)
+    network.operator.done("PUT", f"/partners/{paused}/status", {"status": "suspended"})
+    path = f"/referrals/{standing(network, 'referrals', 'received')}"
+    refused(network[COORDINATOR].call("POST", f"{path}/suggest", {"offer": offer}), 409, "partner_not_active")
+    refused(network[HOTTON].call("POST", f"{path}/redirect", {"offer": offer}), 409, "partner_not_active")
+
+
 def test_a_chain_of_redirects_has_five_links(network: Network) -> None:
     stations = [f"station-{number}" for number in range(1, 7)]
     for slug in stations:

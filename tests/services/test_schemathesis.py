@@ -16,7 +16,7 @@ from schemathesis.specs.openapi import checks
 
 from jalons.clock import now
 from jalons.process.settings import SERVICES
-from services.referrals.keyring import SigningKeys
+from services.referrals.identity.signing import SigningKeys
 from tests.support.apps import SECRET, Apps
 
 EXAMPLES = 3

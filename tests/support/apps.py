@@ -29,7 +29,7 @@ from jalons.process.migrate import upgrade
 from jalons.process.serve import Service
 from jalons.process.settings import SERVICES, Settings
 from services.observation.pathways.apply import Project
-from services.referrals.keyring import PersonKeys
+from services.referrals.persons.keys import PersonKeys
 from tests.support.network import Network
 
 SECRET = "a secret for tests only, of forty-some characters"

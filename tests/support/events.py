@@ -1,10 +1,11 @@
-"""Events by the dozen, for tests of delivery: a log that numbers them as a real source does."""
+"""Events for tests of delivery, from a log in memory that numbers them as a real source does."""
 
 from __future__ import annotations
 
 import itertools
 import json
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -17,6 +18,7 @@ from jalons.privacy.keys import Key, Keys
 from schemas.catalogue import TYPES
 from schemas.envelope import Event
 from schemas.examples import DATA, SEALED
+from schemas.topics import Topic
 
 SOURCE = "/services/referrals"
 _OFFSETS = itertools.count(10_000)
@@ -25,12 +27,16 @@ NOW = datetime(2026, 11, 24, 9, 30, tzinfo=UTC)
 
 @dataclass
 class MemorySource:
-    """A source's own log in memory: the fake of jalons.messaging.source_log.SourceLog, with the keys it seals under."""
+    """A fake of jalons.messaging.source_log.SourceLog, with the keys its events are sealed under.
+
+    topics: as of HttpLog. on_after: called with the subject after its events were read, before they are returned."""
 
     entries: list[Entry] = field(default_factory=list)
     keys: dict[str, Key] = field(default_factory=dict)
     away: bool = False
     asked: int = 0
+    topics: tuple[Topic, ...] = ()
+    on_after: Callable[[str], object] = lambda _subject: None
 
     def write(self, subject: str, type_: str = "jalons.referral.received.v1", **data: Any) -> Record:
         """The next event of a subject, as a record on Kafka."""
@@ -65,21 +71,27 @@ class MemorySource:
         self.asked += 1
         if self.away:
             raise LogUnavailable("away")
-        return [e for e in self.entries if e.subject == subject and e.sequence > sequence]
+        entries = [e for e in self.entries if e.subject == subject and e.sequence > sequence]
+        self.on_after(subject)
+        return entries
 
     def heads(self, position: int) -> list[Head]:
-        """See SourceLog; positions count from 1 in the order written."""
+        """See SourceLog. Positions count from 1 in the order written."""
         if self.away:
             raise LogUnavailable("away")
         latest: dict[str, Head] = {}
         for at, entry in enumerate(self.entries, 1):
-            if at > position:
+            if at > position and (not self.topics or _topic(entry) in self.topics):
                 latest[entry.subject] = Head(entry.subject, entry.sequence, at)
         return sorted(latest.values(), key=lambda head: head.position)
 
     def keyring(self) -> Keys:
         """The keys of its persons."""
         return Keys(lambda subjects: {s: self.keys[s] for s in subjects if s in self.keys})
+
+
+def _topic(entry: Entry) -> Topic:
+    return TYPES[json.loads(entry.value)["type"]].TOPIC
 
 
 def record(value: bytes | None, key: str, offset: int, topic: str = "jalons.pathways") -> Record:

@@ -21,12 +21,12 @@ from jalons.process.settings import Settings
 from jalons.process.wiring import Ground, ground
 from jalons.web.identity import Principal
 from schemas.envelope import Event
-from services.referrals.acts import commands as acts
+from services.referrals.acts import commands, sending
 from services.referrals.acts.rows import Acts
 from services.referrals.deadlines.loop import ClockLoop
 from services.referrals.directory import commands as directory
-from services.referrals.keyring import PersonKeys
-from services.referrals.work import Call, Work
+from services.referrals.persons.keys import PersonKeys
+from services.referrals.work import Call, Hub, Work
 from tests.support.network import PARTNERS, PROFILE, Network
 from tests.support.parts import at_work
 
@@ -63,8 +63,7 @@ class Desk:
         principal = Principal(scope, partner or "integra-plus", frozenset({scope}))
 
         def run(conn: Any) -> T:
-            at = self.ground
-            work = Work(conn, Call(new_id(), principal, self.at), at.outbox, self.keys, at.alias, at.audit)
+            work = Work(conn, Call(new_id(), principal, self.at), Hub.of(self.ground, self.keys))
             result = command(work)
             work.append()
             return result
@@ -96,11 +95,11 @@ class Desk:
             "contact": "receiver_calls_referrer",
             **more,
         }
-        return self.do("cpas-hotton", lambda work: acts.send_referral(work, given))
+        return self.do("cpas-hotton", lambda work: sending.send_referral(work, given))
 
     def step(self, store: Acts[Any], state: Any, action: str, by: str = "le-trusquin", **given: Any) -> Any:
         """One action of one of the tables."""
-        return self.do(by, lambda work: acts.step(work, store, state.id, action, given))
+        return self.do(by, lambda work: commands.step(work, store, state.id, action, given))
 
     def passes(self, upto: str) -> list[str]:
         """It is later now, and a loop has looked: what the hub said by itself, oldest first."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from jalons.messaging.codec import opened, read
 from schemas.envelope import Event
-from services.referrals.keyring import PersonKeys
+from services.referrals.persons.keys import PersonKeys
 from tests.support.apps import SECRET, Apps
 
 

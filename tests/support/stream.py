@@ -15,7 +15,9 @@ import psycopg
 
 from jalons.clock import local_date, now
 from jalons.messaging.codec import opened, read
+from jalons.privacy.disclosure import sees
 from jalons.privacy.keys import GONE
+from jalons.privacy.visibility import Role
 from schemas.envelope import Event
 from schemas.need import UnmetV1
 from schemas.referral import ReferralEvent
@@ -25,7 +27,7 @@ from tests.support.network import PROFILE, Network, Partner, eventually
 _YEAR = local_date(now()).year
 MONTHS = f"from={_YEAR - 1}-01&to={_YEAR}-12"
 """What the tests do happens within these."""
-COUNTED = tuple(measure.name for kind, measure in MEASURES.items() if kind.TO_COORDINATOR)
+COUNTED = tuple(measure.name for kind, measure in MEASURES.items() if sees(kind, "type", Role.COORDINATOR))
 
 
 @dataclass

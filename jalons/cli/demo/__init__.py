@@ -1,4 +1,4 @@
-"""`jalons demo`: a whole hub in a fresh folder, one person's way through it, and proof that what is shown is true."""
+"""`jalons demo`: starts a hub in a fresh folder, plays one person's pathway, and checks that what it shows is true."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from rich.table import Table
 
 
 def demo(
-    leave: Annotated[bool, typer.Option("--exit", help="Stop at the end; exit 0 only if all of it was true.")] = False,
+    leave: Annotated[bool, typer.Option("--exit", help="Stop at the end; exit 0 only if every check passed.")] = False,
     as_json: Annotated[
-        bool, typer.Option("--json", help="The last line on stdout is one JSON object with what came of it.")
+        bool, typer.Option("--json", help="Print one JSON object with the results as the last line on stdout.")
     ] = False,
 ) -> None:
-    """Play one person's way through the network of Intégra Plus, on real servers, in a fresh folder.
+    """Play one person's pathway through the network of Intégra Plus, on real servers, in a fresh folder.
 
     A CPAS refers a person to a training operator; the operator accepts,
-    trains; an employer takes the person on. You see each call, then what
-    followed by itself: the pathway, the counts, the messages.
+    trains; an employer hires the person. You see each call, then what
+    follows from it: the pathway, the counts, the messages.
 
-    Without --exit the hub stays up to look around in; Ctrl-C ends it and
-    its folder is removed.
+    Without --exit the hub keeps running so that you can look around;
+    Ctrl-C ends it and removes its folder.
     """
     from jalons.cli.up import run_stack
 
@@ -40,7 +40,7 @@ def demo(
 
 
 def _played(info: dict[str, Any], console: Console, *, leave: bool, as_json: bool) -> None:
-    """The story on a hub that is ready. Exits 1 if anything of it was not true."""
+    """Play the story on a running hub. Exits 1 if a check fails."""
     from jalons.cli.demo.story import DemoFailed, Story
     from jalons.client import HubError
     from jalons.clock import local_date, now

@@ -1,4 +1,4 @@
-"""One person's way, played by the partners' own calls, and what must then be true of pathway, counts and messages."""
+"""Plays one person's pathway through the public API, then checks the pathway, the counts and the messages."""
 
 from __future__ import annotations
 
@@ -48,12 +48,12 @@ MOMENTS = ["accueil", "formation", "preparation_emploi", "experience"]
 
 
 class DemoFailed(Exception):
-    """What came of it is not what the story says."""
+    """The result differs from the story."""
 
 
 @dataclass
 class Story:
-    """The demo's actors, each a client of the hub's public API, and what came of it."""
+    """The demo's actors, each a client of the public API, and the results."""
 
     info: dict[str, Any]
     say: Say
@@ -63,8 +63,7 @@ class Story:
     beneficiary: str = ""
 
     def load(self) -> None:
-        """The network as `jalons network load` loads it, and clients for the actors. Raises HubError, as all that
-        follows."""
+        """Load the network and create a client for each actor. Raises HubError, as all methods here."""
         operator = self._enters("operator", **self.info["operator"])
         network = read(shipped("integra-plus.yaml"))
         carry_out(plan(network, operator.call), operator.call, lambda _: None)
@@ -75,12 +74,12 @@ class Story:
             self._enters(slug, made["client_id"], made["client_secret"])
 
     def close(self) -> None:
-        """Every actor leaves."""
+        """Close every actor's client."""
         for actor in self.actors.values():
             actor.close()
 
     def play(self) -> None:
-        """From the CPAS's call to the job, over three months."""
+        """From the CPAS's referral to the job, over three months."""
         referral = self._referred()
         self._trained(referral)
         self._placed()
@@ -154,7 +153,7 @@ class Story:
         return (self.today - timedelta(days=ago)).isoformat()
 
     def outcome(self, seconds: float = 30) -> dict[str, Any]:
-        """Pathway, counts and deliveries once they are true. Raises DemoFailed with what is not, after `seconds`."""
+        """Pathway, counts and deliveries once all checks pass; after `seconds`, raises DemoFailed."""
         until = time.monotonic() + seconds
         while True:
             found = {"pathway": self._pathway(), "counts": self._counts(), "deliveries": self._deliveries()}
@@ -166,7 +165,7 @@ class Story:
             time.sleep(0.1)
 
     def mails(self) -> list[dict[str, Any]]:
-        """What the mail catcher caught."""
+        """Messages in the mail catcher."""
         return list(self.actors["operator"].call("GET", "/mailbox", service="notifications")["items"])
 
     def _pathway(self) -> dict[str, Any]:
@@ -184,13 +183,13 @@ class Story:
         return [{name: each[name] for name in ("type", "channel", "recipient", "status")} for each in found]
 
     def _false(self, found: dict[str, Any]) -> list[str]:
-        """What is not as the story says."""
+        """The checks that fail."""
         false = []
         if sorted({step["moment"] for step in found["pathway"]["steps"]}) != sorted(MOMENTS):
-            false.append(f"the pathway has not the moments {', '.join(MOMENTS)}")
+            false.append(f"the pathway does not have the moments {', '.join(MOMENTS)}")
         log = self._log()
         if len(found["pathway"]["events"]) < len(log):
-            false.append("the pathway has not every event of the log")
+            false.append("the pathway lacks events of the log")
         if not all(event["causation"] for event in found["pathway"]["events"]):
             false.append("an event of the pathway has no cause")
         recount = Counter(_COUNTED[event["type"]] for event in log if event["type"] in _COUNTED)

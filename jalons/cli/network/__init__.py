@@ -1,4 +1,4 @@
-"""`jalons network load`: make the hub's directory what a network's file says it is."""
+"""`jalons network load`: bring the hub's directory in line with a network file."""
 
 from __future__ import annotations
 
@@ -30,16 +30,15 @@ def load(
     data: Data = None,
     as_client: As = None,
 ) -> None:
-    """Bring codes, partners, conventions and offers of a file to the hub.
+    """Load codes, partners, conventions and offers from a file.
 
-    Shows what is added, what changes and what is left alone, then does it
-    by the calls that anyone could make. Given again it changes nothing; cut
-    short, it goes on where it was. What the hub has and the file has not is
-    left alone: nothing is ever removed.
+    Shows what is added, what changes and what stays, then makes the calls.
+    Running it again changes nothing; after an interruption it continues.
+    Nothing is ever removed: entries that the file does not have stay.
 
-    A convention is known again by its parties and its first day. A file
-    with a mistake in it is refused before anything is sent. Exits 0 when
-    the hub is as the file says (or would be, with --dry-run), else 1.
+    A convention is identified by its parties and its first day. A file
+    with a mistake is refused before anything is sent. Exits 0 when the hub
+    matches the file (or would, with --dry-run), else 1.
 
         jalons network load deploy/networks/integra-plus.yaml --data data
     """
@@ -73,7 +72,7 @@ def load(
 
 
 def _show(described: NetworkFile, steps: list[Step]) -> None:
-    """Each thing that is not as it should be, then what the network offers, then the sum."""
+    """Print each difference, then the offers by moment, then the totals."""
     for step in steps:
         if step.verdict != "same":
             typer.echo(f"{step.verdict:<7} {step.noun:<11} {step.name:<28} {step.said}")

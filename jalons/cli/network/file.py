@@ -1,4 +1,4 @@
-"""A network as one file: what it says is whole and agrees with itself, or nothing of it is sent."""
+"""Reads a network file; an incomplete or inconsistent file is refused before anything is sent."""
 
 from __future__ import annotations
 
@@ -33,39 +33,39 @@ Slugs = Annotated[
 ]
 
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-"""libyaml's where the wheel has it: ten times as fast."""
+"""libyaml's loader where the wheel includes it; ten times as fast."""
 
 
 class WrongFile(Exception):
-    """The file says something that cannot be taken on. Its text names the line and the path."""
+    """The file has a mistake. The message names the line and the path."""
 
 
 class Part(BaseModel):
-    """Every part of the file: what is not known is refused."""
+    """A part of the file; unknown keys are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Named(Part):
-    """What the network is called, and where it is."""
+class NetworkName(Part):
+    """The network's name and territory."""
 
     name: Line
     territory: Line | None = None
 
 
 def _labels(code: Any) -> Any:
-    """Labels for a closed list: each of its codes, and no other."""
+    """Labels for a closed list: exactly one for each code."""
 
-    def whole(labels: Mapping[str, str]) -> Mapping[str, str]:
+    def complete(labels: Mapping[str, str]) -> Mapping[str, str]:
         if missing := [each for each in get_args(code) if each not in labels]:
             raise ValueError(f"no label for {', '.join(missing)}")
         return labels
 
-    return AfterValidator(whole)
+    return AfterValidator(complete)
 
 
 class Labels(Part):
-    """How the network says the codes it shows."""
+    """The network's labels for codes."""
 
     moments: Annotated[dict[codes.Moment, Line], _labels(codes.Moment)]
     offer_types: Annotated[dict[codes.OfferType, Line], _labels(codes.OfferType)]
@@ -75,7 +75,7 @@ class Labels(Part):
 
 
 class CommunePart(Part):
-    """Where a commune lies, as `PUT /communes/{nis}` takes it: degrees north and east."""
+    """A commune as `PUT /communes/{nis}` takes it. Latitude and longitude in degrees."""
 
     name: Line
     latitude: float = Field(ge=-90, le=90)
@@ -109,7 +109,7 @@ class PartnerPart(Part):
 
 
 class ScopePart(Part):
-    """Who may refer to whom for which moments; lists stand for each of them with each."""
+    """Who may refer to whom for which moments; lists mean every combination."""
 
     referrers: Slugs = Field(alias="from")
     recipients: Slugs = Field(alias="to")
@@ -130,7 +130,7 @@ class ConventionPart(Part):
     expire_after_days: int = Field(default=30, ge=1, le=365)
 
     def body(self) -> dict[str, Any]:
-        """What is posted: one row of scope for each pair of partners."""
+        """The request body, with one scope row per pair of partners."""
         rows = [
             {"from": one, "to": other, "moments": list(each.moments)}
             for each in self.scope
@@ -141,7 +141,7 @@ class ConventionPart(Part):
 
 
 class OfferPart(Part):
-    """An offer, as `PUT /offers/{offer}` takes it. Without a status, one that is there keeps its own."""
+    """An offer as `PUT /offers/{offer}` takes it. Without a status, an existing offer keeps its own."""
 
     partner: codes.Slug
     title: Line
@@ -162,7 +162,7 @@ class OfferPart(Part):
 class NetworkFile(Part):
     """The whole file."""
 
-    network: Named
+    network: NetworkName
     labels: Labels
     finer: dict[str, dict[codes.FinerCode, CodePart]] = Field(default={}, alias="codes")
     communes: dict[codes.Nis, CommunePart] = {}
@@ -178,7 +178,7 @@ class NetworkFile(Part):
 
 
 def _disagreements(network: NetworkFile) -> Iterator[str]:
-    """Where the file names what it does not have, or says a thing twice; only the first is asked for."""
+    """References to missing entries, and duplicates. The caller uses only the first."""
     dated: dict[str, PartnerPart | OfferPart | ConventionPart] = {
         **{f"partners.{slug}": partner for slug, partner in network.partners.items()},
         **{f"offers.{name}": offer for name, offer in network.offers.items()},
@@ -228,7 +228,7 @@ def _wrong(convention: ConventionPart, partners: Mapping[str, PartnerPart]) -> I
 
 
 def read(path: Path) -> NetworkFile:
-    """The network a file describes. Raises WrongFile."""
+    """Read and check a network file. Raises WrongFile."""
     try:
         text = path.read_text("utf-8")
     except (OSError, UnicodeDecodeError):
@@ -244,7 +244,7 @@ def read(path: Path) -> NetworkFile:
 
 
 def _parsed(text: str, name: str) -> tuple[yaml.Node, Any]:
-    """The file's nodes, which know their lines, and its value. Raises WrongFile."""
+    """The YAML nodes (with line numbers) and the parsed value. Raises WrongFile."""
     try:
         loader = _LOADER(text)
         root = loader.get_single_node()
@@ -260,13 +260,13 @@ def _parsed(text: str, name: str) -> tuple[yaml.Node, Any]:
 
 
 def shipped(name: str) -> Path:
-    """A network that comes with the hub: in a checkout under deploy/, installed under share/."""
+    """Path of a network file shipped with the hub: `deploy/` in a checkout, `share/` when installed."""
     checkout = Path(__file__).resolve().parents[3] / "deploy/networks" / name
     return checkout if checkout.exists() else Path(sys.prefix) / "share/jalons/networks" / name
 
 
 def _first(error: ValidationError, root: yaml.Node, name: str) -> str:
-    """The first thing that is wrong, and how many more there are."""
+    """The first mistake, and how many more there are."""
     found = error.errors(include_url=False, include_input=False)
     told = min(found, key=lambda each: each["type"] != "extra_forbidden")  # a misspelt key is also missing
     loc, said = told["loc"], told["msg"].removeprefix("Value error, ")
@@ -280,7 +280,7 @@ def _first(error: ValidationError, root: yaml.Node, name: str) -> str:
 
 
 def _line(node: yaml.Node, path: Sequence[Any]) -> int:
-    """The line at which a path of keys and numbers stands, as far as it leads."""
+    """1-based line of a path of keys and indexes; of its longest existing prefix if it does not exist."""
     line = node.start_mark.line
     for part in path:
         if isinstance(node, yaml.MappingNode):
@@ -297,7 +297,7 @@ def _line(node: yaml.Node, path: Sequence[Any]) -> int:
 
 
 def _refuse_twice(node: yaml.Node, name: str) -> None:
-    """A key that stands twice in one place would silently lose what stands under the first."""
+    """Refuse duplicate keys: YAML would silently keep only the last."""
     if isinstance(node, yaml.MappingNode):
         seen: set[str] = set()
         for key, value in node.value:

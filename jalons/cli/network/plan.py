@@ -1,4 +1,4 @@
-"""What would have to be done so that the hub is as a network's file says: done twice, the second time it is nothing."""
+"""Plans the calls that bring the hub in line with a network file; planning again afterwards gives nothing to do."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from jalons.cli.network.file import CodePart, ConventionPart, NetworkFile, Offer
 
 
 class Calls(Protocol):
-    """Calls to referrals as somebody who may write the directory; each succeeds or ends the command."""
+    """Calls referrals as a client that may write the directory; a failed call ends the command."""
 
     def __call__(self, method: str, path: str, body: Any = None) -> dict[str, Any]:
         """The answer."""
 
 
 class CannotBecome(Exception):
-    """The hub has something that no call can turn into what the file says. Its text says what."""
+    """The hub has an entry that no call can change into what the file says. The message names it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One thing of the file: to add, to change, or as it is. said: in words, what it is or what changes."""
+    """One entry of the file and what to do about it. said: its label, or what changes."""
 
     verdict: Literal["add", "change", "same"]
     noun: Literal["code", "commune", "partner", "convention", "offer"]
@@ -34,7 +34,7 @@ class Step:
 
 
 def plan(network: NetworkFile, call: Calls) -> list[Step]:
-    """The steps in the order they can be done in. Reads only. Raises CannotBecome."""
+    """The steps, in an order that works. Only reads from the hub. Raises CannotBecome."""
     lists = call("GET", "/codes")["lists"] if network.finer else {}
     finer = {(name, row["code"]): row for name, rows in lists.items() for row in rows if row.get("finer")}
     partners = {row["slug"]: row for row in _all(call, "/partners")}
@@ -59,7 +59,7 @@ def plan(network: NetworkFile, call: Calls) -> list[Step]:
 
 
 def carry_out(steps: list[Step], call: Calls, done: Callable[[int], None]) -> int:
-    """Do what is not as it should be; how many that were."""
+    """Execute the steps that are not `same`; returns how many."""
     todo = [step for step in steps if step.verdict != "same"]
     for step in todo:
         call(step.method, step.path, dict(step.body))

@@ -1,4 +1,4 @@
-"""Sends what is due: each attempt is written down before it is made, and one recipient never holds another back."""
+"""Sends what is due: each attempt is committed before it is made, one at a time per recipient and channel."""
 
 from __future__ import annotations
 
@@ -15,36 +15,39 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from jalons import clock
-from jalons.database import Busy, looking, transact
-from jalons.messaging.deliver import where
+from jalons.database import Busy, transact, transaction
 from jalons.messaging.outbox import Outbox
+from jalons.messaging.outcomes import where
 from jalons.postgres import Direct, await_notice, listen
 from jalons.process import metrics
 from jalons.process.parts import Heartbeat, Part
-from services.notifications.deliveries import ending
-from services.notifications.deliveries import rows as store
-from services.notifications.deliveries.channels import Channel, Send
+from services.notifications.deliveries import queue, rows
+from services.notifications.deliveries.channel import Channel, Send
+from services.notifications.deliveries.events import announce
+from services.notifications.deliveries.gate import RECHECK_AFTER, Never, Waits
 from services.notifications.deliveries.outcome import Deferred, Delivered, Gone, Outcome
-from services.notifications.deliveries.retrying import LOST_AFTER, cut_short, next_attempt
-from services.notifications.deliveries.rows import Due, End
-from services.notifications.routing.gate import LOOKED_AT_AGAIN, Never, Waits
+from services.notifications.deliveries.queue import Due
+from services.notifications.deliveries.retrying import GIVE_UP_WITHOUT_OUTCOME_AFTER, after_crash, next_attempt
+from services.notifications.deliveries.rows import Closed
 from services.notifications.webhooks import rows as subscriptions
 
 log = logging.getLogger(__name__)
 
 LEASE = timedelta(seconds=120)
-"""Longer than any attempt; a crash delays its message by this much at least."""
+"""Longer than any attempt; after a crash a delivery is tried again once its lease is over."""
 POLL_SECONDS = 5.0
-"""A fallback, and how soon a retry that has become due is seen."""
+"""A fallback for NOTIFY, and the delay with which a retry that has become due is seen."""
 IDLE_SECONDS = 30.0
 """How long a sender that nobody wakes waits before it looks for something due."""
-_NEVER_LOOKED_AT = timedelta(days=3650)
-"""A message of a paused subscription is woken by its resumption only."""
+_LOCKED_PAUSE = timedelta(seconds=1)
+"""Before a delivery that is being changed is looked at again."""
+_UNTIL_RESUMED = timedelta(days=3650)
+"""A delivery to a paused subscription becomes due when the subscription is resumed."""
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
-    """A message in hand. send: what to do, None if it was dealt with already; until: when somebody else may take it."""
+class Claimed:
+    """A delivery in hand. send: the attempt; None if it waits or was given up; until: end of the lease."""
 
     due: Due
     send: Send | None
@@ -52,11 +55,11 @@ class Taken:
 
 
 class Dispatcher:
-    """The part that sends. channels: each with its number of threads, so that a mail server that hangs leaves the
-    webhooks alone. listen: a direct connection for NOTIFY. now, draw: the clock, and a random number in 0..1.
+    """The part that sends. channels: each with its number of threads, so that a mail server that hangs does not delay
+    webhooks. listen: a direct connection for NOTIFY. now, draw: the clock, and a random number in 0..1.
 
-    Per recipient and channel one message goes at a time, and who was served longest ago comes first; a recipient
-    that failed rests as long as the failure took. Any number of processes may run one each.
+    A recipient has one message in flight per channel, and the queue that was served longest ago comes first; after a
+    failure a queue pauses as long as the failed attempt took. Any number of processes may run one each.
     """
 
     def __init__(
@@ -90,93 +93,90 @@ class Dispatcher:
         senders = [part for parts in self._senders.values() for part in parts]
         return [*senders, Part("deliveries", self._watch)]
 
-    def take(self, channel: Channel) -> Taken | None:
-        """Claim a message that is due, and record that its attempt begins; None if there is none. Raises the
-        database's errors."""
-        return transact(self._engine, lambda conn: self._taken(conn, channel))
-
-    def deal(self, taken: Taken) -> None:
-        """Send a claimed message, and record the outcome."""
-        if taken.send is not None:
+    def dispatch_one(self, channel: Channel) -> bool:
+        """Claim the next due delivery, send it and record the outcome; False if none is due. Raises what the database
+        raises while it claims."""
+        claimed = transact(self._engine, lambda conn: self._claim(conn, channel))
+        if claimed is not None and claimed.send is not None:
             began = self._now()
-            self._settle(taken, _attempt(taken.send), began)
+            self._settle(claimed, _attempt(claimed.send), began)
+        return claimed is not None
 
-    def _taken(self, conn: Connection, channel: Channel) -> Taken | None:
-        """A message and what to do, its attempt written down; nothing to do if it has to wait or never goes."""
+    def _claim(self, conn: Connection, channel: Channel) -> Claimed | None:
+        """The next due delivery, its attempt recorded; without an attempt if it has to wait or is given up."""
         now = self._now()
-        due = store.next_due(conn, channel.name, now, now + LEASE)
+        due = queue.claim(conn, channel.name, now, LEASE)
         if due is None:
             return None
-        lost = due.number > 1 and not due.waited and now - due.since >= LOST_AFTER
+        lost = due.number > 1 and not due.waited and now - due.since >= GIVE_UP_WITHOUT_OUTCOME_AFTER
         send = Never(due.cause or "process_ended") if lost else _prepared(channel, conn, due, now)
         if not isinstance(send, Waits | Never):
             since = now if due.waited or due.number == 1 else due.since
-            if store.begin(conn, due, since, now, cut_short(due.number, since, now, LEASE)):
-                return Taken(replace(due, since=since), send, now + LEASE)
-        store.free(conn, channel.name, due.delivery.recipient, now)
+            if queue.begin(conn, due, since, now, after_crash(due.number, since, now, LEASE)):
+                return Claimed(replace(due, since=since), send, now + LEASE)
+            queue.release(conn, channel.name, due.delivery.recipient, now + _LOCKED_PAUSE)
+            return Claimed(due, None, now)
+        queue.release(conn, channel.name, due.delivery.recipient, now)
         if isinstance(send, Waits):
-            pause = _NEVER_LOOKED_AT if send.cause == "subscription_paused" else LOOKED_AT_AGAIN
-            store.wait(conn, due, send.cause, now + pause)
+            pause = _UNTIL_RESUMED if send.cause == "subscription_paused" else RECHECK_AFTER
+            queue.wait(conn, due, send.cause, now + pause)
         elif isinstance(send, Never):
             status = "suppressed" if send.suppressed else "failed"
-            if store.give_up(conn, due, status, send.cause):
-                end = End.of(due.delivery, status, send.cause, due.number - 1)
-                ending.say(conn, self._outbox, [end], now)
-        return Taken(due, None, now)
+            if queue.give_up(conn, due, status, send.cause):
+                announce(conn, self._outbox, [Closed.of(due.delivery, status, send.cause, due.number - 1)], now)
+        return Claimed(due, None, now)
 
-    def _settle(self, taken: Taken, outcome: Outcome, began: datetime) -> None:
-        """Write the outcome down, again and again while the database is away: it is known here only. Past the lease
-        somebody else may have the message, and the receiver tells the repetition by its id."""
+    def _settle(self, claimed: Claimed, outcome: Outcome, began: datetime) -> None:
+        """Record the outcome, again and again while the database is away: it is known here only. Past the lease another
+        worker may send the message again, and the receiver recognises it by its id."""
         while True:
             try:
-                transact(self._engine, lambda conn: self._record(conn, taken, outcome, began))
+                transact(self._engine, lambda conn: self._record(conn, claimed.due, outcome, began))
             except (Busy, SQLAlchemyError, psycopg.Error) as error:
-                log.warning("an outcome could not be written yet: %s", type(error).__name__)
-                if self._now() > taken.until or self._stopping.wait(1.0):
+                log.warning("an outcome could not be recorded yet: %s", type(error).__name__)
+                if self._now() > claimed.until or self._stopping.wait(1.0):
                     return
             else:
                 return
 
-    def _record(self, conn: Connection, taken: Taken, outcome: Outcome, began: datetime) -> None:
-        """Record what became of a message, and the event that tells of it."""
-        now, due = self._now(), taken.due
-        delivery = due.delivery
+    def _record(self, conn: Connection, due: Due, outcome: Outcome, began: datetime) -> None:
+        now, delivery = self._now(), due.delivery
+        sent = isinstance(outcome, Delivered)
+        queue.release(conn, delivery.channel, delivery.recipient, now if sent else now + (now - began))
         cause = None if isinstance(outcome, Delivered) else outcome.cause
-        free_at = now if isinstance(outcome, Delivered) else now + (now - began)
         if isinstance(outcome, Gone) and delivery.subscription:
-            store.free(conn, delivery.channel, delivery.recipient, free_at)
             subscriptions.set_status(conn, delivery.recipient, delivery.subscription, "disabled", outcome.cause, now)
+        queue.end(conn, due, type(outcome).__name__.lower(), cause, now)
         again = None
         if isinstance(outcome, Deferred):
             again = next_attempt(due.number, due.since, now, self._draw(), outcome.after)
-        status = "sent" if isinstance(outcome, Delivered) else "pending" if again else "failed"
-        named = type(outcome).__name__.lower()
-        ours = store.end(conn, due, named, cause, now, status=status, again=again, free_at=free_at)
-        if ours and again:
-            metrics.DELIVERIES.labels(delivery.channel, "retried").inc()
-        if ours and not again:
-            ending.say(conn, self._outbox, [End.of(delivery, status, cause, due.number)], now)
+        if again:
+            if queue.try_again(conn, due, cause, again):
+                metrics.DELIVERIES.labels(delivery.channel, "retried").inc()
+            return
+        status = "sent" if sent else "failed"
+        if queue.close(conn, due, status, cause):
+            announce(conn, self._outbox, [Closed.of(delivery, status, cause, due.number)], now)
 
     # Parts
 
     def _send_all(self, channel: Channel, heartbeat: Heartbeat) -> None:
-        """Send while something is due, then wait to be woken. A message that was claimed is sent before the stop."""
+        """Send while something is due, then wait to be woken. A delivery that was claimed is sent before the stop."""
         while not heartbeat.stopping.is_set():
-            if taken := self.take(channel):
-                self.deal(taken)
+            if self.dispatch_one(channel):
                 heartbeat.beat()
             else:
-                channel.rest()
+                channel.disconnect()
                 heartbeat.sleep(IDLE_SECONDS)
 
     def _watch(self, heartbeat: Heartbeat) -> None:
-        """Wake the senders when a message was added or has become due."""
+        """Wake the senders when a delivery was added or has become due."""
         try:
             with self._listen() as conn:
-                listen(conn, store.wake_channel())
+                listen(conn, rows.WAKE_CHANNEL)
                 while not heartbeat.stopping.is_set():
-                    with looking(self._engine) as pooled:
-                        due = store.lanes_due(pooled, self._now())
+                    with transaction(self._engine) as pooled:
+                        due = queue.due_by_channel(pooled, self._now())
                     self._wake(due)
                     heartbeat.beat(POLL_SECONDS)
                     await_notice(conn, POLL_SECONDS, heartbeat.stopping)
@@ -189,13 +189,13 @@ class Dispatcher:
 
 
 def _prepared(channel: Channel, conn: Connection, due: Due, now: datetime) -> Send | Waits | Never:
-    """What an attempt will do. What cannot be made fails as an attempt, so that it is tried later and given up in the
-    end: at the head of its channel it would hold back all others. Raises what the database raises."""
+    """What an attempt will do. A message that cannot be written fails as an attempt, so that it is tried later and
+    given up in the end: at the head of its queue it would block the others. Raises what the database raises."""
     try:
         return channel.prepare(conn, due, now)
     except (SQLAlchemyError, psycopg.Error):
         raise
-    except Exception as error:  # noqa: BLE001 - told by the attempt
+    except Exception as error:  # noqa: BLE001 - recorded by the attempt
         return partial(_fail, error)
 
 
@@ -206,6 +206,6 @@ def _fail(error: Exception) -> Outcome:
 def _attempt(send: Send) -> Outcome:
     try:
         return send()
-    except Exception as error:  # noqa: BLE001 - the attempt has begun: it must have an outcome
-        log.warning("an attempt failed unforeseen: %s", where(error))
+    except Exception as error:  # noqa: BLE001 - the attempt is recorded and needs an outcome
+        log.warning("an attempt failed unexpectedly: %s", where(error))
         return Deferred("unexpected")

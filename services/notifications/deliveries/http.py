@@ -1,4 +1,4 @@
-"""What became of messages: a partner sees its own, the coordinator and the operator all; nobody what they said."""
+"""`/deliveries`: a partner sees its own, the coordinator and the operator all; nobody sees what they say."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from jalons.database import transact, transaction
 from jalons.privacy.disclosure import own_id
 from jalons.web.identity import Principal, require
 from jalons.web.problems import Problem
-from services.notifications.deliveries import rows as store
+from services.notifications.deliveries import rows
 from services.notifications.deliveries.causes import CAUSES
 
 Caller = Annotated[Principal, Depends(require("partner", "coordinator", "operator"))]
@@ -23,7 +23,7 @@ Status = Literal["pending", "waiting", "sent", "failed", "suppressed"]
 
 
 class Attempt(BaseModel):
-    """One attempt; without an end while it runs, or if the hub ended in the middle of it."""
+    """One attempt; without an end while it runs, or if the hub stopped during it."""
 
     number: int
     began: datetime
@@ -34,9 +34,9 @@ class Attempt(BaseModel):
 
 
 class Delivery(BaseModel):
-    """One message. code, cause, cure: why it has not gone, or not yet. next_attempt: when it is tried again.
+    """One message. code, cause, cure: why it was not sent, or not yet. next_attempt: when it is tried again.
 
-    When it was made is not said: messages to two partners about one person are made at the same instant.
+    The time it was made is not shown: messages to two partners about one person are made at the same instant.
     """
 
     delivery_id: UUID
@@ -55,7 +55,7 @@ class Delivery(BaseModel):
 
 
 class Page(BaseModel):
-    """next: give it as `cursor` for what comes after."""
+    """next: the `cursor` of the next page."""
 
     items: list[Delivery]
     next: str | None = Field(default=None)
@@ -74,11 +74,11 @@ def delivery_routes(engine: Engine, now: Callable[[], datetime]) -> APIRouter:
         limit: Annotated[int, Query(ge=1, le=200)] = 50,
     ) -> Page:
         with transaction(engine) as conn:
-            rows = store.listed(
+            found = rows.listed(
                 conn, recipient=_only(caller), status=status, channel=channel, before=cursor, limit=limit + 1
             )
-        page = rows[:limit]
-        more = len(rows) > limit
+        page = found[:limit]
+        more = len(found) > limit
         return Page(items=[_shown(row) for row in page], next=str(page[-1]["delivery_id"]) if more else None)
 
     @routes.get("/deliveries/{delivery_id}", summary="One message")
@@ -89,21 +89,24 @@ def delivery_routes(engine: Engine, now: Callable[[], datetime]) -> APIRouter:
     @routes.post("/deliveries/{delivery_id}/retry", summary="Try a message again now", status_code=202)
     def retry(caller: Caller, delivery_id: UUID) -> Delivery:
         def write(conn: Connection) -> Delivery:
-            kept = store.lock_delivery(conn, delivery_id)
+            kept = rows.lock(conn, delivery_id)
             if kept is None or _only(caller) not in {None, kept.recipient}:
                 raise _unknown()
             if kept.status in {"sent", "suppressed"}:
                 raise Problem(
-                    409, "not_to_be_sent", f"The message is {kept.status}.", "Only what failed or waits is tried again."
+                    409,
+                    "not_to_be_sent",
+                    f"The message is {kept.status}.",
+                    "Only a failed or waiting message is tried again.",
                 )
             if not kept.whole:
                 raise Problem(
                     409,
                     "message_destroyed",
-                    "The message was given up, and what it said was destroyed then.",
-                    "Read what was missed from GET /events of the service it came from.",
+                    "The message was given up, and its content was destroyed.",
+                    "Read the events from GET /events of the service they came from.",
                 )
-            store.again(conn, delivery_id, now())
+            rows.retry(conn, delivery_id, now())
             return _one(conn, caller, delivery_id)
 
         return transact(engine, write)
@@ -112,7 +115,7 @@ def delivery_routes(engine: Engine, now: Callable[[], datetime]) -> APIRouter:
 
 
 def _only(caller: Principal) -> str | None:
-    """Whose messages the caller may see: None for everybody's."""
+    """The recipient whose messages the caller may see; None for all."""
     if caller.has("coordinator", "operator"):
         return None
     if caller.partner is None:
@@ -121,14 +124,14 @@ def _only(caller: Principal) -> str | None:
 
 
 def _one(conn: Connection, caller: Principal, delivery_id: UUID) -> Delivery:
-    row = store.shown(conn, delivery_id)
+    row = rows.shown(conn, delivery_id)
     if row is None or _only(caller) not in {None, row["recipient"]}:
         raise _unknown()
     return _shown(row)
 
 
 def _unknown() -> Problem:
-    return Problem(404, "not_found", "There is no message of that id to you.", "List them: GET /deliveries.")
+    return Problem(404, "not_found", "No message to you has this id.", "List them: GET /deliveries.")
 
 
 def _shown(row: dict[str, Any]) -> Delivery:

@@ -1,4 +1,4 @@
-"""What became of one attempt; exactly these four, and each failure has a code of `causes`."""
+"""The outcome of one attempt is one of these four; each failure has a code of `causes`."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """The recipient's server took it."""
+    """The recipient's server accepted it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Deferred:
-    """Not now; another attempt may succeed. after: seconds the recipient asked to be left alone, if it did."""
+    """A later attempt may succeed. after: seconds that the recipient asked to wait, if it did."""
 
     cause: str
     after: float | None = None
@@ -20,14 +20,14 @@ class Deferred:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """Never, as things stand; no attempt follows."""
+    """It cannot succeed; no attempt follows."""
 
     cause: str
 
 
 @dataclass(frozen=True, slots=True)
 class Gone:
-    """The receiver says this address is no more: its subscription is disabled."""
+    """The receiver wants no more calls; its subscription is disabled."""
 
     cause: str
 

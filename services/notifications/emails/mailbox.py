@@ -1,4 +1,4 @@
-"""The mail catcher's messages; they exist only where mail is caught instead of sent."""
+"""`/mailbox`: the mails that the mail catcher holds, where mail is caught instead of sent."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from jalons.web.problems import Problem
 Reader = Annotated[Principal, Depends(require("operator", "coordinator"))]
 
 
-class Caught(BaseModel):
-    """A message as it would have gone out."""
+class CaughtMail(BaseModel):
+    """A mail as it would have been sent."""
 
     to: str
     subject: str
@@ -31,11 +31,11 @@ def mailbox_routes(folder: Path | None) -> APIRouter:
     """`GET /mailbox`. folder: the catcher's Maildir; None where mail is really sent."""
     routes = APIRouter(tags=["operation"])
 
-    @routes.get("/mailbox", summary="What the mail catcher holds, newest last")
-    def mailbox(_caller: Reader, limit: Annotated[int, Query(ge=1, le=1000)] = 200) -> dict[str, list[Caught]]:
+    @routes.get("/mailbox", summary="Mails that the mail catcher holds, newest last")
+    def mailbox(_caller: Reader, limit: Annotated[int, Query(ge=1, le=1000)] = 200) -> dict[str, list[CaughtMail]]:
         if folder is None:
             raise Problem(
-                404, "no_mail_catcher", "Mail is sent here, not caught.", "See GET /deliveries for what became of it."
+                404, "no_mail_catcher", "Mail is sent here, not caught.", "GET /deliveries says what became of it."
             )
         found = sorted((each.stat().st_mtime, each) for part in ("new", "cur") for each in (folder / part).glob("*"))
         return {"items": [_read(path, at) for at, path in found[-limit:]]}
@@ -43,9 +43,9 @@ def mailbox_routes(folder: Path | None) -> APIRouter:
     return routes
 
 
-def _read(path: Path, at: float) -> Caught:
+def _read(path: Path, at: float) -> CaughtMail:
     message = message_from_bytes(path.read_bytes(), policy=policy.default)
-    return Caught(
+    return CaughtMail(
         to=str(message["To"] or ""),
         subject=str(message["Subject"] or ""),
         text=_part(message, "plain"),

@@ -41,7 +41,7 @@ CREATE INDEX deliveries_made ON deliveries (made DESC, delivery_id);
 CREATE INDEX deliveries_person ON deliveries (person) WHERE person IS NOT NULL;
 CREATE INDEX deliveries_recipient ON deliveries (recipient, made DESC, delivery_id);
 
-CREATE TABLE lanes (
+CREATE TABLE queues (
     channel TEXT NOT NULL,
     recipient TEXT NOT NULL,
     free_at timestamptz NOT NULL,

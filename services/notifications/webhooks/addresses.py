@@ -1,4 +1,4 @@
-"""Where a webhook may go: https to a public address; nothing inside this network can be reached by naming it."""
+"""Where a webhook may be sent: https to a public address, so that no URL reaches into this network."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 def refusal_of_url(url: str, *, loopback: bool) -> str | None:
-    """Why a URL is refused as it is written, as a code of `causes`; None if it is not. loopback: whether http is
-    allowed, to this machine only (the address decides that, see below)."""
+    """Why a URL is refused, as a code of `causes`; None if it is not. loopback: allow http, which `may_be_reached` then
+    limits to this machine."""
     try:
         parts = urlsplit(url)
         port = parts.port
@@ -29,7 +29,7 @@ def refusal_of_url(url: str, *, loopback: bool) -> str | None:
 
 
 def may_be_reached(address: str, *, loopback: bool, encrypted: bool) -> bool:
-    """Whether a resolved address may be connected to. loopback: this machine is allowed, even without TLS."""
+    """Whether a resolved address may be connected to. loopback: allow this machine, even without TLS."""
     try:
         found: Address = ipaddress.ip_address(address)
     except ValueError:
@@ -42,7 +42,7 @@ def may_be_reached(address: str, *, loopback: bool, encrypted: bool) -> bool:
 
 
 def _public(address: Address) -> bool:
-    """Of IPv6 only the unicast range, without what wraps an IPv4 address (6to4; NAT64 lies outside it)."""
+    """Of IPv6 only the unicast range without 6to4, which embeds an IPv4 address (NAT64 is outside the range)."""
     if not address.is_global or address.is_multicast or address.is_reserved:
         return False
     return not isinstance(address, ipaddress.IPv6Address) or (address in _PUBLIC_SIX and address not in _SIX_TO_FOUR)

@@ -1,4 +1,4 @@
-"""Subscriptions: a partner's own, and no secret is ever shown twice."""
+"""`/subscriptions`: a partner manages its own; a secret is shown once, when it is created."""
 
 from __future__ import annotations
 
@@ -17,12 +17,13 @@ from jalons.web.identity import Principal, require
 from jalons.web.problems import Problem, refuse_unsafe_text
 from schemas.catalogue import TYPES
 from schemas.codes import Slug
-from services.notifications.deliveries import rows as store
+from services.notifications.deliveries import rows
 from services.notifications.deliveries.causes import CAUSES
-from services.notifications.deliveries.ports import Caller
-from services.notifications.routing.apply import delivery_id, sealed_body
-from services.notifications.routing.rules import wanted
+from services.notifications.deliveries.rows import delivery_id
+from services.notifications.routing.rules import subscribed
 from services.notifications.webhooks import rows as subscriptions
+from services.notifications.webhooks.channel import sealed_body
+from services.notifications.webhooks.client import WebhookClient
 from services.notifications.webhooks.rows import Subscription
 
 TEST_TYPE = "jalons.subscription.test.v1"
@@ -37,8 +38,8 @@ TypePattern = Annotated[
 ]
 
 
-class Asked(BaseModel):
-    """What to send where."""
+class SubscriptionRequest(BaseModel):
+    """Which events to send to which URL."""
 
     model_config = ConfigDict(
         extra="forbid",
@@ -52,7 +53,7 @@ class Asked(BaseModel):
     mode: Literal["full", "id_only"] = "full"
 
 
-class Shown(BaseModel):
+class SubscriptionInfo(BaseModel):
     """A subscription; cause and cure say why it is disabled."""
 
     name: str
@@ -68,96 +69,98 @@ class Shown(BaseModel):
     matches_nothing_yet: list[str] = Field(description="types for which the hub has no event so far")
 
 
-class Put(Shown):
+class SubscriptionSaved(SubscriptionInfo):
     """secret: shown at creation only."""
 
     secret: str | None = None
     secret_already_shown: bool
 
 
-class Rotated(BaseModel):
-    """The secret before it signs until then as well."""
+class SecretRotated(BaseModel):
+    """The previous secret also signs until then."""
 
     secret: str
     old_secret_signs_until: datetime
 
 
-class Tested(BaseModel):
-    """See GET /deliveries for what becomes of it."""
+class TestQueued(BaseModel):
+    """GET /deliveries/{delivery_id} says whether it arrived."""
 
     delivery_id: str
 
 
-def subscription_routes(engine: Engine, secret: str, caller: Caller, now: Callable[[], datetime]) -> APIRouter:
+def subscription_routes(engine: Engine, secret: str, client: WebhookClient, now: Callable[[], datetime]) -> APIRouter:
     """`/subscriptions`. secret: the hub's secret key."""
     routes = APIRouter(tags=["subscriptions"])
     key = derive(secret, "webhook-secrets")
     bodies = derive(secret, "webhook-bodies")
 
-    @routes.put("/subscriptions/{name}", summary="Subscribe an address, or change it", status_code=201)
-    def put(principal: Partner, name: Name, asked: Asked, response: Response) -> Put:
-        refuse_unsafe_text(asked.model_dump())
-        if cause := caller.refusal(asked.url):
+    @routes.put("/subscriptions/{name}", summary="Subscribe a URL, or change the subscription", status_code=201)
+    def put(principal: Partner, name: Name, wanted: SubscriptionRequest, response: Response) -> SubscriptionSaved:
+        refuse_unsafe_text(wanted.model_dump())
+        if cause := client.refusal(wanted.url):
             raise Problem(422, cause, CAUSES[cause].cause, CAUSES[cause].cure)
         partner = _partner(principal)
 
         def write(conn: Connection) -> tuple[Subscription, str | None]:
-            kept, is_new = subscriptions.put(conn, partner, name, asked.url, asked.types, asked.mode, now())
+            kept, is_new = subscriptions.put(conn, partner, name, wanted.url, wanted.types, wanted.mode, now())
             if is_new and len(subscriptions.of_partner(conn, partner)) > _MOST:
                 raise Problem(409, "too_many", f"A partner has at most {_MOST} subscriptions.", "Change one of them.")
             return kept, subscriptions.new_secret(conn, key, partner, name, now()) if is_new else None
 
         kept, made = transact(engine, write)
         response.status_code = 201 if made else 200
-        return Put(**_shown(kept), secret=made, secret_already_shown=made is None)
+        return SubscriptionSaved(**_shown(kept), secret=made, secret_already_shown=made is None)
 
     @routes.get("/subscriptions", summary="The caller's subscriptions")
-    def listed(principal: Partner) -> dict[str, list[Shown]]:
+    def listed(principal: Partner) -> dict[str, list[SubscriptionInfo]]:
         with transaction(engine) as conn:
             found = subscriptions.of_partner(conn, _partner(principal))
-        return {"items": [Shown(**_shown(each)) for each in found]}
+        return {"items": [SubscriptionInfo(**_shown(each)) for each in found]}
 
     @routes.get("/subscriptions/{name}", summary="One subscription")
-    def one(principal: Partner, name: Name) -> Shown:
+    def one(principal: Partner, name: Name) -> SubscriptionInfo:
         with transaction(engine) as conn:
-            return Shown(**_shown(_found(conn, _partner(principal), name)))
+            return SubscriptionInfo(**_shown(_found(conn, _partner(principal), name)))
 
-    @routes.post("/subscriptions/{name}/pause", summary="Hold messages back; they wait")
-    def pause(principal: Partner, name: Name) -> Shown:
+    @routes.post("/subscriptions/{name}/pause", summary="Pause: messages wait until it is resumed")
+    def pause(principal: Partner, name: Name) -> SubscriptionInfo:
         return transact(engine, lambda conn: _set(conn, _partner(principal), name, "paused", now()))
 
-    @routes.post("/subscriptions/{name}/resume", summary="Send again, what waited first")
-    def resume(principal: Partner, name: Name) -> Shown:
+    @routes.post("/subscriptions/{name}/resume", summary="Resume; waiting messages are sent first")
+    def resume(principal: Partner, name: Name) -> SubscriptionInfo:
         return transact(engine, lambda conn: _set(conn, _partner(principal), name, "active", now()))
 
-    @routes.post("/subscriptions/{name}/rotate-secret", summary="A new secret; the old one signs on for 24 hours")
-    def rotate(principal: Partner, name: Name) -> Rotated:
-        def write(conn: Connection) -> Rotated:
+    @routes.post(
+        "/subscriptions/{name}/rotate-secret", summary="Create a new secret; the old one also signs for 24 hours"
+    )
+    def rotate(principal: Partner, name: Name) -> SecretRotated:
+        def write(conn: Connection) -> SecretRotated:
             partner, at = _partner(principal), now()
             _found(conn, partner, name, lock=True)
             made = subscriptions.new_secret(conn, key, partner, name, at)
-            return Rotated(secret=made, old_secret_signs_until=at + subscriptions.OLD_SECRET_SIGNS)
+            return SecretRotated(secret=made, old_secret_signs_until=at + subscriptions.ROTATED_SECRET_SIGNS)
 
         return transact(engine, write)
 
     @routes.post("/subscriptions/{name}/test", summary="Send a signed test event now", status_code=202)
-    def test(principal: Partner, name: Name) -> Tested:
-        def write(conn: Connection) -> Tested:
+    def test(principal: Partner, name: Name) -> TestQueued:
+        def write(conn: Connection) -> TestQueued:
             partner = _partner(principal)
             if _found(conn, partner, name).status != "active":
                 raise Problem(
                     409, "not_active", "The subscription is not active.", "Resume it, or put it again, and test then."
                 )
             delivery = _test_event(bodies, partner, name, now())
-            store.add(conn, [delivery], now())
-            return Tested(delivery_id=str(delivery.delivery_id))
+            rows.add(conn, [delivery], now())
+            return TestQueued(delivery_id=str(delivery.delivery_id))
 
         return transact(engine, write)
 
     return routes
 
 
-def _test_event(key: bytes, partner: str, name: str, at: datetime) -> store.Delivery:
+def _test_event(key: bytes, partner: str, name: str, at: datetime) -> rows.Delivery:
     event_id = new_id()
     own_id = delivery_id(event_id, "webhook", partner, name)
     event = {
@@ -169,7 +172,7 @@ def _test_event(key: bytes, partner: str, name: str, at: datetime) -> store.Deli
         "datacontenttype": "application/json",
         "data": {"subscription": name},
     }
-    return store.Delivery(
+    return rows.Delivery(
         delivery_id=own_id,
         event_id=event_id,
         about_type=TEST_TYPE,
@@ -189,13 +192,13 @@ def _partner(principal: Principal) -> str:
 
 
 def _found(conn: Connection, partner: str, name: str, *, lock: bool = False) -> Subscription:
-    kept = subscriptions.found(conn, partner, name, "FOR UPDATE" if lock else "")
+    kept = subscriptions.find(conn, partner, name, lock="update" if lock else None)
     if kept is None:
         raise Problem(404, "not_found", "There is no subscription of that name.", "List them: GET /subscriptions.")
     return kept
 
 
-def _set(conn: Connection, partner: str, name: str, status: str, at: datetime) -> Shown:
+def _set(conn: Connection, partner: str, name: str, status: str, at: datetime) -> SubscriptionInfo:
     kept = _found(conn, partner, name, lock=True)
     if kept.status == "disabled":
         raise Problem(
@@ -203,7 +206,7 @@ def _set(conn: Connection, partner: str, name: str, status: str, at: datetime) -
         )
     if kept.status != status:
         subscriptions.set_status(conn, partner, name, status, None, at)
-    return Shown(**_shown(_found(conn, partner, name)))
+    return SubscriptionInfo(**_shown(_found(conn, partner, name)))
 
 
 def _shown(kept: Subscription) -> dict[str, Any]:
@@ -219,5 +222,5 @@ def _shown(kept: Subscription) -> dict[str, Any]:
         "cure": known.cure if known else None,
         "made": kept.made,
         "changed": kept.changed,
-        "matches_nothing_yet": [each for each in kept.types if not any(wanted([each], type_) for type_ in TYPES)],
+        "matches_nothing_yet": [each for each in kept.types if not any(subscribed([each], type_) for type_ in TYPES)],
     }

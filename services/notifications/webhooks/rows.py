@@ -1,28 +1,29 @@
-"""Who asked for webhooks, as rows; secrets are kept sealed, and an old one signs on for a day after its successor."""
+"""Subscriptions and their secrets as rows; a secret is kept sealed, and signs for a day after it is rotated."""
 
 from __future__ import annotations
 
 import base64
-import secrets
+import secrets as random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Row, Select, and_, case, delete, null, or_, select, update
+from sqlalchemy.dialects.postgresql import insert
 
-from jalons.database import execute, one
 from jalons.privacy.sealing import seal, unseal
-from services.notifications.deliveries import rows as store
+from services.notifications.deliveries import rows as deliveries
+from services.notifications.tables import secrets, subscriptions
 
-OLD_SECRET_SIGNS = timedelta(hours=24)
+ROTATED_SECRET_SIGNS = timedelta(hours=24)
 
 Mode = Literal["full", "id_only"]
 
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
-    """A partner's wish to be called. status: active, paused or disabled (cause says why, as a code)."""
+    """A partner's webhook. status: active, paused or disabled; cause: why it is disabled, a code of `causes`."""
 
     partner: str
     name: str
@@ -35,89 +36,73 @@ class Subscription:
     changed: datetime
 
 
-def live(conn: Connection) -> list[Subscription]:
-    """Those that get messages: of a paused one they wait. Their rows hold still until the transaction's end, so that
-    no message is made for one that is being paused or resumed."""
-    rows = execute(conn, "SELECT * FROM subscriptions WHERE status <> 'disabled' FOR SHARE")
-    return [Subscription(**row._asdict()) for row in rows]
+def enabled(conn: Connection) -> list[Subscription]:
+    """Those that deliveries are made for; to a paused one they wait. Locked until the transaction ends, so that no
+    delivery is made for one that is being paused or resumed."""
+    return _read(conn, select(subscriptions).where(subscriptions.c.status != "disabled").with_for_update(read=True))
 
 
 def of_partner(conn: Connection, partner: str) -> list[Subscription]:
     """A partner's subscriptions, by name."""
-    rows = execute(conn, "SELECT * FROM subscriptions WHERE partner = %s ORDER BY name", (partner,))
-    return [Subscription(**row._asdict()) for row in rows]
+    own = select(subscriptions).where(subscriptions.c.partner == partner)
+    return _read(conn, own.order_by(subscriptions.c.name))
 
 
-def found(
-    conn: Connection, partner: str, name: str, lock: Literal["", "FOR SHARE", "FOR UPDATE"] = ""
+def find(
+    conn: Connection, partner: str, name: str, *, lock: Literal["share", "update"] | None = None
 ) -> Subscription | None:
-    """One subscription. lock: hold it until the transaction's end, still or for oneself."""
-    row = execute(
-        conn,
-        f"SELECT * FROM subscriptions WHERE partner = %s AND name = %s {lock}",
-        (partner, name),
-    ).fetchone()
-    return Subscription(**row._asdict()) if row else None
+    """One subscription. lock: until the transaction ends."""
+    one = select(subscriptions).where(_is(partner, name))
+    return next(iter(_read(conn, one.with_for_update(read=lock == "share") if lock else one)), None)
 
 
 def put(
     conn: Connection, partner: str, name: str, url: str, types: Sequence[str], mode: Mode, now: datetime
 ) -> tuple[Subscription, bool]:
-    """Make or change a subscription; a disabled one becomes active, a paused one stays so. True: it is new."""
-    row = one(
-        conn,
-        "INSERT INTO subscriptions (partner, name, url, types, mode, status, made, changed)"
-        " VALUES (%s, %s, %s, %s, %s, 'active', %s, %s) ON CONFLICT (partner, name) DO UPDATE SET"
-        " url = excluded.url, types = excluded.types, mode = excluded.mode, changed = excluded.changed, cause = NULL,"
-        " status = CASE subscriptions.status WHEN 'disabled' THEN 'active' ELSE subscriptions.status END"
-        " RETURNING *, (xmax = 0) AS is_new",
-        (partner, name, url, list(types), mode, now, now),
-    )
-    fields = row._asdict()
-    is_new = bool(fields.pop("is_new"))
-    return Subscription(**fields), is_new
+    """Create or change a subscription; a disabled one becomes active, a paused one stays paused. True: it is new."""
+    given: dict[str, Any] = {"url": url, "types": list(types), "mode": mode, "changed": now}
+    creating = insert(subscriptions).values(partner=partner, name=name, status="active", made=now, **given)
+    created = conn.execute(creating.on_conflict_do_nothing().returning(subscriptions)).one_or_none()
+    if created is not None:
+        return _subscription(created), True
+    status = case((subscriptions.c.status == "disabled", "active"), else_=subscriptions.c.status)
+    changing = update(subscriptions).where(_is(partner, name)).values(cause=null(), status=status, **given)
+    return _subscription(conn.execute(changing.returning(subscriptions)).one()), False
 
 
 def set_status(conn: Connection, partner: str, name: str, status: str, cause: str | None, now: datetime) -> None:
-    """Pause, resume or disable; what waited for the resumption is due, and others look again when they are due."""
-    execute(
-        conn,
-        "UPDATE subscriptions SET status = %s, cause = %s, changed = %s WHERE partner = %s AND name = %s",
-        (status, cause, now, partner, name),
-    )
+    """Pause, resume or disable. A resumption makes due what waited for it."""
+    conn.execute(update(subscriptions).where(_is(partner, name)).values(status=status, cause=cause, changed=now))
     if status == "active":
-        execute(
-            conn,
-            "UPDATE deliveries SET due_at = %s WHERE channel = 'webhook' AND recipient = %s AND subscription = %s"
-            " AND status = 'waiting' AND cause = 'subscription_paused'",
-            (now, partner, name),
-        )
-        store.wake(conn)
+        deliveries.resume(conn, partner, name, now)
 
 
 def new_secret(conn: Connection, key: bytes, partner: str, name: str, now: datetime) -> str:
-    """Make a secret (`whsec_…`), keep it sealed, and let those before it sign for another day only. key: the hub's."""
-    execute(conn, "DELETE FROM secrets WHERE partner = %s AND subscription = %s AND until <= %s", (partner, name, now))
-    execute(
-        conn,
-        "UPDATE secrets SET until = %s WHERE partner = %s AND subscription = %s AND until IS NULL",
-        (now + OLD_SECRET_SIGNS, partner, name),
-    )
-    secret = "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
-    execute(
-        conn,
-        "INSERT INTO secrets (partner, subscription, secret, made) VALUES (%s, %s, %s, %s)",
-        (partner, name, seal(key, secret.encode(), f"{partner}|{name}"), now),
-    )
+    """Create a secret (`whsec_…`) and keep it sealed; earlier ones sign for another day. key: the hub's."""
+    own = and_(secrets.c.partner == partner, secrets.c.subscription == name)
+    conn.execute(delete(secrets).where(own, secrets.c.until <= now))
+    conn.execute(update(secrets).where(own, secrets.c.until.is_(None)).values(until=now + ROTATED_SECRET_SIGNS))
+    secret = "whsec_" + base64.b64encode(random.token_bytes(32)).decode()
+    sealed = seal(key, secret.encode(), f"{partner}|{name}")
+    conn.execute(insert(secrets).values(partner=partner, subscription=name, secret=sealed, made=now))
     return secret
 
 
 def signing_secrets(conn: Connection, key: bytes, partner: str, name: str, now: datetime) -> list[str]:
     """The secrets that sign now, newest first. Raises Unsealable."""
-    rows: Any = execute(
-        conn,
-        "SELECT secret FROM secrets WHERE partner = %s AND subscription = %s AND (until IS NULL OR until > %s)"
-        " ORDER BY made DESC",
-        (partner, name, now),
-    )
-    return [unseal(key, row.secret, f"{partner}|{name}").decode() for row in rows]
+    own = and_(secrets.c.partner == partner, secrets.c.subscription == name)
+    valid = select(secrets.c.secret).where(own, or_(secrets.c.until.is_(None), secrets.c.until > now))
+    found = conn.scalars(valid.order_by(secrets.c.made.desc()))
+    return [unseal(key, sealed, f"{partner}|{name}").decode() for sealed in found]
+
+
+def _is(partner: str, name: str) -> Any:
+    return and_(subscriptions.c.partner == partner, subscriptions.c.name == name)
+
+
+def _read(conn: Connection, chosen: Select[Any]) -> list[Subscription]:
+    return [_subscription(row) for row in conn.execute(chosen)]
+
+
+def _subscription(row: Row[Any]) -> Subscription:
+    return Subscription(**row._mapping)

@@ -1,18 +1,23 @@
-"""`GET /counts`: exact over what the caller may see one by one; of the rest, nothing until periods are closed."""
+"""`GET /counts`: exact for what the caller may see one by one, hidden for the rest until periods are closed."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date
 from typing import Annotated, Any, Literal
 
+from dateutil.relativedelta import relativedelta
 from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, ConfigDict
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Engine
 
 from jalons import clock
-from jalons.database import execute, transaction
+from jalons.database import transaction
+from jalons.privacy.disclosure import sees
+from jalons.privacy.visibility import Role
 from jalons.web.identity import Principal, require
 from jalons.web.problems import Problem
+from services.observation.counts.rows import totals
 from services.observation.counts.rules import DIMENSIONS, MEASURES
 
 Caller = Annotated[Principal, Depends(require("partner", "coordinator", "read:counts"))]
@@ -20,8 +25,8 @@ Month = Annotated[str | None, Query(pattern=r"^[0-9]{4}-(0[1-9]|1[0-2])$")]
 Scope = Literal["own", "network"]
 
 HIDDEN = "–"
-_STREAMED = frozenset(measure.name for kind, measure in MEASURES.items() if kind.TO_COORDINATOR)
-"""What the coordinator may count exactly: what her stream shows one by one."""
+_STREAMED = frozenset(measure.name for kind, measure in MEASURES.items() if sees(kind, "type", Role.COORDINATOR))
+"""Measures the coordinator may count exactly: her stream shows each of these events."""
 NAMES = tuple(measure.name for measure in MEASURES.values())
 MOST_MONTHS = 120
 
@@ -46,7 +51,7 @@ class Counts(BaseModel):
 
 
 def count_routes(engine: Engine) -> APIRouter:
-    """The table, and what may be asked."""
+    """The counts, and the measures and dimensions there are."""
     routes = APIRouter(tags=["counts"])
 
     @routes.get("/counts", summary="One measure, by month, home, partner or moment", response_model=Counts)
@@ -58,9 +63,9 @@ def count_routes(engine: Engine) -> APIRouter:
         to: Annotated[Month, Query(description="the last month, YYYY-MM")] = None,
         scope: Scope | None = None,
     ) -> Counts:
-        """`own` is exact and live: the coordinator's is the whole network (but for needs of persons, which she sees as
-        the network does), a partner's its persons and what it was party to. A partner never learns the home of a person
-        that is not its own: those cells have `home: null`. `network` is hidden until periods are closed."""
+        """`own` is exact and live. The coordinator's covers the whole network, except needs of persons, which she may
+        only ask for with `network`. A partner's covers its own persons and what it was party to; the home of another
+        partner's person is `null`. `network` is hidden until periods are closed."""
         if measure not in NAMES:
             raise _unknown("measure", measure=NAMES)
         dimensions = list(dict.fromkeys(name.strip() for name in by.split(",") if name.strip()))
@@ -83,7 +88,8 @@ def count_routes(engine: Engine) -> APIRouter:
             )
         reader = None if coordinates else caller.partner
         with transaction(engine) as conn:
-            cells = _exact(conn, measure, dimensions, from_, to, reader)
+            groups = totals(conn, measure, dimensions, from_, to, reader)
+        cells = [Cell(**group, shown=str(group["n"])) for group in groups]
         return Counts(
             measure=measure, by=dimensions, scope=chosen, cells=cells, total=sum(cell.n or 0 for cell in cells)
         )
@@ -104,49 +110,30 @@ def count_routes(engine: Engine) -> APIRouter:
     return routes
 
 
-def _exact(
-    conn: Connection, measure: str, by: Sequence[str], first: str | None, last: str | None, reader: str | None
-) -> list[Cell]:
-    """The cells a reader may know exactly; reader: None for the coordinator, who sees every line of the stream."""
-    columns = [f"{_SEEN[name] if reader else name} AS {name}" for name in by]
-    mine = "(home = %(reader)s OR partner = %(reader)s)" if reader else "true"
-    keys = ", ".join(str(number) for number in range(1, len(by) + 1))
-    rows = execute(
-        conn,
-        f"SELECT {', '.join([*columns, 'coalesce(sum(n), 0)::bigint AS n'])} FROM counts"  # noqa: S608 - names from DIMENSIONS
-        f" WHERE measure = %(measure)s AND month BETWEEN %(first)s AND %(last)s AND {mine}"
-        + (f" GROUP BY {keys} HAVING sum(n) <> 0 ORDER BY {keys}" if by else ""),
-        {"measure": measure, "first": first or "0000-00", "last": last or "9999-99", "reader": reader},
-    )
-    return [_shown(row._asdict()) for row in rows]
-
-
-_SEEN = {name: name for name in DIMENSIONS} | {"home": "CASE WHEN home = %(reader)s THEN home END"}
-"""How a partner sees each dimension: the home of another's person it is never told."""
-
-
-def _shown(row: dict[str, Any]) -> Cell:
-    return Cell(**row, shown=str(row["n"]))
-
-
 def _hidden(by: Sequence[str], months: Sequence[str]) -> list[Cell]:
-    """As many cells as the question has months, whatever there is to count: their number tells nothing either."""
+    """One cell per month asked for, whatever there is to count, so that the number of cells reveals nothing."""
     if list(by) == ["month"]:
         return [Cell.model_validate({"month": month, "n": None, "shown": HIDDEN}) for month in months]
     return [Cell.model_validate(dict.fromkeys(by) | {"n": None, "shown": HIDDEN})]
 
 
 def _months(first: str | None, last: str | None) -> list[str]:
-    """The months asked for; a year up to the last, or to now, where none is said. Raises Problem 422 over ten years."""
-    end = _ordinal(last or max(clock.month_of(clock.now()), first or ""))
-    begin = _ordinal(first) if first else end - 11
-    if end - begin >= MOST_MONTHS:
+    """The months asked for. Default: the year that ends with `last`, or with the current month. Raises Problem 422 if
+    they are more than MOST_MONTHS or not of the calendar, which begins with year 1."""
+    try:
+        end = _first_day(last or max(clock.month_of(clock.now()), first or ""))
+        begin = _first_day(first) if first else end - relativedelta(months=11)
+    except ValueError:
+        raise _range("The months are before the year 1.") from None
+    span = relativedelta(end, begin)
+    number = span.years * 12 + span.months + 1
+    if number > MOST_MONTHS:
         raise _range(f"More than {MOST_MONTHS} months are asked for.")
-    return [f"{number // 12:04}-{number % 12 + 1:02}" for number in range(begin, end + 1)]
+    return [(begin + relativedelta(months=each)).isoformat()[:7] for each in range(number)]
 
 
-def _ordinal(month: str) -> int:
-    return int(month[:4]) * 12 + int(month[5:]) - 1
+def _first_day(month: str) -> date:
+    return date.fromisoformat(f"{month}-01")
 
 
 def _unknown(what: str, **known: Sequence[str]) -> Problem:

@@ -1,4 +1,4 @@
-"""What each event adds to the counts, and what is taken off again; a trial's records never count."""
+"""What each event adds to the counts and what a correction takes off. Records of a trial are never counted."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from schemas.codes import Moment
 from schemas.envelope import Event, Payload
 
 DIMENSIONS = ("month", "home", "partner", "moment")
-"""What counts are kept by. partner: who receives, teaches, employs or says an activity; of a person's registration and
-needs, the home; of a need of nobody, who said it, as its home too."""
+"""partner: the receiver, operator, employer or reporter of an activity; for registrations and needs of a person, the
+home; for a need without a person, its reporter, which is also its home."""
 
 
 class Cell(NamedTuple):
-    """One count. month: `2026-11`, in Brussels, of when it happened."""
+    """The coordinates of one count. month: `2026-11`, in Brussels, of when it happened."""
 
     measure: str
     month: str
@@ -27,32 +27,31 @@ class Cell(NamedTuple):
 
 
 class Measure(NamedTuple):
-    """A measure's name, what it says, and where an event of its type falls: (partner, moment)."""
+    """A measure's name and meaning. locate: payload → (partner, moment)."""
 
     name: str
     meaning: str
-    falls: Callable[[Any], tuple[str, Moment]]
+    locate: Callable[[Any], tuple[str, Moment]]
 
 
-TAKES_OFF = frozenset[type[Payload]]((referral.ReopenedV1, referral.VoidedV1))
-"""Events of a referral that change what its earlier ones have added."""
+CORRECTIONS = frozenset[type[Payload]]((referral.ReopenedV1, referral.VoidedV1))
+"""Events of a referral that take off what its earlier events added."""
 
 ENDS: frozenset[type[Payload]] = frozenset({referral.DeclinedV1, referral.InterruptedV1, referral.CompletedV1})
-"""What a reopening takes back: the last of them."""
+"""Ends of a referral. A reopening takes off the last one."""
 
 
-def change(event: Event, earlier: Sequence[Event] = ()) -> Counter[Cell]:
-    """What an event adds to each cell, less than nothing where it takes off. earlier: for an event of TAKES_OFF, what
-    happened to the same referral before it, in order; other events do not need it.
+def delta(event: Event, earlier: Sequence[Event] = ()) -> Counter[Cell]:
+    """What an event adds to each cell; negative where it takes off.
 
-    A voided referral takes off all that it had added, a reopened one the end that is taken back, with the need that it
-    left unmet.
+    earlier: for an event in CORRECTIONS, the earlier events of the same referral, in order; ignored for others. Voiding
+    takes off everything the referral added; reopening takes off its last end and the unmet need that end caused.
     """
     if isinstance(event.data, referral.VoidedV1):
         return Counter({cell: -n for cell, n in net(earlier).items()})
     if isinstance(event.data, referral.ReopenedV1):
-        return Counter({cell: -1 for each in _last_end(earlier) if (cell := counted(each))})
-    cell = counted(event)
+        return Counter({cell: -1 for each in _last_end(earlier) if (cell := cell_of(each))})
+    cell = cell_of(event)
     return Counter({cell: 1}) if cell else Counter()
 
 
@@ -65,74 +64,74 @@ def _last_end(events: Sequence[Event]) -> Iterator[Event]:
 
 
 def net(events: Sequence[Event]) -> Counter[Cell]:
-    """What the events of one referral, in order, add in all; cells that come to nothing are left out."""
+    """The total that the events of one referral, in order, add to each cell; zeros are left out."""
     total: Counter[Cell] = Counter()
     for number, event in enumerate(events):
-        total.update(change(event, events[:number]))
+        total.update(delta(event, events[:number]))
     return Counter({cell: n for cell, n in total.items() if n})
 
 
-def counted(event: Event) -> Cell | None:
-    """The cell that an event adds one to by itself; None if it is not counted."""
+def cell_of(event: Event) -> Cell | None:
+    """The cell to which an event adds one; None if it is not counted."""
     measure = MEASURES.get(type(event.data))
     if measure is None or getattr(event.data, "trial", False):
         return None
-    partner, moment = measure.falls(event.data)
+    partner, moment = measure.locate(event.data)
     home: str = getattr(event.data, "home", partner)
     return Cell(measure.name, month_of(event.time), home, partner, moment)
 
 
-def _welcomed(data: beneficiary.BeneficiaryEvent) -> tuple[str, Moment]:
+def _beneficiary(data: beneficiary.BeneficiaryEvent) -> tuple[str, Moment]:
     return data.home, "accueil"
 
 
-def _created(data: activity.CreatedV1) -> tuple[str, Moment]:
+def _activity(data: activity.CreatedV1) -> tuple[str, Moment]:
     return data.said_by, "preparation_emploi"
 
 
-def _needed(data: need.NeedOfAPerson) -> tuple[str, Moment]:
+def _need(data: need.NeedOfAPerson) -> tuple[str, Moment]:
     return data.home, "accueil"
 
 
-def _unmet(data: need.UnmetV1) -> tuple[str, Moment]:
+def _unmet_need(data: need.UnmetV1) -> tuple[str, Moment]:
     return data.home, data.moment
 
 
-def _reported(data: need.ReportedV1) -> tuple[str, Moment]:
+def _reported_need(data: need.ReportedV1) -> tuple[str, Moment]:
     return data.said_by, "accueil"
 
 
-def _referred(data: referral.ReferralEvent) -> tuple[str, Moment]:
+def _referral(data: referral.ReferralEvent) -> tuple[str, Moment]:
     return data.recipient, data.moment
 
 
-def _taught(data: training.TrainingEvent) -> tuple[str, Moment]:
+def _training(data: training.TrainingEvent) -> tuple[str, Moment]:
     return data.operator, data.moment
 
 
-def _employed(data: placement.PlacementEvent) -> tuple[str, Moment]:
+def _placement(data: placement.PlacementEvent) -> tuple[str, Moment]:
     return data.employer, "experience"
 
 
 MEASURES: Mapping[type[Payload], Measure] = {
-    beneficiary.RegisteredV1: Measure("persons_new", "Persons registered by a home partner", _welcomed),
-    referral.SentV1: Measure("referrals_sent", "Referrals sent", _referred),
-    referral.AcceptedV1: Measure("referrals_accepted", "Referrals the receiver accepted", _referred),
-    referral.WaitlistedV1: Measure("referrals_waitlisted", "Referrals put on the receiver's waiting list", _referred),
-    referral.DeclinedV1: Measure("referrals_declined", "Referrals declined by the receiver or the person", _referred),
-    referral.RedirectedV1: Measure("referrals_redirected", "Referrals sent on to another receiver", _referred),
-    referral.CancelledV1: Measure("referrals_cancelled", "Referrals the referrer took back", _referred),
-    referral.InterruptedV1: Measure("referrals_interrupted", "Referrals that stopped before their end", _referred),
-    referral.ExpiredV1: Measure("referrals_expired", "Referrals nobody answered in time", _referred),
-    training.StartedV1: Measure("trainings_started", "Trainings, bilans and accompaniments begun", _taught),
-    training.CompletedV1: Measure("trainings_completed", "Trainings, bilans and accompaniments completed", _taught),
-    training.InterruptedV1: Measure("trainings_interrupted", "Trainings that stopped before their end", _taught),
-    placement.StartedV1: Measure("placements_started", "Placements begun", _employed),
-    placement.EndedV1: Measure("placements_ended", "Placements that ended", _employed),
-    activity.CreatedV1: Measure("activities_created", "Activities of their own that persons created", _created),
-    need.ExpressedV1: Measure("needs_expressed", "Needs of persons that were expressed", _needed),
-    need.UnmetV1: Measure("needs_unmet", "Declines for want of a place or a service, or for an obstacle", _unmet),
+    beneficiary.RegisteredV1: Measure("persons_new", "Persons registered by a home partner", _beneficiary),
+    referral.SentV1: Measure("referrals_sent", "Referrals sent", _referral),
+    referral.AcceptedV1: Measure("referrals_accepted", "Referrals the receiver accepted", _referral),
+    referral.WaitlistedV1: Measure("referrals_waitlisted", "Referrals put on the receiver's waiting list", _referral),
+    referral.DeclinedV1: Measure("referrals_declined", "Referrals declined by the receiver or the person", _referral),
+    referral.RedirectedV1: Measure("referrals_redirected", "Referrals sent on to another receiver", _referral),
+    referral.CancelledV1: Measure("referrals_cancelled", "Referrals the referrer took back", _referral),
+    referral.InterruptedV1: Measure("referrals_interrupted", "Referrals that stopped before their end", _referral),
+    referral.ExpiredV1: Measure("referrals_expired", "Referrals nobody answered in time", _referral),
+    training.StartedV1: Measure("trainings_started", "Trainings, bilans and accompaniments begun", _training),
+    training.CompletedV1: Measure("trainings_completed", "Trainings, bilans and accompaniments completed", _training),
+    training.InterruptedV1: Measure("trainings_interrupted", "Trainings that stopped before their end", _training),
+    placement.StartedV1: Measure("placements_started", "Placements begun", _placement),
+    placement.EndedV1: Measure("placements_ended", "Placements that ended", _placement),
+    activity.CreatedV1: Measure("activities_created", "Activities of their own that persons created", _activity),
+    need.ExpressedV1: Measure("needs_expressed", "Needs of persons that were expressed", _need),
+    need.UnmetV1: Measure("needs_unmet", "Declines for want of a place or a service, or for an obstacle", _unmet_need),
     need.ReportedV1: Measure(
-        "needs_reported", "Needs that partners see in communes, of nobody in particular", _reported
+        "needs_reported", "Needs that partners see in communes, of nobody in particular", _reported_need
     ),
 }

@@ -50,7 +50,7 @@ CREATE TABLE paused (
 
 CREATE TABLE steps (
     subject UUID NOT NULL,
-    first UUID NOT NULL,
+    first_event UUID NOT NULL,
     step UUID NOT NULL,
     holder UUID NOT NULL,
     last_event UUID NOT NULL,
@@ -63,17 +63,17 @@ CREATE TABLE steps (
     left_recorded timestamptz,
     stalled BOOLEAN NOT NULL,
     moment TEXT NOT NULL,
-    at TEXT NOT NULL,
+    partner TEXT NOT NULL,
     home TEXT NOT NULL,
     goal TEXT,
     chosen_by TEXT,
-    resting BOOLEAN DEFAULT false NOT NULL,
-    undone timestamptz,
-    PRIMARY KEY (subject, first)
+    suspended BOOLEAN DEFAULT false NOT NULL,
+    retracted_at timestamptz,
+    PRIMARY KEY (subject, first_event)
 );
 CREATE INDEX steps_silent
     ON steps (last_at)
-    WHERE entered_at IS NOT NULL AND left_at IS NULL AND (NOT stalled) AND (NOT resting) AND (moment <> 'accueil');
+    WHERE entered_at IS NOT NULL AND left_at IS NULL AND (NOT stalled) AND (NOT suspended) AND (moment <> 'accueil');
 
 CREATE TABLE stream_head (
     one BOOLEAN DEFAULT true NOT NULL,

@@ -1,4 +1,4 @@
-"""What a batch of events does here, in the caller's transaction: timeline, steps, counts and what is derived."""
+"""Applies a batch of events in the caller's transaction: timeline, steps, counts and derived events."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from jalons import clock
-from jalons.inserts import Inserts
 from jalons.messaging.outbox import Cause, Draft, Outbox
 from jalons.privacy import forgotten
 from jalons.privacy.disclosure import Alias, parties
@@ -21,17 +20,18 @@ from schemas.envelope import Event
 from schemas.pathway import MomentEnteredV1, MomentLeftV1, PathwayEvent
 from schemas.referral import ReferralEvent
 from schemas.topics import PATHWAYS
-from services.observation.counts.rules import TAKES_OFF, Cell, change
-from services.observation.pathways import rows as store
-from services.observation.pathways.rules import RULE, TAKES_BACK, Step, Turn, after, turn
+from services.observation.counts.rows import add_counts
+from services.observation.counts.rules import CORRECTIONS, Cell, delta
+from services.observation.pathways import rows
+from services.observation.pathways.rules import RETRACTING, RULE, Effect, Step, effect_of, steps_after
+from services.observation.stream.rows import add_derivations, take_positions
 
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """Observation's `Apply`. The caller's claim on progress is the lock on each person: nobody else derives meanwhile.
+    """Observation's `Apply`. The caller has claimed progress, which locks each person: nobody else derives meanwhile.
 
-    Everything is decided before the stream's positions are taken, since from then on other writers wait. forget_key:
-    drops a person's key from the cache.
+    forget_key: drops a person's key from the cache.
     """
 
     outbox: Outbox
@@ -40,45 +40,48 @@ class Project:
     now: Callable[[], datetime] = clock.now
 
     def __call__(self, conn: Connection, events: Sequence[Event], *, publish: bool = True) -> None:
-        """Apply a batch. The directory is passed over, but for the needs that are counted: events of a person carry all
-        that decides what follows."""
-        rows = Inserts()
-        store.add_counts(rows, _counts(conn, [event for event in events if isinstance(event.data, need.ReportedV1)]))
-        told = [event for event in events if event.data.TOPIC == PATHWAYS]
-        if not told:
-            rows.write(conn)
-            return
-        turns, changed = _walk(_known(conn, told), told)
-        counts = _counts(conn, told)
-        drafts = [list(_drafts(event, done)) if publish else [] for event, done in zip(told, turns, strict=True)]
-        said = self.outbox.gather(rows, conn, [draft for each in drafts for draft in each], self.now())
-        derived = iter(said)
+        """Apply a batch. Of the directory's events only counted needs matter: a person's events carry everything that
+        decides what follows.
 
-        positions = count(store.take_positions(conn, len(told) + sum(map(len, drafts))))
-        followed, own = [], []
-        for event, its in zip(told, drafts, strict=True):
-            followed.append((next(positions), event))
-            own += [(next(positions), next(derived)) for _ in its]
-        store.add_to_timeline(rows, conn, followed)
-        store.add_derivations(rows, own)
-        store.save_steps(rows, changed)
-        store.add_counts(rows, counts)
-        store.add_aliases(rows, self._aliases(told))
-        store.save_pauses(rows, conn, _pauses(told))
-        store.save_hidden(rows, conn, _hidden(told))
-        rows.write(conn)
-        for event in told:
+        Positions in the stream are taken last, since other writers wait from then on.
+        """
+        add_counts(conn, _counts(conn, events))
+        pathway = [event for event in events if event.data.TOPIC == PATHWAYS]
+        if not pathway:
+            return
+        effects, changed = _effects(_known_steps(conn, pathway), pathway)
+        rows.save_steps(conn, changed)
+        rows.add_aliases(conn, self._aliases(pathway))
+        rows.save_paused(conn, _paused(pathway))
+        rows.save_hidden(conn, _hidden(pathway))
+        drafts = [
+            list(_drafts(event, effect)) if publish else [] for event, effect in zip(pathway, effects, strict=True)
+        ]
+        derived = self.outbox.append(conn, [draft for each in drafts for draft in each], self.now())
+        self._store(conn, pathway, derived, list(map(len, drafts)))
+        for event in pathway:
             if isinstance(event.data, beneficiary.ErasedV1):
                 self._forget(conn, event.subject, event.data)
 
-    def _forget(self, conn: Connection, subject: str, erased: beneficiary.ErasedV1) -> None:
-        """The counts stay as they are: they name nobody."""
-        store.forget(conn, subject, [self.alias(subject, partner) for partner in erased.partners])
+    def _store(self, conn: Connection, pathway: Sequence[Event], derived: Sequence[Event], numbers: list[int]) -> None:
+        """Give each event its position, and after it the events derived from it. numbers: how many each has."""
+        positions = count(take_positions(conn, len(pathway) + len(derived)))
+        rest = iter(derived)
+        followed, own = [], []
+        for event, number in zip(pathway, numbers, strict=True):
+            followed.append((next(positions), event))
+            own += [(next(positions), next(rest)) for _ in range(number)]
+        rows.add_to_timeline(conn, followed)
+        add_derivations(conn, own)
+
+    def _forget(self, conn: Connection, ref: str, erased: beneficiary.ErasedV1) -> None:
+        """Counts stay: they name nobody."""
+        rows.forget(conn, ref, [self.alias(ref, partner) for partner in erased.partners])
         forgotten.note(conn, erased.receipt_id, self.now())
-        self.forget_key(subject)
+        self.forget_key(ref)
 
     def _aliases(self, events: Sequence[Event]) -> dict[UUID, tuple[str, str]]:
-        """The names by which the parties other than the home may ask."""
+        """The aliases of the parties other than the home: alias → (person, partner)."""
         known = {
             (event.subject, partner)
             for event in events
@@ -88,8 +91,8 @@ class Project:
         return {self.alias(*pair): pair for pair in sorted(known)}
 
 
-def _pauses(events: Sequence[Event]) -> dict[str, bool]:
-    """Whether each person of whom it is said is paused in the end."""
+def _paused(events: Sequence[Event]) -> dict[str, bool]:
+    """Whether each person is paused after a batch; only persons whose accompaniment changes."""
     return {
         event.subject: isinstance(event.data, beneficiary.PausedV1)
         for event in events
@@ -98,8 +101,8 @@ def _pauses(events: Sequence[Event]) -> dict[str, bool]:
 
 
 def _hidden(events: Sequence[Event]) -> dict[tuple[str, str], bool]:
-    """From whom each person's way is hidden in the end. An agreement that ends hides it; one that is given, or an act
-    of the home partner with somebody, which needs one, shows it again."""
+    """Whether each (person, partner) is hidden after a batch. The end of an agreement hides; a new agreement shows
+    again, and so does an act of the home partner with the partner, which needs one."""
     found: dict[tuple[str, str], bool] = {}
     for event in events:
         match event.data:
@@ -114,56 +117,59 @@ def _hidden(events: Sequence[Event]) -> dict[tuple[str, str], bool]:
     return found
 
 
-def _known(conn: Connection, events: Sequence[Event]) -> dict[str, list[Step]]:
+def _known_steps(conn: Connection, events: Sequence[Event]) -> dict[str, list[Step]]:
     """The steps that a batch may change, by person."""
-    looking_back = {event.subject for event in events if type(event.data) in TAKES_BACK}
-    return store.known_steps(conn, {event.subject for event in events}, looking_back)
+    with_closed = {event.subject for event in events if type(event.data) in RETRACTING}
+    return rows.known_steps(conn, {event.subject for event in events}, with_closed)
 
 
 def _counts(conn: Connection, events: Sequence[Event]) -> dict[Cell, int]:
-    """What a batch changes in the counts, before it is in the timeline; cells it leaves as they are, left out."""
-    back = {
+    """What a batch that is not yet in the timeline adds to the counts, without zeros."""
+    corrected = {
         event.data.referral_id: event.subject
         for event in events
-        if isinstance(event.data, ReferralEvent) and type(event.data) in TAKES_OFF
+        if isinstance(event.data, ReferralEvent) and type(event.data) in CORRECTIONS
     }
-    so_far = store.of_referrals(conn, back) if back else {}
+    earlier = rows.events_of_referrals(conn, corrected) if corrected else {}
     total: Counter[Cell] = Counter()
     for event in events:
-        its = so_far.get(event.data.referral_id) if isinstance(event.data, ReferralEvent | need.UnmetV1) else None
-        total.update(change(event, its or ()))
+        its = earlier.get(event.data.referral_id) if isinstance(event.data, ReferralEvent | need.UnmetV1) else None
+        total.update(delta(event, its or ()))
         if its is not None:
             its.append(event)
     return {cell: n for cell, n in total.items() if n}
 
 
-def _walk(ways: Mapping[str, list[Step]], events: Sequence[Event]) -> tuple[list[Turn], dict[tuple[str, UUID], Step]]:
-    """Each event's turn, a person's in order, and every changed step in its last state."""
-    current = dict(ways)
-    turns = []
+def _effects(
+    known: Mapping[str, list[Step]], events: Sequence[Event]
+) -> tuple[list[Effect], dict[tuple[str, UUID], Step]]:
+    """The effect of each event, in order, and every changed step in its last state by (person, first event)."""
+    current = dict(known)
+    effects = []
     changed: dict[tuple[str, UUID], Step] = {}
     for event in events:
         steps = current.get(event.subject, [])
-        done = turn(steps, event)
-        current[event.subject] = after(steps, done)
-        changed |= {(event.subject, step.first): step for step in done.changed}
-        turns.append(done)
-    return turns, changed
+        effect = effect_of(steps, event)
+        current[event.subject] = steps_after(steps, effect)
+        changed |= {(event.subject, step.first_event): step for step in effect.changed}
+        effects.append(effect)
+    return effects, changed
 
 
-def _drafts(event: Event, done: Turn) -> Iterator[Draft]:
-    """What is told of a turn: first what was left, then what was entered."""
-    for step in done.left:
+def _drafts(event: Event, effect: Effect) -> Iterator[Draft]:
+    """The events derived from an effect: first those of steps left, then those of steps entered."""
+    for step in effect.left:
         yield derive(event.subject, MomentLeftV1, step, step.left_at or event.time, event.partner, Cause.of(event))
-    for step in done.entered:
+    for step in effect.entered:
         at = step.entered_at or event.time
         yield derive(event.subject, MomentEnteredV1, step, at, event.partner, Cause.of(event))
 
 
 def derive(
-    subject: str, kind: type[PathwayEvent], step: Step, time: datetime, partner: str, cause: Cause, *also: str
+    subject: str, kind: type[PathwayEvent], step: Step, time: datetime, partner: str, cause: Cause, *key: str
 ) -> Draft:
-    """A derived event, its id the same each time it is derived. also: what its id hangs on beside cause and step."""
-    name = "|".join((kind.TYPE, str(step.step), step.moment, str(RULE), *also))
-    data = kind(step=step.step, moment=step.moment, home=step.home, at=step.at, rule=RULE)
+    """A derived event. Its id depends on its cause, the step, the rule's version and `key`, so that it is the same each
+    time it is derived."""
+    name = "|".join((kind.TYPE, str(step.step), step.moment, str(RULE), *key))
+    data = kind(step=step.step, moment=step.moment, home=step.home, at=step.partner, rule=RULE)
     return Draft(subject, data, time, partner, cause, id=clock.derived_id(cause.causation, name))

@@ -1,4 +1,4 @@
-"""`GET /pathways/{beneficiary}`: a person's way, whole for the home partner; for any other, what it took part in."""
+"""`GET /pathways/{beneficiary}`: all of a person's pathway for the home partner, for others what they took part in."""
 
 from __future__ import annotations
 
@@ -15,19 +15,20 @@ from jalons.database import transaction
 from jalons.privacy import audit as audits
 from jalons.privacy.audit import Audit
 from jalons.privacy.disclosure import Alias, cut
+from jalons.privacy.visibility import Role, visible
 from jalons.web.application import Actor
 from jalons.web.identity import Principal, require
 from jalons.web.problems import Problem
 from schemas.codes import ChosenBy, Goal, Moment
 from schemas.envelope import Event
-from services.observation.pathways import rows as store
+from services.observation.pathways import rows
 from services.observation.pathways.rules import Step
 
 Caller = Annotated[Principal, Depends(require("partner"))]
 
 
 class Meaning(BaseModel):
-    """The step's sense for the person, as far as it is known and the reader may know it."""
+    """What the step is for, as far as it is known and the reader may know it."""
 
     goal: Goal | None = None
     chosen_by: ChosenBy | None = None
@@ -53,13 +54,13 @@ class SeenEvent(BaseModel):
     source: str
     time: datetime
     recorded: datetime
-    partner: str | None = Field(None, description="who acted; an employer is not told")
+    partner: str | None = Field(None, description="who acted; hidden from employers")
     sequence: int | None = None
     causation: UUID | None = None
 
 
 class Pathway(BaseModel):
-    """What the hub knew at `as_of`, under the name by which the reader asked."""
+    """What the hub knew at `as_of`, under the ref or alias that the reader asked by."""
 
     beneficiary: UUID
     as_of: datetime
@@ -68,11 +69,14 @@ class Pathway(BaseModel):
 
 
 def pathway_routes(engine: Engine, alias: Alias, audit: Audit) -> APIRouter:
-    """The one route; each look is a line of the audit."""
+    """The route; each call writes a line to the audit."""
     routes = APIRouter(tags=["pathways"])
 
     @routes.get(
-        "/pathways/{beneficiary}", summary="A person's way", response_model=Pathway, response_model_exclude_unset=True
+        "/pathways/{beneficiary}",
+        summary="A person's pathway",
+        response_model=Pathway,
+        response_model_exclude_unset=True,
     )
     def pathway(
         beneficiary: str,
@@ -84,32 +88,33 @@ def pathway_routes(engine: Engine, alias: Alias, audit: Audit) -> APIRouter:
         to, without causation and numbering, and its own steps without their meaning."""
         reader = caller.partner or ""
         then = as_of or clock.now()
+        name = _name(beneficiary)
         with transaction(engine) as conn:
-            person = store.person_of(conn, _named(beneficiary), reader)
+            person = rows.person_of(conn, name, reader)
             if person is None:
                 raise _unknown()
-            events = store.events_of(conn, person, then)
-            steps = store.steps_of(conn, person, then)
-            look = audits.Caller(caller, clock.new_id(), clock.now(), by)
-            audit.write(conn, look, [audits.Line(str(person), "pathway")])
-        if str(person) == str(_named(beneficiary)):
+            events = rows.events_of(conn, person, then)
+            steps = rows.steps_of(conn, person, then)
+            call = audits.Caller(caller, clock.new_id(), clock.now(), by)
+            audit.write(conn, call, [audits.Line(str(person), "pathway")])
+        if person == name:
             return Pathway(
                 beneficiary=person,
                 as_of=then,
-                steps=[_step(s, Meaning(goal=s.goal, chosen_by=s.chosen_by, follows=s.follows)) for s in steps],
+                steps=[_step(step, Role.HOME) for step in steps],
                 events=[_whole(event) for event in events],
             )
         return Pathway(
             beneficiary=alias(str(person), reader),
             as_of=then,
-            steps=[_step(s, Meaning(goal=None, chosen_by=None, follows=None)) for s in steps if s.at == reader],
+            steps=[_step(step, Role.RECEIVER) for step in steps if step.partner == reader],
             events=[_partly(seen) for event in events if (seen := cut(event, reader, alias))],
         )
 
     return routes
 
 
-def _named(beneficiary: str) -> UUID:
+def _name(beneficiary: str) -> UUID:
     try:
         return UUID(beneficiary)
     except ValueError:
@@ -125,17 +130,11 @@ def _unknown() -> Problem:
     )
 
 
-def _step(step: Step, meaning: Meaning) -> SeenStep:
-    assert step.entered_at is not None
-    assert step.cause is not None
-    return SeenStep(
-        moment=step.moment,
-        entered_at=step.entered_at,
-        left_at=step.left_at,
-        partner=step.at,
-        cause=step.cause,
-        meaning=meaning,
-    )
+def _step(step: Step, role: Role) -> SeenStep:
+    place = {"moment": step.moment, "entered_at": step.entered_at, "left_at": step.left_at}
+    meaning = {"goal": step.goal, "chosen_by": step.chosen_by, "follows": step.follows}
+    shown = visible("step", place | {"partner": step.partner, "cause": step.cause} | meaning, role)
+    return SeenStep.model_validate(shown | {"meaning": {name: shown.get(name) for name in meaning}})
 
 
 def _whole(event: Event) -> SeenEvent:
@@ -152,6 +151,6 @@ def _whole(event: Event) -> SeenEvent:
 
 
 def _partly(seen: dict[str, Any]) -> SeenEvent:
-    """From the event as it is cut for the reader: what was cut away stays away."""
+    """From the event as it is cut for the reader; nothing that was cut away comes back."""
     shown = {name: seen[name] for name in ("id", "type", "source", "time", "partner") if name in seen}
     return SeenEvent.model_validate(shown | {"recorded": seen["recordedtime"]})

@@ -1,4 +1,4 @@
-"""A step without any event for 90 days is said once to have stalled, whoever looks and however often."""
+"""Publishes, once, that a step has stalled: 90 days without activity. Several processes may look at the same time."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from sqlalchemy import Connection, Engine
 
 from jalons import clock
 from jalons.database import transaction
-from jalons.inserts import Inserts
 from jalons.messaging import progress
-from jalons.messaging.outbox import Cause, Draft, Outbox
+from jalons.messaging.outbox import Cause, Outbox
 from jalons.process.parts import Heartbeat, Part
 from schemas.pathway import StalledV1
-from services.observation.pathways import rows as store
+from services.observation.pathways import rows
 from services.observation.pathways.apply import derive
+from services.observation.stream.rows import add_derivations, take_positions
 
 SILENCE = timedelta(days=90)
 LOOK_SECONDS = 3600.0
 BATCH = 50
-"""Persons held at once: their live events wait until the batch is committed."""
+"""Persons locked at once: their live events wait until the batch is committed."""
 
 
 class Stalls:
-    """The part that looks for silent steps, once an hour. follows: the source whose progress is a person's lock."""
+    """The part that publishes stalled steps, once an hour. follows: the source whose progress locks a person."""
 
     def __init__(self, engine: Engine, outbox: Outbox, follows: str, now: Callable[[], datetime] = clock.now) -> None:
         self._engine = engine
@@ -39,7 +39,8 @@ class Stalls:
         return Part("stalls", self._run, passing=(progress.ClaimLost,))
 
     def look(self, now: datetime) -> int:
-        """Tell of every step that is silent by now; how many. Raises the database's errors, and progress.ClaimLost."""
+        """Publish every step that has stalled by `now` and return their number. Raises the database's errors and
+        progress.ClaimLost."""
         found = 0
         while stalled := self._batch(now):
             found += stalled
@@ -47,27 +48,25 @@ class Stalls:
 
     def _batch(self, now: datetime) -> int:
         with transaction(self._engine) as conn:
-            subjects = store.silent(conn, now - SILENCE, BATCH)
-            return self._tell(conn, subjects, now) if subjects else 0
+            refs = rows.silent_persons(conn, now - SILENCE, BATCH)
+            return self._publish(conn, refs, now) if refs else 0
 
-    def _tell(self, conn: Connection, subjects: list[str], now: datetime) -> int:
-        """Under each person's own lock, in one order: a live event of theirs comes before or after, never between."""
-        for subject in subjects:
-            progress.lock(conn, (self._follows, subject))
-        held = store.hold_silent(conn, now - SILENCE, subjects)
-        drafts: list[Draft] = []
-        for subject, step, correlation in held:
+    def _publish(self, conn: Connection, refs: list[str], now: datetime) -> int:
+        """Lock the persons in order, then publish what is still silent: a live event is applied before or after."""
+        for ref in refs:
+            progress.lock(conn, (self._follows, ref))
+        stalled = rows.lock_silent_steps(conn, now - SILENCE, refs)
+        if not stalled:
+            return 0
+        drafts = []
+        for ref, step, correlation in stalled:
             at = step.last_at + SILENCE
             cause = Cause(correlation, step.last_event)
-            drafts.append(derive(subject, StalledV1, step, at, step.at, cause, at.astimezone(UTC).isoformat()))
-        if drafts:
-            rows = Inserts()
-            told = self._outbox.gather(rows, conn, drafts, now)
-            first = store.take_positions(conn, len(told))
-            store.add_derivations(rows, enumerate(told, first))
-            store.save_steps(rows, {(subject, step.first): replace(step, stalled=True) for subject, step, _ in held})
-            rows.write(conn)
-        return len(drafts)
+            drafts.append(derive(ref, StalledV1, step, at, step.partner, cause, at.astimezone(UTC).isoformat()))
+        rows.save_steps(conn, {(ref, step.first_event): replace(step, stalled=True) for ref, step, _ in stalled})
+        published = self._outbox.append(conn, drafts, now)
+        add_derivations(conn, enumerate(published, take_positions(conn, len(published))))
+        return len(published)
 
     def _run(self, heartbeat: Heartbeat) -> None:
         while not heartbeat.stopping.is_set():

@@ -1,10 +1,9 @@
-"""`GET /stream`: server-sent events, each cut to its reader, none without its line in the audit; a slow or gone reader
-costs a bounded amount."""
+"""`GET /stream`: server-sent events, each cut to its reader and shown only once its audit line is committed. A slow or
+disconnected reader costs a bounded amount."""
 
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
@@ -15,13 +14,13 @@ from typing import Annotated, Any
 import anyio
 import psycopg
 from fastapi import APIRouter, Depends, Header, Query
-from fastapi.responses import StreamingResponse
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
-from starlette.types import Message, Receive, Scope, Send
+from sse_starlette import EventSourceResponse, JSONServerSentEvent, ServerSentEvent
+from starlette.types import Receive, Scope, Send
 
 from jalons.clock import new_id, now
-from jalons.database import looking, transaction
+from jalons.database import transaction
 from jalons.privacy import audit as audits
 from jalons.privacy.audit import Audit, Line
 from jalons.privacy.disclosure import Alias, cut, for_coordinator
@@ -31,41 +30,43 @@ from jalons.web.problems import Problem
 from schemas.catalogue import TYPES
 from schemas.envelope import Event
 from schemas.topics import PATHWAYS
-from services.observation.pathways import rows as store
-from services.observation.stream.tail import PAGE, Entries, Tail
+from services.observation.stream import rows
+from services.observation.stream.rows import Entries
+from services.observation.stream.tail import PAGE, Tail
 
 log = logging.getLogger(__name__)
 
 MOST = 100
 HEARTBEAT_SECONDS = 15.0
-"""A stream that has nothing to tell for so long says that it is alive; and looks again."""
+"""Interval of the comments that keep a silent connection open, and of looking for events without being woken."""
 STUCK_SECONDS = 60.0
-"""A reader that takes nothing for so long is let go."""
+"""A reader that accepts nothing for this long is disconnected."""
 LONGEST_SECONDS = 3600.0
-"""Then a stream ends, so that its reader comes back with a token that is still good; `Last-Event-ID` loses nothing."""
+"""A stream ends after this, so that its reader reconnects with a valid token; `Last-Event-ID` loses nothing."""
+RETRY_MILLISECONDS = 2000
 READING_AT_ONCE = 2
-"""Streams that read pages from the database at the same time; the delivery needs its connections."""
-KEEPING_AT_ONCE = 2
-"""Streams that write their lines at the same time; what is new does not wait for those that read pages."""
+"""Streams that read pages from the database at the same time; delivery needs its connections."""
+AUDITING_AT_ONCE = 2
+"""Streams that write audit lines at the same time; kept apart, so that new events do not wait for pages."""
 
 Caller = Annotated[Principal, Depends(require("partner", "coordinator"))]
-See = Callable[[Event], dict[str, Any] | None]
+Cut = Callable[[Event], dict[str, Any] | None]
 
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """Who reads a stream, in one call as long as it is open; which types; and what of each event."""
+    """Who reads a stream, which types, and what of each event. The whole stream is one call in the audit."""
 
     caller: audits.Caller
     types: frozenset[str]
-    see: See
+    cut: Cut
 
     def shown(self, entries: Entries) -> tuple[bytes, list[Line]]:
-        """The frames of these events, and the line that each leaves."""
+        """What the reader is sent of these events, and the audit line of each event shown."""
         frames, lines = [], []
         for position, event in entries:
-            if event.type in self.types and (seen := self.see(event)) is not None:
-                frames.append(_frame(position, event.type, seen))
+            if event.type in self.types and (seen := self.cut(event)) is not None:
+                frames.append(JSONServerSentEvent(seen, id=str(position), event=event.type, sep="\n").encode())
                 lines.append(audits.line_of(event.subject, event.data, audits.READ))
         return b"".join(frames), [line for line in lines if line is not None]
 
@@ -80,10 +81,12 @@ class Streams:
         self._audit = audit
         self._open = 0
         self._reading = anyio.CapacityLimiter(READING_AT_ONCE)
-        self._keeping = anyio.CapacityLimiter(KEEPING_AT_ONCE)
+        self._auditing = anyio.CapacityLimiter(AUDITING_AT_ONCE)
 
-    async def open(self, caller: Principal, by: str | None, types: frozenset[str], after: int | None) -> Sse:
-        """A new stream. Raises Problem 503 if there are too many."""
+    async def open(
+        self, caller: Principal, by: str | None, types: frozenset[str], after: int | None
+    ) -> EventSourceResponse:
+        """A new stream. Raises Problem 503 if too many are open."""
         if self._open >= MOST:
             raise Problem(
                 503,
@@ -99,23 +102,23 @@ class Streams:
             self._close()
             raise
         start = newest if after is None else min(after, newest)
-        reader = Reader(audits.Caller(caller, new_id(), now(), by), types, self._eyes(caller))
-        return Sse(_alive(self._frames(reader, start)), self._close)
+        reader = Reader(audits.Caller(caller, new_id(), now(), by), types, self._cut(caller))
+        return StreamResponse(self._frames(reader, start), self._close)
 
     def _close(self) -> None:
         self._open -= 1
 
-    def _eyes(self, caller: Principal) -> See:
+    def _cut(self, caller: Principal) -> Cut:
         partner = caller.partner
         if caller.has("coordinator"):
             return for_coordinator
         return lambda event: cut(event, partner, self._alias) if partner else None
 
     async def _frames(self, reader: Reader, position: int) -> AsyncIterator[bytes]:
-        """What comes while a batch's lines are being kept goes together in the next."""
+        """Events that arrive while audit lines are being written go together into the next batch."""
         clock = asyncio.get_running_loop().time
         ends = clock() + LONGEST_SECONDS
-        yield b"retry: 2000\n\n"
+        yield ServerSentEvent(retry=RETRY_MILLISECONDS, sep="\n").encode()
         with self._tail.listening() as woken:
             while not self._tail.stopped and clock() < ends:
                 woken.clear()
@@ -129,9 +132,12 @@ class Streams:
                 position = upto
 
     async def _next(self, reader: Reader, position: int) -> tuple[bytes, int]:
-        """What the reader is shown next, and up to where that is all; nothing while the database is away. From memory,
-        else a page from the database; given once its lines are committed. Where nobody knows whether they are, or the
-        reader has left, there is a line too many, never one too few."""
+        """What comes after a position, from memory or else from the database, and up to which position. Empty while
+        the database is away.
+
+        Audit lines are committed first. Where the outcome of that commit is unknown, or the reader has disconnected,
+        there is a line too many, never one too few.
+        """
         in_thread = anyio.to_thread.run_sync
         try:
             if (found := self._tail.after(position)) is None:
@@ -139,74 +145,58 @@ class Streams:
             entries, upto = found
             frames, lines = reader.shown(entries)
             if lines:
-                await in_thread(self._keep, reader, lines, limiter=self._keeping)
+                await in_thread(self._write_audit, reader, lines, limiter=self._auditing)
         except (SQLAlchemyError, psycopg.Error) as error:
             log.warning("a stream waits: %s", type(error).__name__)
             return b"", position
         return frames, upto
 
-    def _keep(self, reader: Reader, lines: list[Line]) -> None:
-        """In one statement that is a transaction of its own: one round trip."""
-        with looking(self._engine) as conn:
+    def _write_audit(self, reader: Reader, lines: list[Line]) -> None:
+        with transaction(self._engine) as conn:
             self._audit.write(conn, replace(reader.caller, now=now()), lines)
 
     def _page(self, position: int) -> tuple[Entries, int]:
         with transaction(self._engine) as conn:
-            return store.page(conn, position, PAGE)
+            return rows.page(conn, position, PAGE)
 
     def _head(self) -> int:
         with transaction(self._engine) as conn:
-            return store.head(conn)
+            return rows.head(conn)
 
 
-async def _alive(frames: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """These, and a sign of life whenever none came for so long, whatever they wait for."""
-    coming = asyncio.ensure_future(anext(frames, None))
-    try:
-        while True:
-            await asyncio.wait({coming}, timeout=HEARTBEAT_SECONDS)
-            if not coming.done():
-                yield b":\n\n"
-            elif (come := coming.result()) is None:
-                return
-            else:
-                yield come
-                coming = asyncio.ensure_future(anext(frames, None))
-    finally:
-        coming.cancel()
+class _KeepAlive(ServerSentEvent):
+    """An empty comment."""
+
+    def encode(self) -> bytes:
+        return b":\n\n"
 
 
-class Sse(StreamingResponse):
-    """The answer; it gives its place back however it ends."""
+class StreamResponse(EventSourceResponse):
+    """The response; calls `done` however it ends."""
 
     def __init__(self, frames: AsyncIterator[bytes], done: Callable[[], None]) -> None:
-        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-        super().__init__(frames, headers=headers, media_type="text/event-stream")
+        super().__init__(
+            frames, ping=HEARTBEAT_SECONDS, ping_message_factory=_KeepAlive, send_timeout=STUCK_SECONDS, sep="\n"
+        )
         self._done = done
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """ASGI."""
-
-        async def in_time(message: Message) -> None:
-            async with asyncio.timeout(STUCK_SECONDS):
-                await send(message)
-
         try:
-            await super().__call__(scope, receive, in_time)
+            await super().__call__(scope, receive, send)
         except TimeoutError:
-            log.info("a stream's reader took nothing for %.0f s and is let go", STUCK_SECONDS)
+            log.info("a stream's reader accepted nothing for %.0f s and is disconnected", STUCK_SECONDS)
         finally:
             self._done()
 
 
 def stream_routes(streams: Streams) -> APIRouter:
-    """The one route."""
+    """The route."""
     routes = APIRouter(tags=["stream"])
 
     @routes.get(
         "/stream",
         summary="Events as they come, server-sent, cut to the caller",
-        response_class=StreamingResponse,
+        response_class=EventSourceResponse,
         responses={200: {"content": {"text/event-stream": {"example": _EXAMPLE}}}},
     )
     async def stream(
@@ -215,11 +205,10 @@ def stream_routes(streams: Streams) -> APIRouter:
         types: Annotated[str | None, Query(max_length=2000, description="types, by comma, `*` for any part")] = None,
         after: Annotated[int | None, Query(ge=0, description="a position; without it only what comes from now")] = None,
         last_event_id: Annotated[int | None, Header(ge=0, description="where a broken stream ended")] = None,
-    ) -> StreamingResponse:
+    ) -> EventSourceResponse:
         """Each event has observation's own position as `id`; sealed fields are left out (`GET /events` has them). Each
-        leaves a line in the audit before it is given."""
-        wanted = _wanted(types)
-        return await streams.open(caller, by, wanted, after if last_event_id is None else last_event_id)
+        writes a line to the audit before it is sent."""
+        return await streams.open(caller, by, _matching(types), after if last_event_id is None else last_event_id)
 
     return routes
 
@@ -228,12 +217,13 @@ _EXAMPLE = 'id: 41\nevent: jalons.referral.sent.v1\ndata: {"specversion":"1.0","
 _STREAMED = frozenset(name for name, payload in TYPES.items() if payload.TOPIC == PATHWAYS)
 
 
-def _wanted(asked: str | None) -> frozenset[str]:
-    """The types that are asked for. Raises Problem 422 if one pattern is of none."""
-    if asked is None:
+def _matching(patterns: str | None) -> frozenset[str]:
+    """The event types that match any of the patterns; all if there are none. Raises Problem 422 if a pattern matches no
+    type."""
+    if patterns is None:
         return _STREAMED
     found: set[str] = set()
-    for pattern in asked.split(","):
+    for pattern in patterns.split(","):
         matching = {name for name in _STREAMED if _matches(name, pattern.strip())}
         if not matching:
             raise Problem(
@@ -248,11 +238,6 @@ def _wanted(asked: str | None) -> frozenset[str]:
 
 
 def _matches(name: str, pattern: str) -> bool:
-    """Of the whole name, or of it without `jalons.` and version, as people say it: `referral.*`."""
-    said = name.removeprefix("jalons.").rpartition(".")[0]
-    return fnmatchcase(name, pattern) or fnmatchcase(said, pattern)
-
-
-def _frame(position: int, type_: str, seen: dict[str, Any]) -> bytes:
-    data = json.dumps(seen, ensure_ascii=False, separators=(",", ":"))
-    return f"id: {position}\nevent: {type_}\ndata: {data}\n\n".encode()
+    """Whether a pattern matches the whole name, or the name without `jalons.` and version, as in `referral.*`."""
+    short = name.removeprefix("jalons.").rpartition(".")[0]
+    return fnmatchcase(name, pattern) or fnmatchcase(short, pattern)

@@ -1,4 +1,4 @@
-"""The newest events, read once for all streams of this process; it wakes them within milliseconds of a commit."""
+"""Reads the newest events once for all streams of this process, and wakes them within milliseconds of a commit."""
 
 from __future__ import annotations
 
@@ -10,20 +10,19 @@ from contextlib import contextmanager, suppress
 
 from sqlalchemy import Engine
 
-from jalons.database import looking
+from jalons.database import transaction
 from jalons.postgres import Direct, await_notice, listen
 from jalons.process.parts import Heartbeat, Part
 from schemas.envelope import Event
-from services.observation.pathways import rows as store
+from services.observation.stream import rows
+from services.observation.stream.rows import Entries
 
 PAGE = 500
 KEPT = 1000
-"""Events held in memory; a stream that is further behind reads pages from the database."""
+"""Events kept in memory; a stream that is further behind reads pages from the database."""
 POLL_SECONDS = 5.0
-"""A fallback: NOTIFY wakes us; a wake-up that is lost costs at most this long."""
+"""A fallback for a lost NOTIFY."""
 
-Entries = list[tuple[int, Event]]
-"""Events with their positions, in their order."""
 Waiter = tuple[asyncio.AbstractEventLoop, asyncio.Event]
 
 
@@ -48,7 +47,7 @@ class Tail:
 
     @contextmanager
     def listening(self) -> Iterator[asyncio.Event]:
-        """An event of the running loop, set whenever there is something new."""
+        """An asyncio event that is set whenever there may be something new."""
         waiter = (asyncio.get_running_loop(), asyncio.Event())
         with self._lock:
             self._waiters.add(waiter)
@@ -59,7 +58,8 @@ class Tail:
                 self._waiters.discard(waiter)
 
     def after(self, position: int) -> tuple[Entries, int] | None:
-        """What is new after a position, and up to where; None: it is further back than what is held here."""
+        """The events after a position, and the position up to which they are complete. None if memory does not reach
+        back to the position."""
         with self._lock:
             if self._start is None or position < self._start:
                 return None
@@ -71,22 +71,22 @@ class Tail:
             return new[::-1], max(position, self._end)
 
     def read(self) -> None:
-        """Take up what was committed since the last time; forget all while nobody listens."""
+        """Read what was committed since the last read, and wake the streams. While none is open, drop everything."""
         with self._lock:
-            listened = bool(self._waiters)
-        if not listened:
+            wanted = bool(self._waiters)
+        if not wanted:
             self._forget()
             return
-        with looking(self._engine) as conn:
+        with transaction(self._engine) as conn:
             if self._start is None:
-                position = store.head(conn)
+                position = rows.head(conn)
                 with self._lock:
                     self._start = self._end = position
             else:
-                self._take(*store.page(conn, self._end, PAGE))
+                self._add(*rows.page(conn, self._end, PAGE))
         self._wake()
 
-    def _take(self, entries: Entries, upto: int) -> None:
+    def _add(self, entries: Entries, upto: int) -> None:
         with self._lock:
             for entry in entries:
                 if len(self._entries) == self._entries.maxlen:
@@ -109,7 +109,7 @@ class Tail:
     def _run(self, heartbeat: Heartbeat) -> None:
         try:
             with self._connect() as conn:
-                listen(conn, store.CHANNEL)
+                listen(conn, rows.CHANNEL)
                 while not heartbeat.stopping.is_set():
                     self._catch_up(heartbeat.stopping)
                     heartbeat.beat(POLL_SECONDS)

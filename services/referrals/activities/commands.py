@@ -1,4 +1,4 @@
-"""Somebody works on their own account: said by a partner that knows them; the accompaniment it came from ends."""
+"""Any partner that knows a person may record the person's own activity, which ends the accompaniment towards it."""
 
 from __future__ import annotations
 
@@ -8,19 +8,22 @@ from uuid import UUID
 
 from jalons.clock import new_id
 from services.referrals import refusals
-from services.referrals.activities.rules import Activity, accompaniment, created, goes_on
+from services.referrals.activities.rows import ACTIVITIES
+from services.referrals.activities.rules import Activity, accompaniment, created, in_progress
 from services.referrals.acts.rows import TRAININGS
 from services.referrals.acts.rules import Training
-from services.referrals.persons.commands import active_partners, known
+from services.referrals.directory.parties import acting_party
+from services.referrals.persons.commands import known
 from services.referrals.persons.rows import Person
-from services.referrals.statements.rows import ACTIVITIES
 from services.referrals.work import Work
 
 
 def create(work: Work, given: Mapping[str, Any]) -> Activity:
-    """An activity of a person's. Its training's outcome is still its operator's to say. Raises Left and Problem 404,
-    409, 422."""
-    caller = active_partners(work, {"partner": work.call.partner})[work.call.partner]
+    """Store an activity of a person. The operator still completes the training it came from.
+
+    Raises NotActive, Left, InTheFuture and Problem 404, 422.
+    """
+    trial = acting_party(work).trial
     if given["on"] > work.call.today:
         raise refusals.invalid("on", "in the future")
     person = known(work, given["beneficiary"])
@@ -33,7 +36,7 @@ def create(work: Work, given: Mapping[str, Any]) -> Activity:
         on=given["on"],
         form=given["form"],
         training_id=came_from.id if came_from else None,
-        trial=caller["trial"],
+        trial=trial,
     )
     event, sealed = created(activity, came_from)
     work.record(person.ref, event, sealed, given.get("happened_on") or given["on"])
@@ -42,10 +45,10 @@ def create(work: Work, given: Mapping[str, Any]) -> Activity:
 
 
 def _came_from(work: Work, person: Person, named: UUID | str | None) -> Training | None:
-    """The accompaniment that is named, else the one under way. Raises Problem 422."""
+    """The accompaniment that the call names, else the one in progress. Raises Problem 422."""
     if named is None:
         return accompaniment(TRAININGS.of_person(work.conn, person.ref), work.call.partner)
     training = TRAININGS.find(work.conn, named)
-    if training is None or training.ref != person.ref or not goes_on(training, work.call.partner):
+    if training is None or training.ref != person.ref or not in_progress(training, work.call.partner):
         raise refusals.invalid("training_id", "there is no such accompaniment of this person under way")
     return training

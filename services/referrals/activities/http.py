@@ -1,32 +1,23 @@
-"""Activities over HTTP: said by a partner that knows the person, read by it and by the home partner."""
+"""The routes of activities: a partner that knows the person records them; it and the home partner read them."""
 
 from __future__ import annotations
 
 from typing import Annotated, Any
-from uuid import UUID
 
 from fastapi import APIRouter, Depends
 from fastapi.responses import JSONResponse
 
-from schemas import codes
+from jalons.privacy.disclosure import role_of
+from jalons.privacy.visibility import visible
 from services.referrals.activities import commands
+from services.referrals.activities.bodies import ActivityBody
+from services.referrals.activities.rows import ACTIVITIES
 from services.referrals.activities.rules import Activity
-from services.referrals.calls.bodies import Dated, Day, Spoken
 from services.referrals.calls.edge import Answer, Edge, call
 from services.referrals.statements.http import reading_routes
-from services.referrals.statements.rows import ACTIVITIES
 from services.referrals.work import Call
 
 PartnerCreates = Annotated[Call, Depends(call("partner", keyed=True))]
-
-
-class ActivityBody(Dated):
-    """`POST /activities`. `training_id`: the accompaniment it came from, where it is not the one under way."""
-
-    beneficiary: UUID
-    on: Day
-    form: codes.ActivityForm
-    training_id: Spoken | None = None
 
 
 def routes(edge: Edge) -> APIRouter:
@@ -42,7 +33,8 @@ def routes(edge: Edge) -> APIRouter:
             "form": activity.form,
             "said_by": activity.said_by,
         }
-        return body | ({"training_id": activity.training_id} if activity.training_id else {})
+        body |= {"training_id": activity.training_id} if activity.training_id else {}
+        return visible("activity", body, role_of(partner, {"home": activity.home, "said_by": activity.said_by}))
 
     @router.post("/activities", summary="A person created an activity of their own", status_code=201)
     def create(body: ActivityBody, caller: PartnerCreates) -> JSONResponse:

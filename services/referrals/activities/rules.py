@@ -1,4 +1,4 @@
-"""An activity of one's own: a fact that ends the accompaniment it came from."""
+"""A person's own activity ends the accompaniment it came from."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from schemas.activity import CreatedSealed, CreatedV1
 from schemas.codes import ActivityForm
 from services.referrals.acts.rules import Training
 
-_GOES_ON = frozenset({"started", "suspended"})
+_IN_PROGRESS = frozenset({"started", "suspended"})
 
 
 @dataclass(frozen=True, slots=True)
 class Activity:
-    """What a person created. on: the day it began; training_id: the accompaniment it came from, if it is known."""
+    """A person's own activity. on: the day it began. training_id: the accompaniment it came from, if known."""
 
     activity_id: UUID
     ref: UUID
@@ -28,23 +28,25 @@ class Activity:
     trial: bool = False
 
 
-def goes_on(training: Training, partner: str) -> bool:
-    """Whether a training is an accompaniment that is under way, and a partner's to speak of."""
+def in_progress(training: Training, partner: str) -> bool:
+    """Whether a training is an accompaniment in progress of which a partner is a party."""
     return (
         training.moment == "preparation_emploi"
-        and training.status in _GOES_ON
+        and training.status in _IN_PROGRESS
         and partner in (training.home, training.operator)
     )
 
 
 def accompaniment(trainings: Iterable[Training], partner: str) -> Training | None:
-    """The accompaniment to an activity that is under way; of several a partner's own, then the newest."""
-    found = [each for each in trainings if each.facts["kind"] == "accompagnement_creation" and goes_on(each, partner)]
+    """The accompaniment towards an activity in progress; of several, one of the partner's own, then the newest."""
+    found = [
+        each for each in trainings if each.facts["kind"] == "accompagnement_creation" and in_progress(each, partner)
+    ]
     return max(found, key=lambda each: (each.operator == partner, each.id), default=None)
 
 
 def created(activity: Activity, came_from: Training | None) -> tuple[CreatedV1, CreatedSealed]:
-    """The event that says it."""
+    """The event that records an activity."""
     event = CreatedV1(
         activity_id=activity.activity_id,
         home=activity.home,

@@ -1,14 +1,73 @@
-"""The forms of the acts on a referral, a training or a placement. What must be given is the tables' to ask for, so
-that each refusal names all that is missing."""
+"""Request bodies of referrals, trainings and placements, and of the actions on them.
+
+The fields of an action are optional here: the life cycle's table says which must be given, so that a refusal names all
+that are missing.
+"""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any, Self
+from uuid import UUID
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from schemas import codes
-from services.referrals.calls.bodies import AgreementBody, Dated, Day, Text
+from services.referrals.agreements.bodies import AgreementBody
+from services.referrals.calls.bodies import Dated, Day, Spoken, Text
+from services.referrals.persons.bodies import EXAMPLE_PERSON, EXAMPLE_PROFILE, PersonBody
+
+
+class ReferralBody(Dated):
+    """`POST /referrals`, for a person who is known or given with it, to a recipient or the one whose offer it is."""
+
+    beneficiary: UUID | None = None
+    person: PersonBody | None = None
+    agreement: AgreementBody | None = None
+    recipient: codes.Slug | None = None
+    offer: codes.Slug | None = None
+    moment: codes.Moment
+    reason: codes.ReferralReason | codes.FinerCode
+    goal: codes.Goal
+    chosen_by: codes.ChosenBy
+    contact: codes.Contact
+    follows: Spoken | None = None
+    alternative_to: Spoken | None = None
+
+    @model_validator(mode="after")
+    def _one_person(self) -> Self:
+        if (self.beneficiary is None) == (self.person is None):
+            raise ValueError("name either beneficiary or person")
+        return self
+
+
+class TrainingBody(Dated):
+    """`POST /trainings`."""
+
+    beneficiary: UUID
+    offer: codes.Slug | None = None
+    referral_id: Spoken | None = None
+    kind: codes.TrainingKind
+    tool: codes.Tool | None = None
+    goal: codes.Goal
+    chosen_by: codes.ChosenBy
+    planned_start: Day
+    planned_end: Day | None = None
+
+
+class PlacementBody(Dated):
+    """`POST /placements`."""
+
+    beneficiary: UUID
+    employer: codes.Slug
+    legal_employer: codes.Slug | None = None
+    offer: codes.Slug | None = None
+    referral_id: Spoken | None = None
+    kind: codes.PlacementKind
+    occupation: codes.OccupationCode | None = None
+    goal: codes.Goal
+    chosen_by: codes.ChosenBy
+    planned_start: Day
+    planned_end: Day | None = None
 
 
 class Plain(Dated):
@@ -134,3 +193,29 @@ class FollowUpBody(Dated):
 
     months: codes.FollowUpMonths | None = None
     situation: codes.Situation | None = None
+
+
+_PLAN = {"goal": "qualify", "chosen_by": "together", "planned_start": "2026-12-07"}
+EXAMPLES: dict[tuple[str, str], Any] = {
+    ("POST", "/referrals"): {
+        "person": {"local_ref": "H-2026-114", "profile": EXAMPLE_PROFILE},
+        "agreement": {"channel": "paper", "attributes": ["age_band", "obstacles"]},
+        "recipient": "le-trusquin",
+        "offer": "auxiliaire-de-soins",
+        "moment": "formation",
+        "reason": "training",
+        "goal": "qualify",
+        "chosen_by": "together",
+        "contact": "receiver_calls_referrer",
+    },
+    ("POST", "/referrals/{id}/accept"): {"first_contact_on": "2026-12-01", "place": "Rue de la Gare 3"},
+    ("POST", "/referrals/{id}/decline"): {"reason": "distance_mobility", "declined_by": "person"},
+    ("POST", "/referrals/{id}/start"): {"started_on": "2026-12-07"},
+    ("POST", "/referrals/{id}/complete"): {"outcome": "reached"},
+    ("POST", "/trainings"): {"beneficiary": EXAMPLE_PERSON, "referral_id": "R-5WPG-98H", "kind": "formation", **_PLAN},
+    ("POST", "/trainings/{id}/start"): {"started_on": "2026-12-07"},
+    ("POST", "/trainings/{id}/complete"): {"outcome": "acquired", "hours_done": 240},
+    ("POST", "/placements"): {"beneficiary": EXAMPLE_PERSON, "employer": "home-hotton", "kind": "cdd", **_PLAN},
+    ("POST", "/placements/{id}/start"): {"started_on": "2026-12-07"},
+    ("POST", "/placements/{id}/end"): {"ended_on": "2027-06-30", "reason": "end_of_contract"},
+}

@@ -1,4 +1,4 @@
-"""Referrals, trainings and placements over HTTP: create, read, list, and one route per action of the tables."""
+"""The routes of referrals, trainings and placements: create, read, list, and one route per action of the tables."""
 
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal
@@ -12,15 +12,13 @@ from jalons.privacy.references import normalise
 from jalons.web.identity import forbidden
 from services.referrals import refusals
 from services.referrals.acts import bodies as forms
-from services.referrals.acts import commands
+from services.referrals.acts import commands, sending
 from services.referrals.acts.late import late_ones
-from services.referrals.acts.lifecycle import REFERRAL, Office
+from services.referrals.acts.lifecycle import REFERRAL
 from services.referrals.acts.reading import as_seen
 from services.referrals.acts.rows import PLACEMENTS, REFERRALS, TRAININGS, Acts
 from services.referrals.acts.rules import Act, Referral
-from services.referrals.acts.sheets import ID, is_employer, made, sheet
-from services.referrals.acts.together import Together
-from services.referrals.calls import bodies
+from services.referrals.acts.sheets import ID, made, sees, sheet
 from services.referrals.calls.bodies import Dated
 from services.referrals.calls.edge import Answer, Edge, call, partner_of
 from services.referrals.calls.paging import NEWEST, Limit, paged
@@ -30,8 +28,8 @@ from services.referrals.work import Call, Work
 Partner = Annotated[Call, Depends(call("partner"))]
 Reader = Annotated[Call, Depends(call("partner", "coordinator"))]
 PartnerCreates = Annotated[Call, Depends(call("partner", keyed=True))]
-Named = Annotated[str, Path(max_length=64, description="the id or the spoken reference")]
-_CAME_TO_NOTHING = ("declined", "expired")
+IdOrReference = Annotated[str, Path(max_length=64, description="the id or the spoken reference")]
+_UNSUCCESSFUL = ("declined", "expired")
 
 
 ACTIONS: Mapping[str, Mapping[str, type[Dated]]] = {
@@ -68,20 +66,19 @@ ACTIONS: Mapping[str, Mapping[str, type[Dated]]] = {
         "follow-up": forms.FollowUpBody,
     },
 }
-"""Noun → action → its form; one route each."""
+"""Noun → action → the body of its route."""
 
-_OWN_COMMAND = {"redirect": rerouting.redirect, "suggest": rerouting.suggest}
-_COORDINATORS = frozenset(row.action for row in REFERRAL if "coordinator" in row.by)
+_COMMANDS = {"redirect": rerouting.redirect, "suggest": rerouting.suggest}
+_COORDINATOR_ACTIONS = frozenset(row.action for row in REFERRAL if "coordinator" in row.by)
 
 
 def routes(edge: Edge) -> APIRouter:
-    """The three life cycles' routes."""
+    """The routes of the three kinds of acts."""
     router = APIRouter()
-    together = Together(edge)
 
     @router.post("/referrals", summary="Refer a person", status_code=201, tags=["referrals"])
-    async def send(body: bodies.ReferralBody, caller: PartnerCreates) -> JSONResponse:
-        return await together(caller, body.model_dump())
+    def send(body: forms.ReferralBody, caller: PartnerCreates) -> JSONResponse:
+        return edge(caller, lambda work: made(work, sending.send_referral(work, body.model_dump())))
 
     @router.get("/referrals", summary="Your referrals, newest first; late ones (coordinator)", tags=["referrals"])
     def list_referrals(
@@ -96,12 +93,12 @@ def routes(edge: Edge) -> APIRouter:
             return edge.read(late_ones(caller, cursor, limit), caller)
         if not caller.principal.has("partner"):
             raise forbidden("partner")
-        party = "recipient" if box == "received" else "referrer"
-        return edge.read(_listed(edge, REFERRALS, party, caller, status, cursor, limit), caller)
+        role = "recipient" if box == "received" else "referrer"
+        return edge.read(_listed(edge, REFERRALS, role, caller, status, cursor, limit), caller)
 
     @router.post("/trainings", summary="Plan a training", status_code=201, tags=["trainings"])
-    def enrol(body: bodies.TrainingBody, caller: PartnerCreates) -> JSONResponse:
-        return edge(caller, lambda work: made(work, commands.enrol(work, body.model_dump())))
+    def enrol(body: forms.TrainingBody, caller: PartnerCreates) -> JSONResponse:
+        return edge(caller, lambda work: made(work, sending.enrol(work, body.model_dump())))
 
     @router.get("/trainings", summary="Your trainings, newest first", tags=["trainings"])
     def list_trainings(
@@ -114,8 +111,8 @@ def routes(edge: Edge) -> APIRouter:
         return edge.read(_listed(edge, TRAININGS, box, caller, status, cursor, limit), caller)
 
     @router.post("/placements", summary="Propose a placement", status_code=201, tags=["placements"])
-    def propose(body: bodies.PlacementBody, caller: PartnerCreates) -> JSONResponse:
-        return edge(caller, lambda work: made(work, commands.propose(work, body.model_dump())))
+    def propose(body: forms.PlacementBody, caller: PartnerCreates) -> JSONResponse:
+        return edge(caller, lambda work: made(work, sending.propose(work, body.model_dump())))
 
     @router.get("/placements", summary="Your placements, newest first", tags=["placements"])
     def list_placements(
@@ -136,13 +133,13 @@ def routes(edge: Edge) -> APIRouter:
 
 
 def _read_route(router: APIRouter, edge: Edge, noun: str, store: Acts[Any]) -> None:
-    def one(id: Named, caller: Reader) -> JSONResponse:  # noqa: A002 - the contract's name
+    def one(id: IdOrReference, caller: Reader) -> JSONResponse:  # noqa: A002 - the contract's name
         def found(conn: Connection) -> Answer:
             state = store.find(conn, act_named(id, noun))
-            if state is None or commands.acting(caller, state) is None:
+            if state is None or commands.acting_as(caller, state) is None:
                 raise refusals.not_found(noun.removesuffix("s"))
             answer = seen(conn, state, caller, edge)
-            answer.body.update(_instead(conn, state, caller))
+            answer.body.update(_alternatives(conn, state, caller))
             return answer
 
         return edge.read(found, caller)
@@ -152,18 +149,18 @@ def _read_route(router: APIRouter, edge: Edge, noun: str, store: Acts[Any]) -> N
 
 def _action_route(router: APIRouter, edge: Edge, noun: str, store: Acts[Any], action: str, form: type[Dated]) -> None:
     creates = action == "redirect"
-    scopes = ("partner", "coordinator") if noun == "referrals" and action in _COORDINATORS else ("partner",)
+    scopes = ("partner", "coordinator") if noun == "referrals" and action in _COORDINATOR_ACTIONS else ("partner",)
 
-    def act(id: Named, caller: Call, body: Any = None) -> JSONResponse:  # noqa: A002 - the contract's name
+    def act(id: IdOrReference, caller: Call, body: Any = None) -> JSONResponse:  # noqa: A002 - the contract's name
         given = body.model_dump() if body is not None else {}
 
         def stepped(work: Work) -> Answer:
-            if action in _OWN_COMMAND:
-                state: Act = _OWN_COMMAND[action](work, act_named(id, noun), given)
+            if action in _COMMANDS:
+                state: Act = _COMMANDS[action](work, act_named(id, noun), given)
             else:
                 state = commands.step(work, store, act_named(id, noun), action, given)
             answer = made(work, state) if creates else seen(work.conn, state, caller, edge)
-            answer.body.update(_instead(work.conn, state, caller))
+            answer.body.update(_alternatives(work.conn, state, caller))
             return answer
 
         return edge(caller, stepped)
@@ -179,23 +176,23 @@ def _action_route(router: APIRouter, edge: Edge, noun: str, store: Acts[Any], ac
     )
 
 
-def _instead(conn: Connection, state: Act, caller: Call) -> dict[str, Any]:
-    """With a referral that came to nothing, the offers that fit instead; to an employer they would say who refers."""
-    reader = commands.acting(caller, state)
-    if not isinstance(state, Referral) or state.status not in _CAME_TO_NOTHING or isinstance(reader, Office):
+def _alternatives(conn: Connection, state: Act, caller: Call) -> dict[str, Any]:
+    """The offers that fit instead of an unsuccessful referral, for a reader who may see them."""
+    reader = commands.acting_as(caller, state) or caller.partner
+    if not isinstance(state, Referral) or state.status not in _UNSUCCESSFUL:
         return {}
-    if is_employer(state, state.party(caller.partner)):
+    if not sees(state, "alternatives", reader):
         return {}
     return {"alternatives": rerouting.fitting(conn, state, caller.partner, caller.today)}
 
 
 def _listed(
-    edge: Edge, store: Acts[Any], party: str, caller: Call, status: str | None, cursor: UUID | None, limit: int
+    edge: Edge, store: Acts[Any], role: str, caller: Call, status: str | None, cursor: UUID | None, limit: int
 ) -> Callable[[Connection], Answer]:
     partner = partner_of(caller.principal)
 
     def page(conn: Connection) -> Answer:
-        found = store.page(conn, party, partner, status=status, before=cursor or NEWEST, limit=limit)
+        found = store.page(conn, role, partner, status=status, before=cursor or NEWEST, limit=limit)
         rows = [_shown(state, caller, edge).body for state in as_seen(conn, found, partner, caller.now)]
         return paged(rows, limit, lambda row: str(row[ID[store.kind]]))
 
@@ -203,7 +200,7 @@ def _listed(
 
 
 def act_named(text: str, noun: str) -> UUID | str:
-    """An id or a spoken reference, as a path has it. Raises Problem 404."""
+    """The id or spoken reference in a path. Raises Problem 404."""
     try:
         return UUID(text)
     except ValueError:
@@ -214,13 +211,13 @@ def act_named(text: str, noun: str) -> UUID | str:
 
 
 def seen(conn: Connection, state: Act, caller: Call, edge: Edge) -> Answer:
-    """What GET shows of an act to who reads or acted, as of now."""
+    """What GET shows of an act to a caller now. It is also the answer to an action."""
     return _shown(as_seen(conn, [state], caller.partner, caller.now)[0], caller, edge)
 
 
 def _shown(state: Act, caller: Call, edge: Edge) -> Answer:
-    """The sheet for who read or acted, who must be a party or the coordinator."""
+    """An act's sheet for a caller, which is a party or the coordinator."""
     partner = caller.partner
     named = state.ref if partner == state.home else edge.ground.alias(str(state.ref), partner)
-    reader = commands.acting(caller, state) or partner
+    reader = commands.acting_as(caller, state) or partner
     return Answer(sheet(state, reader, named, caller.today), version=state.version)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import date
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Row
 
 from jalons.clock import local_date
+from jalons.privacy.visibility import Role, visible
 from jalons.web.identity import forbidden
 from services.referrals.calls.edge import Answer
 from services.referrals.deadlines import rows as deadlines
@@ -26,16 +29,18 @@ def late_ones(caller: Call, after: UUID | None, limit: int) -> Callable[[Connect
 
     def page(conn: Connection) -> Answer:
         rows = deadlines.late(conn, after or _FIRST, limit)
-        items = [
-            {
-                "ref": row.reference,
-                "from": row.referrer,
-                "to": row.recipient,
-                "moment": row.moment,
-                "age_days": (caller.today - local_date(row.sent_at)).days,
-            }
-            for row in rows
-        ]
+        items = [_item(row, caller.today) for row in rows]
         return Answer({"items": items} | ({"next": str(rows[-1].id)} if len(rows) == limit else {}))
 
     return page
+
+
+def _item(row: Row[Any], today: date) -> dict[str, Any]:
+    fields = {
+        "ref": row.reference,
+        "from": row.referrer,
+        "to": row.recipient,
+        "moment": row.moment,
+        "age_days": (today - local_date(row.sent_at)).days,
+    }
+    return visible("referral", fields, Role.COORDINATOR)

@@ -1,4 +1,4 @@
-"""Life cycles as tables: who may do what, from which status, and what must be given (domain.md, section 4)."""
+"""Each life cycle is a table: who may take which action from which status, and what it requires (domain.md, 4)."""
 
 from __future__ import annotations
 
@@ -10,14 +10,13 @@ from typing import Any, get_args
 from schemas.codes import ReferralStatus
 
 STAYS = "stays"
-"""The target of an act that changes no status."""
+"""Target of an action that does not change the status."""
 BEFORE = "before"
-"""The target of an act that takes the last one back: the status that one left."""
+"""Target of an action that takes the last step back: the status before that step."""
 
 
 class Office(StrEnum):
-    """Who acts without being a party; the value is the role in the tables. No partner can be taken for one: they are
-    told by type."""
+    """Who acts without being a party. The value is its role in the tables; a partner's slug is never an Office."""
 
     HUB = "hub"
     COORDINATOR = "coordinator"
@@ -25,16 +24,16 @@ class Office(StrEnum):
 
 HUB = Office.HUB
 AUTHOR = "author"
-"""The role of whoever did the last act; the receiver's too when the referrer recorded it in the receiver's place."""
+"""The role of the partner that took the last step; also of the receiver where the referrer reported it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Transition:
-    """One row. source: empty where a life begins. target: a status, STAYS or BEFORE. by: the roles that may do it.
+    """A row of a life cycle. source: empty for the first step. target: a status, STAYS or BEFORE. by: roles allowed.
 
-    must_give: what the caller has to say with it; `a|b` asks for one of them. told: who learns of it. reported: the
-    referrer may record it in the receiver's place, saying so (`reported_by`). within: for AUTHOR, so many working days
-    after the last act.
+    must_give: the fields it requires; `a|b` requires one of the two. reported: the referrer may record it in the
+    receiver's place, with `reported_by`. within: how many working days AUTHOR has after the last step. Who is told:
+    `schemas/routing.py`, by the event of the action (`acts/events.py`).
     """
 
     action: str
@@ -42,21 +41,18 @@ class Transition:
     target: str
     by: frozenset[str]
     must_give: frozenset[str] = frozenset()
-    told: str = ""
     reported: bool = False
     within: int | None = None
 
     def open_to(self, status: str, roles: Collection[str], *, reporting: bool = False) -> bool:
-        """Whether these roles may do it in this status; reporting: in the receiver's place."""
+        """Whether these roles may take it in this status. reporting: in the receiver's place."""
         allowed = self.reported and "referrer" in roles if reporting else not self.by.isdisjoint(roles)
         return status in self.source and allowed
 
-    def missing(self, given: Mapping[str, Any], spared: str | None = None) -> list[str]:
-        """What it asks for and was not said. spared: a field that need not be given this time."""
-        asked = {field: field.split("|") for field in self.must_give - {spared}}
-        return sorted(
-            " or ".join(choice) for choice in asked.values() if all(given.get(name) is None for name in choice)
-        )
+    def missing(self, given: Mapping[str, Any], waived: str | None = None) -> list[str]:
+        """The required fields that are not given. waived: a field that is not required this time."""
+        choices = [field.split("|") for field in self.must_give - {waived}]
+        return sorted(" or ".join(choice) for choice in choices if all(given.get(name) is None for name in choice))
 
 
 Table = tuple[Transition, ...]
@@ -68,13 +64,12 @@ def _row(
     target: str,
     by: str,
     must_give: str = "",
-    told: str = "",
     *,
     reported: bool = False,
     within: int | None = None,
 ) -> Transition:
     columns = (frozenset(source.split()), target, frozenset(by.split()), frozenset(must_give.split()))
-    return Transition(action, *columns, told, reported, within)
+    return Transition(action, *columns, reported, within)
 
 
 _UNANSWERED = "sent received"
@@ -82,56 +77,55 @@ _NOT_TAKEN = "sent received waitlisted"
 _ELSEWHERE = "sent received waitlisted declined expired"
 _SENSE = "goal chosen_by"
 _ANY = " ".join(set(get_args(ReferralStatus)) - {"voided"})
-_OFFERS = "referrer, with other offers that fit"
 
 REFERRAL: Table = (
-    #    action       from                            to            by            must give      told
-    _row("send", "", "sent", "referrer", f"recipient|offer moment reason contact {_SENSE}", "recipient"),
-    _row("receive", "sent", "received", "recipient", "", "referrer, in the digest", reported=True),
-    _row("accept", _NOT_TAKEN, "accepted", "recipient", "first_contact_on", "referrer", reported=True),
-    _row("waitlist", _UNANSWERED, "waitlisted", "recipient", "rank|expected_on", "referrer", reported=True),
-    _row("decline", _NOT_TAKEN, "declined", "recipient", "reason declined_by", _OFFERS, reported=True),
-    _row("redirect", _ELSEWHERE, "redirected", "referrer", "recipient|offer", "both recipients"),
-    _row("cancel", f"{_NOT_TAKEN} accepted", "cancelled", "referrer", "reason", "recipient"),
-    _row("lapse", f"{_NOT_TAKEN} accepted", "cancelled", "hub", "", "both"),
-    _row("start", "accepted", "started", "recipient", "started_on", "referrer", reported=True),
-    _row("complete", "started", "completed", "recipient", "outcome", "referrer", reported=True),
-    _row("interrupt", "accepted started", "interrupted", "recipient referrer", "reason", "the other", reported=True),
-    _row("expire", _UNANSWERED, "expired", "hub", "", "both, coordinator"),
-    _row("expire", "waitlisted", "expired", "hub", "", "both, coordinator"),
-    _row("reopen", "declined interrupted completed", BEFORE, f"{AUTHOR} coordinator", "reason", "the other", within=2),
-    _row("suggest", _ELSEWHERE, STAYS, "coordinator", "offer", "referrer"),
-    _row("void", _ANY, "voided", "referrer coordinator", "reason", "all told before"),
+    #    action       from                            to            by            must give
+    _row("send", "", "sent", "referrer", f"recipient|offer moment reason contact {_SENSE}"),
+    _row("receive", "sent", "received", "recipient", reported=True),
+    _row("accept", _NOT_TAKEN, "accepted", "recipient", "first_contact_on", reported=True),
+    _row("waitlist", _UNANSWERED, "waitlisted", "recipient", "rank|expected_on", reported=True),
+    _row("decline", _NOT_TAKEN, "declined", "recipient", "reason declined_by", reported=True),
+    _row("redirect", _ELSEWHERE, "redirected", "referrer", "recipient|offer"),
+    _row("cancel", f"{_NOT_TAKEN} accepted", "cancelled", "referrer", "reason"),
+    _row("lapse", f"{_NOT_TAKEN} accepted", "cancelled", "hub"),
+    _row("start", "accepted", "started", "recipient", "started_on", reported=True),
+    _row("complete", "started", "completed", "recipient", "outcome", reported=True),
+    _row("interrupt", "accepted started", "interrupted", "recipient referrer", "reason", reported=True),
+    _row("expire", _UNANSWERED, "expired", "hub"),
+    _row("expire", "waitlisted", "expired", "hub"),
+    _row("reopen", "declined interrupted completed", BEFORE, f"{AUTHOR} coordinator", "reason", within=2),
+    _row("suggest", _ELSEWHERE, STAYS, "coordinator", "offer"),
+    _row("void", _ANY, "voided", "referrer coordinator", "reason"),
 )
-"""`lapse`: an alternative was taken up. `expire`: 30 days without an answer; waitlisted, after two silences."""
+"""`lapse`: an alternative started. `expire`: no answer in 30 days, or to two questions while waitlisted."""
 
 TRAINING: Table = (
-    _row("enrol", "", "enrolled", "operator home", f"kind planned_start {_SENSE}", "the other"),
-    _row("start", "enrolled", "started", "operator", "started_on", "home"),
-    _row("attendance-falling", "started", STAYS, "operator", "", "home"),
-    _row("suspend", "started", "suspended", "operator", "", "home"),
-    _row("resume", "suspended", "started", "operator", "", "home"),
-    _row("complete", "started", "completed", "operator", "outcome hours_done", "home"),
-    _row("interrupt", "started suspended", "interrupted", "operator home", "reason", "the other"),
-    _row("cancel", "enrolled", "cancelled", "operator home", "reason", "the other"),
+    _row("enrol", "", "enrolled", "operator home", f"kind planned_start {_SENSE}"),
+    _row("start", "enrolled", "started", "operator", "started_on"),
+    _row("attendance-falling", "started", STAYS, "operator"),
+    _row("suspend", "started", "suspended", "operator"),
+    _row("resume", "suspended", "started", "operator"),
+    _row("complete", "started", "completed", "operator", "outcome hours_done"),
+    _row("interrupt", "started suspended", "interrupted", "operator home", "reason"),
+    _row("cancel", "enrolled", "cancelled", "operator home", "reason"),
 )
 
 PLACEMENT: Table = (
-    _row("propose", "", "proposed", "proposer", f"employer kind planned_start {_SENSE}", "employer"),
-    _row("confirm", "proposed", "confirmed", "employer", "", "proposer"),
-    _row("refuse", "proposed", "refused", "employer", "reason", "proposer"),
-    _row("start", "confirmed", "started", "employer proposer", "started_on", "the other"),
-    _row("cancel", "proposed", "cancelled", "proposer", "reason", "employer"),
-    _row("cancel", "confirmed", "cancelled", "employer proposer", "reason", "the other"),
-    _row("evaluate", "started ended", STAYS, "employer proposer", "", "the other"),
-    _row("end", "started", "ended", "employer proposer", "ended_on reason", "the other"),
-    _row("follow-up", "ended", STAYS, "proposer home", "months situation", "home"),
+    _row("propose", "", "proposed", "proposer", f"employer kind planned_start {_SENSE}"),
+    _row("confirm", "proposed", "confirmed", "employer"),
+    _row("refuse", "proposed", "refused", "employer", "reason"),
+    _row("start", "confirmed", "started", "employer proposer", "started_on"),
+    _row("cancel", "proposed", "cancelled", "proposer", "reason"),
+    _row("cancel", "confirmed", "cancelled", "employer proposer", "reason"),
+    _row("evaluate", "started ended", STAYS, "employer proposer"),
+    _row("end", "started", "ended", "employer proposer", "ended_on reason"),
+    _row("follow-up", "ended", STAYS, "proposer home", "months situation"),
 )
 """`follow-up`: 3, 6 and 12 months after the end, once each."""
 
 
 class NotAllowed(Exception):
-    """The table has no such row for this status and these roles. open: the actions it does have."""
+    """The table has no such transition for this status and these roles. open: the actions it does allow."""
 
     def __init__(self, action: str, status: str, open_actions: list[str]) -> None:
         super().__init__(action)
@@ -141,7 +135,7 @@ class NotAllowed(Exception):
 
 
 class NotGiven(Exception):
-    """Something the row asks for was not said. missing: the fields' names, `a or b` where one of them would do."""
+    """Required fields are missing. missing: their names, `a or b` where one of the two is required."""
 
     def __init__(self, missing: list[str]) -> None:
         super().__init__(", ".join(missing))
@@ -149,7 +143,7 @@ class NotGiven(Exception):
 
 
 def begin(table: Table, given: Mapping[str, Any]) -> str:
-    """The status in which a life begins. Raises NotGiven."""
+    """The status in which a new act begins. Raises NotGiven."""
     row = next(row for row in table if not row.source)
     if missing := row.missing(given):
         raise NotGiven(missing)
@@ -157,17 +151,19 @@ def begin(table: Table, given: Mapping[str, Any]) -> str:
 
 
 def open_actions(table: Table, status: str, roles: Collection[str]) -> list[str]:
-    """What these roles may do now."""
+    """The actions open to these roles."""
     return [row.action for row in table if row.open_to(status, roles)]
 
 
 AFTERWARDS = frozenset({"reopen", "void", "suggest", "redirect", "evaluate"})
-"""Acts that take back what is over or add to it: as long as only they are left, it is over."""
+"""Actions that take back or add to what is over: an act for which only these are left is over."""
 
 
 def is_over(table: Table, status: str, roles: Collection[str], done: Collection[str] = ()) -> bool:
-    """Whether these roles have nothing more to do, now or after whatever the others may still do. done: actions that
-    were all that they can be."""
+    """Whether no action is left for these roles, now or after any steps that others may still take.
+
+    done: actions that are used up.
+    """
     rows = [row for row in table if row.action not in {*AFTERWARDS, *done}]
     reached, before = {status}, set[str]()
     while reached != before:
@@ -177,13 +173,18 @@ def is_over(table: Table, status: str, roles: Collection[str], done: Collection[
 
 
 def step(
-    table: Table, action: str, status: str, roles: Collection[str], given: Mapping[str, Any], spared: str | None = None
+    table: Table,
+    action: str,
+    status: str,
+    roles: Collection[str],
+    given: Mapping[str, Any],
+    waived: str | None = None,
 ) -> Transition:
-    """The row that applies. spared: a field that need not be given this time. Raises NotAllowed and NotGiven."""
+    """The transition that applies. waived: see `Transition.missing`. Raises NotAllowed and NotGiven."""
     reporting = given.get("reported_by") == "referrer"
     allowed = [row for row in table if row.action == action and row.open_to(status, roles, reporting=reporting)]
     if not allowed:
         raise NotAllowed(action, status, open_actions(table, status, roles))
-    if missing := allowed[0].missing(given, spared):
+    if missing := allowed[0].missing(given, waived):
         raise NotGiven(missing)
     return allowed[0]

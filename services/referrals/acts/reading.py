@@ -1,4 +1,4 @@
-"""What a receiver reads of a person is decided when it reads: never more than was sent, and recorded as it is shown."""
+"""What a receiver may read of a profile is decided at each read: never more than was sent; each read is recorded."""
 
 from __future__ import annotations
 
@@ -8,24 +8,25 @@ from datetime import date, datetime
 from typing import TypeVar
 from uuid import UUID
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 
 from jalons.clock import local_date
 from schemas.envelope import Event
 from schemas.referral import DisclosedProfile, SentSealed, SentV1
+from services.referrals.acts.events import Facts
 from services.referrals.acts.rules import LEFT, Act, Referral
-from services.referrals.acts.sayings import Facts
 from services.referrals.agreements import rows as agreements
 from services.referrals.agreements.disclosures import Disclosure, record
 from services.referrals.agreements.rules import Consent, Convention, Disclosed, Receiver, disclosed_now
 from services.referrals.directory import rows as directory
+from services.referrals.tables import referrals
 
 S = TypeVar("S", bound=Act)
 
 
 @dataclass(frozen=True, slots=True)
 class _Grounds:
-    """What decides what one partner may be shown on a day."""
+    """What decides which fields a partner may be shown on a day."""
 
     partner: str
     secrecy_class: str
@@ -39,14 +40,15 @@ class _Grounds:
 
 
 def as_seen(conn: Connection, states: Sequence[S], partner: str, now: datetime) -> list[S]:
-    """Acts as one of their parties may see them now: a referral's receiver the bands that it still may have."""
+    """Acts as one of their parties may see them now, and record what they disclose. A referral's receiver sees only the
+    profile fields that it may still have."""
     seen, shown = _decided(conn, states, partner, now)
     record(conn, shown, "read", now)
     return seen
 
 
 def as_would_be_seen(conn: Connection, state: S, partner: str, now: datetime) -> S:
-    """As `as_seen`, told to somebody else: nothing is disclosed to the partner by it, and so nothing recorded."""
+    """As `as_seen`, for a page shown to somebody else: nothing is disclosed to the partner, and nothing is recorded."""
     return _decided(conn, [state], partner, now)[0][0]
 
 
@@ -67,7 +69,7 @@ def _decided(conn: Connection, states: Sequence[S], partner: str, now: datetime)
 
 
 def narrowed(conn: Connection, events: Sequence[Event], partner: str, now: datetime) -> list[Event]:
-    """Events of the log as `as_seen`: a receiver who reads back reads no more than it may have today."""
+    """Events as `as_seen`: a receiver that reads old events sees no more than it may have today."""
     received = {
         e.id: UUID(e.subject)
         for e in events
@@ -78,16 +80,24 @@ def narrowed(conn: Connection, events: Sequence[Event], partner: str, now: datet
     if not received:
         return list(events)
     grounds = _grounds(conn, partner, set(received.values()), local_date(now))
-    return [_narrowed(event, grounds) if event.id in received else event for event in events]
+    left = _left(conn, [event.data.referral_id for event in events if isinstance(event.data, SentV1)])
+    return [_narrowed(event, grounds, left) if event.id in received else event for event in events]
 
 
-def _narrowed(event: Event, grounds: _Grounds) -> Event:
+def _left(conn: Connection, referral_ids: Collection[UUID]) -> frozenset[UUID]:
+    """Those of these referrals whose receiver sees their status only."""
+    found = select(referrals.c.id).where(referrals.c.id.in_(referral_ids), referrals.c.status.in_(LEFT))
+    return frozenset(conn.execute(found).scalars())
+
+
+def _narrowed(event: Event, grounds: _Grounds, left: Collection[UUID]) -> Event:
     data, sealed = event.data, event.sealed
     assert isinstance(data, SentV1)
     assert isinstance(sealed, SentSealed)
     profile = sealed.disclosed.model_dump(exclude_none=True)
     found = grounds.shown(UUID(event.subject), data.referrer, data.moment, profile, data.recipient_kind)
-    return replace(event, sealed=sealed.model_copy(update={"disclosed": DisclosedProfile(**found.shown)}))
+    shown = {} if data.referral_id in left else found.shown
+    return replace(event, sealed=sealed.model_copy(update={"disclosed": DisclosedProfile(**shown)}))
 
 
 def _shows_a_profile(referral: Referral, partner: str) -> bool:
@@ -104,6 +114,6 @@ def _grounds(conn: Connection, partner: str, refs: Collection[UUID], today: date
         partner,
         row["secrecy_class"] if row else "none",
         directory.signed_of(conn, partner),
-        agreements.standing(conn, refs),
+        agreements.consents_by_ref(conn, refs),
         today,
     )

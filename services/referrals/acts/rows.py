@@ -1,35 +1,21 @@
-"""Referrals, trainings and placements: one table each, the same few columns to find them by, the rest as facts."""
+"""Stores referrals, trainings and placements: a table each, columns to find them by, and the rest as facts (JSON)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
 from datetime import datetime
-from functools import cached_property
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
-from psycopg.errors import UniqueViolation
-from psycopg.types.json import Jsonb
-from sqlalchemy import Connection
+from sqlalchemy import ColumnElement, Connection, Row, Select, Table, insert, select, update
 
-from jalons.database import execute
-from jalons.inserts import Inserts, Into
+from jalons.database import unique_errors
 from jalons.privacy.audit import Line, note
+from services.referrals import tables
 from services.referrals.acts.rules import Act, Placement, Referral, Training
 
 S = TypeVar("S", bound=Act)
-
-_TYPES = {
-    "id": "uuid",
-    "ref": "uuid",
-    "referral_id": "uuid",
-    "version": "int",
-    "facts": "jsonb",
-    "changed": "timestamptz",
-}
-_ONE_OPEN = "referrals_one_open"
 
 
 class AlreadyOpen(Exception):
@@ -37,116 +23,98 @@ class AlreadyOpen(Exception):
 
 
 class Erased(Exception):
-    """The person it was about has been erased: its state stays, and nothing more happens to it."""
+    """The person was erased: the act keeps its status, and no further step is possible."""
+
+
+_UNIQUE = {"referrals_one_open": AlreadyOpen}
 
 
 @dataclass(frozen=True)
 class Acts(Generic[S]):
-    """One of the three tables. columns: beside id, reference, ref, home, status, version and facts."""
+    """The repository of one of the three kinds. Every act it reads is noted for the audit."""
 
-    table: str
+    table: Table
     kind: type[S]
-    columns: tuple[str, ...]
 
     @property
-    def _all(self) -> tuple[str, ...]:
-        return ("id", "reference", "ref", "home", "status", "version", "facts", *self.columns)
+    def noun(self) -> str:
+        """What one is called in English: `referral`, `training` or `placement`."""
+        return self.kind.__name__.lower()
 
-    @cached_property
-    def _into(self) -> Into:
-        columns = ", ".join(f"{name} {_TYPES.get(name, 'text')}" for name in (*self._all, "changed"))
-        return Into(self.table, columns, taken={_ONE_OPEN: AlreadyOpen})
-
-    def add(self, rows: Inserts, state: S, now: datetime) -> None:
-        """A new one, found once the rows are written."""
-        rows.add(self._into, (*self._values(state), now))
+    def add(self, conn: Connection, state: S, now: datetime) -> None:
+        """Store a new act. Raises AlreadyOpen."""
+        values = {name: getattr(state, name) for name in self._names}
+        with unique_errors(_UNIQUE):
+            conn.execute(insert(self.table).values({**values, "facts": dict(state.facts), "changed": now}))
 
     def save(self, conn: Connection, state: S, now: datetime) -> None:
-        """Write a state back. Raises AlreadyOpen."""
-        with _one_open():
-            execute(
-                conn,
-                f"UPDATE {self.table} SET status = %s, version = %s, facts = %s, changed = %s WHERE id = %s",
-                (state.status, state.version, Jsonb(dict(state.facts)), now, state.id),
-            )
+        """Update a stored act. Raises AlreadyOpen."""
+        changed = {"status": state.status, "version": state.version, "facts": dict(state.facts), "changed": now}
+        with unique_errors(_UNIQUE):
+            conn.execute(update(self.table).where(self.table.c.id == state.id).values(changed))
 
     def find(self, conn: Connection, named: UUID | str, *, lock: bool = False) -> S | None:
-        """By id or spoken reference. lock: the person's row first, then its own, as every writer does.
+        """An act by its id or its spoken reference. lock: lock the person's row, then the act's, as every writer does.
 
-        Raises Erased where a lock is asked for and there is no person any more.
+        Raises Erased if a lock is asked for and the person was erased.
         """
-        column = "id" if isinstance(named, UUID) else "reference"
-        chosen = ", ".join(f"t.{name}" for name in self._all)
-        person = None
-        if lock:
-            person = execute(
-                conn,
-                "SELECT 1 FROM beneficiaries WHERE ref ="
-                f" (SELECT ref FROM {self.table} WHERE {column} = %s) FOR UPDATE",
-                (named,),
-            ).fetchone()
-        row = execute(
-            conn,
-            f"SELECT {chosen} FROM {self.table} t WHERE t.{column} = %s" + (" FOR UPDATE" if lock else ""),
-            (named,),
-        ).fetchone()
+        c = self.table.c
+        named_so = c.id == named if isinstance(named, UUID) else c.reference == named
+        person = self._lock_person(conn, named_so) if lock else None
+        statement = self._select().where(named_so)
+        row = conn.execute(statement.with_for_update() if lock else statement).one_or_none()
         if row and lock and person is None:
             raise Erased
         return self._read(conn, row) if row else None
 
     def of_person(self, conn: Connection, ref: UUID, *, lock: bool = True) -> list[S]:
-        """All of a person, oldest first. lock: them too, by a caller who holds the person."""
-        chosen, held = ", ".join(self._all), " FOR UPDATE" if lock else ""
-        rows = execute(conn, f"SELECT {chosen} FROM {self.table} WHERE ref = %s ORDER BY id{held}", (ref,))
-        return [self._read(conn, row) for row in rows]
+        """All acts of a person, oldest first. lock: lock them; the caller has locked the person."""
+        statement = self._select().where(self.table.c.ref == ref).order_by(self.table.c.id)
+        return self._all(conn, conn.execute(statement.with_for_update() if lock else statement))
 
     def page(
-        self, conn: Connection, party: str, partner: str, *, status: str | None, before: UUID, limit: int
+        self, conn: Connection, role: str, partner: str, *, status: str | None, before: UUID, limit: int
     ) -> list[S]:
-        """A page of those in which a partner has a role, newest first."""
-        chosen = ", ".join(self._all)
-        rows = execute(
-            conn,
-            f"SELECT {chosen} FROM {self.table} WHERE {party} = %s AND id < %s"
-            " AND (%s::text IS NULL OR status = %s) ORDER BY id DESC LIMIT %s",
-            (partner, before, status, status, limit),
-        )
-        return [self._read(conn, row) for row in rows]
+        """A page of the acts in which a partner has a role, newest first. before: the last id of the previous page."""
+        statement = self._newest(role, partner, before, limit)
+        if status is not None:
+            statement = statement.where(self.table.c.status == status)
+        return self._all(conn, conn.execute(statement))
 
     def changed_page(
-        self, conn: Connection, party: str, partner: str, *, since: datetime | None, before: UUID, limit: int
+        self, conn: Connection, role: str, partner: str, *, since: datetime | None, before: UUID, limit: int
     ) -> list[tuple[S, datetime]]:
-        """As `page`, of those that changed since then; each with when it did last."""
-        chosen = ", ".join(self._all)
-        rows = execute(
-            conn,
-            f"SELECT changed, {chosen} FROM {self.table} WHERE {party} = %s AND id < %s"
-            " AND changed >= coalesce(%s, '-infinity'::timestamptz) ORDER BY id DESC LIMIT %s",
-            (partner, before, since, limit),
-        )
-        return [(self._read(conn, row, but="changed"), row.changed) for row in rows]
+        """As `page`, of the acts changed since an instant, each with the instant of its last change."""
+        statement = self._newest(role, partner, before, limit).add_columns(self.table.c.changed)
+        if since is not None:
+            statement = statement.where(self.table.c.changed >= since)
+        return [(self._read(conn, row), row.changed) for row in conn.execute(statement)]
 
-    def _read(self, conn: Connection, row: Any, but: str = "") -> S:
-        """A row as its state, told to the audit. but: a column that is not of the state."""
-        state = self.kind(**{name: value for name, value in row._asdict().items() if name != but})
-        note(conn, Line(str(state.ref), self.kind.__name__.lower(), thing=state.id, reference=state.reference))
+    @property
+    def _names(self) -> list[str]:
+        return [field.name for field in fields(self.kind)]
+
+    def _select(self) -> Select[Any]:
+        return select(*(self.table.c[name] for name in self._names))
+
+    def _newest(self, role: str, partner: str, before: UUID, limit: int) -> Select[Any]:
+        c = self.table.c
+        return self._select().where(c[role] == partner, c.id < before).order_by(c.id.desc()).limit(limit)
+
+    def _lock_person(self, conn: Connection, condition: ColumnElement[bool]) -> Row[Any] | None:
+        persons = tables.beneficiaries
+        ref = select(self.table.c.ref).where(condition).scalar_subquery()
+        return conn.execute(select(persons.c.ref).where(persons.c.ref == ref).with_for_update()).one_or_none()
+
+    def _all(self, conn: Connection, rows: Iterable[Row[Any]]) -> list[S]:
+        return [self._read(conn, row) for row in rows]
+
+    def _read(self, conn: Connection, row: Row[Any]) -> S:
+        state = self.kind(**{name: getattr(row, name) for name in self._names})
+        note(conn, Line(str(state.ref), self.noun, thing=state.id, reference=state.reference))
         return state
 
-    def _values(self, state: S) -> tuple[Any, ...]:
-        values = {name: getattr(state, name) for name in self._all}
-        return tuple(Jsonb(dict(value)) if name == "facts" else value for name, value in values.items())
 
-
-@contextmanager
-def _one_open() -> Iterator[None]:
-    try:
-        yield
-    except UniqueViolation as error:
-        if error.diag.constraint_name == _ONE_OPEN:
-            raise AlreadyOpen from None
-        raise
-
-
-REFERRALS = Acts("referrals", Referral, ("referrer", "recipient", "moment", "offer"))
-TRAININGS = Acts("trainings", Training, ("operator", "moment", "referral_id"))
-PLACEMENTS = Acts("placements", Placement, ("proposer", "employer", "referral_id"))
+REFERRALS = Acts(tables.referrals, Referral)
+TRAININGS = Acts(tables.trainings, Training)
+PLACEMENTS = Acts(tables.placements, Placement)

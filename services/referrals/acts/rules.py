@@ -1,4 +1,4 @@
-"""A referral, a training, a placement: each a state, and each action a pure step to the next with its event."""
+"""The states of a referral, a training and a placement; each action is a pure step to the next state and its event."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from schemas import referral as referrals
 from schemas import training as trainings
 from schemas.codes import FollowUpMonths
 from schemas.envelope import Payload, SealedPart
-from services.referrals.acts import lifecycle, sayings
+from services.referrals.acts import events, lifecycle
+from services.referrals.acts.events import EventMakers, Facts, planned
 from services.referrals.acts.lifecycle import AUTHOR, BEFORE, STAYS, Office, Table, Transition
-from services.referrals.acts.sayings import Facts, Makers, planned
 from services.referrals.deadlines.working_days import after_working_days
 
 LEFT = frozenset({"redirected", "voided"})
-"""A referral whose receiver has nothing to do with the person any more, or never had."""
+"""Statuses in which the receiver has no more to do with the person, or never had: it is shown no profile."""
 
 MOMENT_OF_KIND = {
     "bilan_new": "projet",
@@ -35,21 +35,21 @@ MOMENT_OF_KIND = {
     "accompagnement_emploi": "preparation_emploi",
     "accompagnement_creation": "preparation_emploi",
 }
-"""A training's moment follows from its kind (domain.md, section 4)."""
+"""Kind of training → its moment (domain.md, section 4)."""
 
 
 class TooLate(Exception):
-    """Its author may take an act back for two working days."""
+    """The last act can no longer be taken back: its author may do so for two working days."""
 
 
 class AlreadyRecorded(Exception):
-    """A follow-up is said once for each time."""
+    """The follow-up for this number of months is recorded already."""
 
 
 @dataclass(frozen=True, slots=True)
 class Act:
-    """What the three life cycles share. ref: the person. facts: all that was given on the way, JSON values and dates
-    in ISO form. version counts the transitions, from 1."""
+    """What the three kinds share. ref: the person. version: 1-based, one per step. facts: everything else that calls
+    gave, as JSON values; dates in ISO format."""
 
     id: UUID
     reference: str
@@ -60,13 +60,13 @@ class Act:
     facts: Facts
 
     def party(self, partner: str) -> frozenset[str]:
-        """The roles a partner has in it; empty for a stranger."""
+        """The roles of a partner in it; empty for a stranger."""
         return frozenset(role for role, who in self.parties().items() if who == partner)
 
     @property
     def last(self) -> Facts:
-        """The last act that changed the status: by whom, on which day, from which status, what it left in the facts;
-        empty while there was none."""
+        """The last step that changed the status: `by`, `on` (day), `before` (status), `said` (the facts it set), and
+        whether it was `reported`. Empty if there was none."""
         found: Facts = self.facts.get("last_act", {})
         return found
 
@@ -75,13 +75,13 @@ class Act:
         raise NotImplementedError
 
     def common(self) -> dict[str, Any]:
-        """The fields every event of it carries."""
+        """The fields that every event of it carries."""
         raise NotImplementedError
 
 
 @dataclass(frozen=True, slots=True)
 class Referral(Act):
-    """A relais from one partner to another."""
+    """A *relais* from one partner to another."""
 
     referrer: str
     recipient: str
@@ -89,11 +89,11 @@ class Referral(Act):
     offer: str | None = None
 
     def parties(self) -> dict[str, str]:
-        """Its two parties."""
+        """Role → partner."""
         return {"referrer": self.referrer, "recipient": self.recipient}
 
     def common(self) -> dict[str, Any]:
-        """See Act."""
+        """See `Act.common`."""
         return {
             "referral_id": self.id,
             "reference": self.reference,
@@ -110,18 +110,18 @@ class Referral(Act):
 
 @dataclass(frozen=True, slots=True)
 class Training(Act):
-    """A course, a bilan or an accompaniment."""
+    """A course, a *bilan* or an accompaniment."""
 
     operator: str
     moment: str
     referral_id: UUID | None = None
 
     def parties(self) -> dict[str, str]:
-        """Its two parties."""
+        """Role → partner."""
         return {"home": self.home, "operator": self.operator}
 
     def common(self) -> dict[str, Any]:
-        """See Act."""
+        """See `Act.common`."""
         return {
             "training_id": self.id,
             "reference": self.reference,
@@ -134,24 +134,24 @@ class Training(Act):
         }
 
     def course(self) -> trainings.TrainingSealed:
-        """What course it is, and its sense."""
+        """The sealed part of its events: which course it is, and why."""
         return trainings.TrainingSealed.model_validate(self.facts)
 
 
 @dataclass(frozen=True, slots=True)
 class Placement(Act):
-    """ART 60, traineeship, job or own activity."""
+    """An *art. 60 §7* contract, a traineeship, a job or the person's own activity."""
 
     proposer: str
     employer: str
     referral_id: UUID | None = None
 
     def parties(self) -> dict[str, str]:
-        """Its two parties, and the home partner, who may be a third."""
+        """Its two parties and the home partner, which may be a third."""
         return {"home": self.home, "proposer": self.proposer, "employer": self.employer}
 
     def common(self) -> dict[str, Any]:
-        """See Act."""
+        """See `Act.common`."""
         return {
             "placement_id": self.id,
             "reference": self.reference,
@@ -165,7 +165,7 @@ class Placement(Act):
         }
 
     def work(self) -> placements.PlacementSealed:
-        """What work it is, and its sense."""
+        """The sealed part of its events: which work it is, and why."""
         return placements.PlacementSealed.model_validate(self.facts)
 
 
@@ -174,7 +174,7 @@ S = TypeVar("S", bound=Act)
 
 @dataclass(frozen=True, slots=True)
 class Decided(Generic[S]):
-    """A new state and the event that says so."""
+    """A new state and the event that records it."""
 
     state: S
     event: Payload
@@ -182,7 +182,7 @@ class Decided(Generic[S]):
 
 
 def sent(referral: Referral) -> Decided[Referral]:
-    """A referral that was just made."""
+    """The first event of a new referral."""
     facts = referral.facts
     event = referrals.SentV1(
         **referral.common(),
@@ -196,7 +196,7 @@ def sent(referral: Referral) -> Decided[Referral]:
 
 
 def enrolled(training: Training) -> Decided[Training]:
-    """A training that was just planned."""
+    """The first event of a new training."""
     event = trainings.EnrolledV1(
         **training.common(),
         planned_start=training.facts["planned_start"],
@@ -206,55 +206,55 @@ def enrolled(training: Training) -> Decided[Training]:
 
 
 def proposed(placement: Placement) -> Decided[Placement]:
-    """A placement that was just proposed."""
+    """The first event of a new placement."""
     event = placements.ProposedV1(**placement.common(), **planned(placement))
     return Decided(placement, event, placement.work())
 
 
 def act(state: S, action: str, by: str, given: Facts, today: date) -> Decided[S]:
-    """The step an action makes. by: a partner or an Office. given: what the caller says, JSON values and dates in ISO
-    form. today: in Brussels.
+    """The step that an action takes.
 
-    Deadlines call it as `act(referral, "expire", HUB, {}, today)`, and say its event as the hub's.
+    by: a partner's slug or an Office. given: what the call gives, as JSON values; dates in ISO format. today: in
+    Brussels.
 
     Raises NotAllowed, NotGiven, TooLate and AlreadyRecorded.
     """
     row = check(state, action, by, given, today)
-    said = {name: value for name, value in given.items() if value is not None}
-    kept = _kept(state, action, said)
+    values = {name: value for name, value in given.items() if value is not None}
+    new_facts = _new_facts(state, action, values)
     target = {STAYS: state.status, BEFORE: state.last.get("before", state.status)}.get(row.target, row.target)
-    facts = {**_left_of(state, action), **kept}
+    facts = {**_remaining(state, action), **new_facts}
     if row.target != STAYS:
         facts["last_act"] = {
             "by": None if isinstance(by, Office) else by,
             "on": today.isoformat(),
             "before": state.status,
-            "said": sorted(kept),
-            "reported": "reported_by" in said,
+            "said": sorted(new_facts),
+            "reported": "reported_by" in values,
         }
-    moved = replace(state, status=target, version=state.version + 1, facts=facts)
-    event, sealed = _LIFE[type(state)][1][action](moved, said)
-    return Decided(moved, event, sealed)
+    after = replace(state, status=target, version=state.version + 1, facts=facts)
+    event, sealed = _LIFE[type(state)][1][action](after, values)
+    return Decided(after, event, sealed)
 
 
 def check(state: Act, action: str, by: str, given: Facts, today: date) -> Transition:
-    """The row of the table by which somebody may act now. Raises NotAllowed, NotGiven and TooLate."""
+    """The transition by which somebody may act today. Raises NotAllowed, NotGiven and TooLate."""
     roles = _roles(state, by)
-    row = lifecycle.step(_LIFE[type(state)][0], action, state.status, roles, given, _spared(state))
+    row = lifecycle.step(_LIFE[type(state)][0], action, state.status, roles, given, _waived(state))
     if _too_late(row, state, roles, today):
         raise TooLate
     return row
 
 
 def open_to(state: Act, by: str, today: date) -> list[str]:
-    """What a partner or an Office may do with it now, by their own right."""
+    """The actions open to a partner or an Office today, without those it could report for the receiver."""
     roles = _roles(state, by)
     rows = (row for row in _LIFE[type(state)][0] if row.open_to(state.status, roles))
     return [row.action for row in rows if not _too_late(row, state, roles, today)]
 
 
 def is_over(state: Act, partner: str) -> bool:
-    """Whether a partner has nothing more to do with it, now or after whatever the others may still do."""
+    """Whether no action is left for a partner, now or after any steps that others may still take."""
     if state.facts.get("erased"):
         return True
     done = frozenset({"follow-up"}) if len(state.facts.get("follow_ups", {})) == len(get_args(FollowUpMonths)) else ()
@@ -262,13 +262,13 @@ def is_over(state: Act, partner: str) -> bool:
 
 
 def must_give(state: Act, action: str, partner: str) -> frozenset[str]:
-    """What an action that is open to a partner now has to be given; `a|b`: one of them."""
+    """The fields that an action open to a partner requires; `a|b` requires one of the two."""
     rows = [row for row in _LIFE[type(state)][0] if row.action == action]
-    return next(row.must_give for row in rows if row.open_to(state.status, _roles(state, partner))) - {_spared(state)}
+    return next(row.must_give for row in rows if row.open_to(state.status, _roles(state, partner))) - {_waived(state)}
 
 
-def _spared(state: Act) -> str | None:
-    """A first contact that the two will agree on by voice has no date yet."""
+def _waived(state: Act) -> str | None:
+    """The field that is not required: the two agree on the first contact by phone, so it has no date yet."""
     return "first_contact_on" if state.facts.get("contact") == "receiver_calls_referrer" else None
 
 
@@ -281,36 +281,36 @@ def _roles(state: Act, by: str) -> frozenset[str]:
 
 
 def _too_late(row: Transition, state: Act, roles: frozenset[str], today: date) -> bool:
-    """Whether only the author may do it, and too long after."""
+    """Whether only the author may take the action, and the time for it is over."""
     if row.within is None or roles & row.by != {AUTHOR}:
         return False
     return today > after_working_days(date.fromisoformat(state.last["on"]), row.within)
 
 
-_NAMED_APART = {"recipient": "new_recipient", "offer": "suggested_offer", "outcome": "evaluation"}
-_APART = ("redirect", "suggest", "evaluate")
+_RENAMED = {"recipient": "new_recipient", "offer": "suggested_offer", "outcome": "evaluation"}
+_OWN_NAMES = ("redirect", "suggest", "evaluate")
 
 
-def _kept(state: Act, action: str, said: Facts) -> dict[str, Any]:
-    """What an act leaves in the facts: its reason apart from the reason it was sent for, follow-ups beside another."""
+def _new_facts(state: Act, action: str, values: Facts) -> dict[str, Any]:
+    """The facts that a step sets. Its reason does not replace the first one; follow-ups are collected by months."""
     if action == "follow-up":
-        known, months = state.facts.get("follow_ups", {}), str(said["months"])
+        known, months = state.facts.get("follow_ups", {}), str(values["months"])
         if months in known:
             raise AlreadyRecorded
-        return {"follow_ups": {**known, months: said["situation"]}}
-    if action in _APART:
-        said = {_NAMED_APART.get(name, name): value for name, value in said.items()}
-    return {f"{action}_{name}" if name in ("reason", "finer") else name: value for name, value in said.items()}
+        return {"follow_ups": {**known, months: values["situation"]}}
+    if action in _OWN_NAMES:
+        values = {_RENAMED.get(name, name): value for name, value in values.items()}
+    return {f"{action}_{name}" if name in ("reason", "finer") else name: value for name, value in values.items()}
 
 
-def _left_of(state: Act, action: str) -> dict[str, Any]:
-    """The facts that stay: what is taken back is gone, and who reported is said of the last act only."""
+def _remaining(state: Act, action: str) -> dict[str, Any]:
+    """The facts that a step leaves: without those of a step it takes back, and without `reported_by`."""
     gone = {"reported_by", *(state.last.get("said", ()) if action in ("reopen", "resume") else ())}
     return {name: value for name, value in state.facts.items() if name not in gone}
 
 
-_LIFE: dict[type[Act], tuple[Table, Makers]] = {
-    Referral: (lifecycle.REFERRAL, sayings.REFERRAL),
-    Training: (lifecycle.TRAINING, sayings.TRAINING),
-    Placement: (lifecycle.PLACEMENT, sayings.PLACEMENT),
+_LIFE: dict[type[Act], tuple[Table, EventMakers]] = {
+    Referral: (lifecycle.REFERRAL, events.REFERRAL),
+    Training: (lifecycle.TRAINING, events.TRAINING),
+    Placement: (lifecycle.PLACEMENT, events.PLACEMENT),
 }

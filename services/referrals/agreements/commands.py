@@ -1,19 +1,22 @@
-"""An agreement is replaced, taken back or expires: whoever held something under it alone is shown nothing more."""
+"""Records, replaces, withdraws and expires agreements; partners that only the ended one covered are told of its end."""
 
 from __future__ import annotations
 
 from datetime import date
 from uuid import UUID
 
+from jalons.clock import new_id
 from schemas import consent as events
 from services.referrals import refusals
 from services.referrals.agreements import rows as agreements
-from services.referrals.agreements.rows import Kept
+from services.referrals.agreements.rows import StoredConsent
 from services.referrals.agreements.rules import Consent, Holder, uncovered
 from services.referrals.deadlines import rows as deadlines
+from services.referrals.deadlines.rows import DeadlineSubject
+from services.referrals.deadlines.rules import Deadline, at_end_of
 from services.referrals.directory import rows as directory
 from services.referrals.persons import rows as persons
-from services.referrals.persons.commands import give_consent, own
+from services.referrals.persons.commands import own
 from services.referrals.persons.rows import Person
 from services.referrals.work import Work
 
@@ -27,49 +30,76 @@ def give(
     on: date | None = None,
     replaces: UUID | None = None,
 ) -> UUID:
-    """Record what a person agreed to. replaces: an agreement that it stands in for, narrower or wider.
+    """Record what a person agreed to. replaces: a standing agreement that it replaces, narrower or wider.
 
-    Raises Problem 404, 422.
+    Raises InTheFuture and Problem 404, 422.
     """
     person = own(work, named)
     old = _standing(work, person, replaces) if replaces else None
     consent_id = give_consent(work, person, consent, channel, evidence_ref, on)
     if old:
-        work.write()  # the old one names the new one, and holders are told by what stands
-        agreements.end(work.conn, old.consent_id, "withdrawn", work.call.now, consent_id)
-        deadlines.end(work.conn, old.consent_id)
-        _say(work, person, old, events.WithdrawnV1)
+        _end(work, person, old, replaced_by=consent_id)
+    return consent_id
+
+
+def give_consent(
+    work: Work, person: Person, consent: Consent, channel: str, evidence_ref: str | None, on: date | None = None
+) -> UUID:
+    """Record what a locked person agreed to. Raises InTheFuture, and Problem 422 for an unknown partner or convention,
+    or a last day in the past."""
+    if consent.partners - directory.partners_of(work.conn, consent.partners).keys():
+        raise refusals.unknown_partner("partners")
+    parties = _parties(work, consent)
+    if consent.expires_on and consent.expires_on < work.call.today:
+        raise refusals.invalid("expires_on", "in the past")
+    consent_id = new_id()
+    agreements.add_consent(work.conn, consent_id, person.ref, consent, channel, evidence_ref, work.call.now)
+    if consent.expires_on:
+        subject = DeadlineSubject("consent", consent_id, person.ref, "end")
+        deadlines.begin(work.conn, subject, work.call.id, [Deadline("expire", at_end_of(consent.expires_on))])
+    held = agreements.holders(work.conn, person.ref, person.home)[0] if parties else []
+    event = events.GivenV1.model_validate(
+        {
+            "consent_id": consent_id,
+            "home": person.home,
+            "partners": sorted(consent.partners),
+            "convention_id": consent.convention_id,
+            "purposes": sorted(consent.purposes),
+            "expires_on": consent.expires_on,
+            "restored": [holder.partner for holder in held if holder.partner in parties],
+        }
+    )
+    sealed = events.GivenSealed.model_validate({"attributes": sorted(consent.attributes), "channel": channel})
+    work.record(person.ref, event, sealed, on)
     return consent_id
 
 
 def withdraw(work: Work, named: UUID, consent_id: UUID) -> None:
-    """Take an agreement back; a second time changes nothing. Raises Problem 404."""
+    """Withdraw an agreement; a second time changes nothing. Raises Problem 404."""
     person = own(work, named)
-    kept = agreements.found(work.conn, consent_id)
-    if kept is None or kept.ref != person.ref:
+    stored = agreements.find_consent(work.conn, consent_id)
+    if stored is None or stored.ref != person.ref:
         raise refusals.not_found("consent")
-    if kept.standing:
-        agreements.end(work.conn, consent_id, "withdrawn", work.call.now)
-        deadlines.end(work.conn, consent_id)
-        _say(work, person, kept, events.WithdrawnV1)
+    if stored.standing:
+        _end(work, person, stored)
 
 
 def expire_consent(work: Work, consent_id: UUID) -> bool:
-    """Say that an agreement's last day is over, as the hub; False if there is nothing to say (any more, or yet)."""
-    kept = agreements.found(work.conn, consent_id)
-    person = persons.by_ref(work.conn, kept.ref, lock=True) if kept else None
-    kept = agreements.found(work.conn, consent_id)  # as it is under the lock
-    if kept is None or person is None or not kept.standing:
+    """Record, as the hub, that an agreement's last day is over; False if it ended before or has not expired yet."""
+    stored = agreements.find_consent(work.conn, consent_id)
+    person = persons.by_ref(work.conn, stored.ref, lock=True) if stored else None
+    stored = agreements.find_consent(work.conn, consent_id)  # read again under the person's lock
+    if stored is None or person is None or not stored.standing:
         return False
-    if kept.consent.expires_on is None or kept.consent.expires_on >= work.call.today:
+    if stored.consent.expires_on is None or stored.consent.expires_on >= work.call.today:
         return False
-    agreements.end(work.conn, consent_id, "expired", work.call.now)
-    _say(work, work.meet(person), kept, events.ExpiredV1)
+    agreements.end_consent(work.conn, consent_id, "expired", work.call.now)
+    _record_end(work, person, stored, events.ExpiredV1)
     return True
 
 
 def holding(holder: Holder) -> events.Holding:
-    """A holder as an event names it."""
+    """A holder as events name it."""
     return events.Holding(
         partner=holder.partner,
         contact=holder.contact,
@@ -78,29 +108,45 @@ def holding(holder: Holder) -> events.Holding:
     )
 
 
-def _standing(work: Work, person: Person, consent_id: UUID) -> Kept:
-    kept = agreements.found(work.conn, consent_id)
-    if kept is None or kept.ref != person.ref or not kept.standing:
+def _standing(work: Work, person: Person, consent_id: UUID) -> StoredConsent:
+    stored = agreements.find_consent(work.conn, consent_id)
+    if stored is None or stored.ref != person.ref or not stored.standing:
         raise refusals.invalid("replaces", "the person has no such agreement that stands")
-    return kept
+    return stored
 
 
-def _say(work: Work, person: Person, ended: Kept, kind: type[events.ConsentEnded]) -> None:
-    convention = directory.convention(work.conn, ended.consent.convention_id) if ended.consent.convention_id else None
+def _parties(work: Work, consent: Consent) -> frozenset[str]:
+    """The parties of the convention that an agreement names; empty if it names none. Raises Problem 422."""
+    if consent.convention_id is None:
+        return frozenset()
+    convention = directory.convention(work.conn, consent.convention_id)
+    if convention is None:
+        raise refusals.invalid("convention_id", "there is no such convention")
+    return frozenset(convention["parties"])
+
+
+def _end(work: Work, person: Person, stored: StoredConsent, replaced_by: UUID | None = None) -> None:
+    agreements.end_consent(work.conn, stored.consent_id, "withdrawn", work.call.now, replaced_by)
+    deadlines.end(work.conn, stored.consent_id)
+    _record_end(work, person, stored, events.WithdrawnV1)
+
+
+def _record_end(work: Work, person: Person, ended: StoredConsent, kind: type[events.ConsentEnded]) -> None:
+    """Record that an agreement ended, naming the holders that no other agreement covers."""
     holders, trial = agreements.holders(work.conn, person.ref, person.home)
-    told = uncovered(
+    affected = uncovered(
         holders,
         ended.consent,
-        frozenset(convention["parties"]) if convention else frozenset(),
-        persons.consents(work.conn, person.ref),
+        _parties(work, ended.consent),
+        agreements.consents_of(work.conn, person.ref),
         directory.signed_of(work.conn, person.home),
         work.call.today,
     )
     event = kind(
         consent_id=ended.consent_id,
         home=person.home,
-        partners=tuple(holder.partner for holder in told),
-        holdings=tuple(holding(holder) for holder in told),
+        partners=tuple(holder.partner for holder in affected),
+        holdings=tuple(holding(holder) for holder in affected),
         trial=trial,
     )
     work.record(person.ref, event)

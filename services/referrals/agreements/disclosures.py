@@ -1,4 +1,4 @@
-"""Who was shown which field of a person, when and by which referral, and what was withheld: written as it is shown."""
+"""Stores which partner was shown which fields of a person, when, by which referral, and what was withheld and why."""
 
 from __future__ import annotations
 
@@ -8,25 +8,18 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
-from psycopg.types.json import Jsonb
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
+from sqlalchemy.dialects.postgresql import insert
 
-from jalons.database import execute
-from jalons.inserts import Inserts, Into
 from services.referrals.agreements.rules import Disclosed
+from services.referrals.tables import disclosures
 
 How = Literal["sent", "read"]
-
-DISCLOSURES = Into(
-    "disclosures",
-    "referral_id uuid, partner text, fields text, reference text, ref uuid, withheld jsonb, how text, at timestamptz",
-    "ON CONFLICT DO NOTHING",
-)
 
 
 @dataclass(frozen=True, slots=True)
 class Disclosure:
-    """One partner was shown these fields by a referral."""
+    """What one partner was shown of a person by a referral."""
 
     referral_id: UUID
     reference: str
@@ -35,25 +28,28 @@ class Disclosure:
     disclosed: Disclosed
 
 
-def gather(rows: Inserts, shown: Sequence[Disclosure], how: How, now: datetime) -> None:
-    """Once for each partner, referral and set of fields; the first time counts."""
-    for d in shown:
-        fields, withheld = " ".join(sorted(d.disclosed.shown)), Jsonb(d.disclosed.withheld)
-        rows.add(DISCLOSURES, (d.referral_id, d.partner, fields, d.reference, d.ref, withheld, how, now))
-
-
 def record(conn: Connection, shown: Sequence[Disclosure], how: How, now: datetime) -> None:
-    """As `gather`, and written."""
-    rows = Inserts()
-    gather(rows, shown, how, now)
-    rows.write(conn)
+    """Store disclosures, each once per referral, partner and set of fields: the first time counts."""
+    rows = [
+        {
+            "referral_id": each.referral_id,
+            "partner": each.partner,
+            "fields": " ".join(sorted(each.disclosed.shown)),
+            "reference": each.reference,
+            "ref": each.ref,
+            "withheld": each.disclosed.withheld,
+            "how": how,
+            "at": now,
+        }
+        for each in shown
+    ]
+    if rows:
+        conn.execute(insert(disclosures).on_conflict_do_nothing(), rows)
 
 
 def of_person(conn: Connection, ref: UUID) -> list[dict[str, Any]]:
-    """Who received which field, oldest first."""
-    rows = execute(
-        conn,
-        "SELECT partner, reference, how, at, fields, withheld FROM disclosures WHERE ref = %s ORDER BY at, referral_id",
-        (ref,),
-    )
+    """Every disclosure of a person, oldest first."""
+    c = disclosures.c
+    chosen = select(c.partner, c.reference, c.how, c.at, c.fields, c.withheld)
+    rows = conn.execute(chosen.where(c.ref == ref).order_by(c.at, c.referral_id))
     return [row._asdict() | {"attributes": row.fields.split()} for row in rows]

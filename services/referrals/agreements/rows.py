@@ -1,25 +1,26 @@
-"""How an agreement ends, and who holds something of a person under it."""
+"""Stores what persons agreed to, and finds the partners that hold something of a person."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
 
-from sqlalchemy import Connection
+from sqlalchemy import Boolean, Connection, Row, func, insert, literal, select, union_all, update
+from sqlalchemy.dialects.postgresql import aggregate_order_by
 
-from jalons.database import execute
 from services.referrals.agreements.rules import Consent, Holder
-from services.referrals.persons.rows import as_consent
+from services.referrals.tables import consents, placements, referrals, trainings
 
 Ending = Literal["withdrawn", "expired"]
+_STANDING = consents.c.withdrawn.is_(None) & consents.c.expired.is_(None)
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
-    """An agreement as it is kept. standing: neither withdrawn nor said to have expired."""
+class StoredConsent:
+    """An agreement as it is stored. standing: neither withdrawn nor recorded as expired."""
 
     consent_id: UUID
     ref: UUID
@@ -27,53 +28,117 @@ class Kept:
     standing: bool
 
 
-def found(conn: Connection, consent_id: UUID) -> Kept | None:
-    """One agreement."""
-    row = execute(conn, "SELECT * FROM consents WHERE consent_id = %s", (consent_id,)).fetchone()
-    if row is None:
-        return None
-    return Kept(row.consent_id, row.ref, as_consent(row), row.withdrawn is None and row.expired is None)
-
-
-def end(conn: Connection, consent_id: UUID, how: Ending, now: datetime, replaced_by: UUID | None = None) -> None:
-    """It stands no more."""
-    execute(
-        conn,
-        f"UPDATE consents SET {how} = %s, replaced_by = %s WHERE consent_id = %s",
-        (now, replaced_by, consent_id),
+def add_consent(
+    conn: Connection,
+    consent_id: UUID,
+    ref: UUID,
+    consent: Consent,
+    channel: str,
+    evidence_ref: str | None,
+    given: datetime,
+) -> None:
+    """Store an agreement."""
+    conn.execute(
+        insert(consents).values(
+            consent_id=consent_id,
+            ref=ref,
+            partners=sorted(consent.partners),
+            convention_id=consent.convention_id,
+            purposes=sorted(consent.purposes),
+            attributes=sorted(consent.attributes),
+            channel=channel,
+            evidence_ref=evidence_ref,
+            given=given,
+            expires_on=consent.expires_on,
+        )
     )
 
 
-_HOLD = """
-SELECT recipient AS partner, referrer AS contact, reference, id, facts->>'recipient_kind' = 'employer' AS employer,
-    facts FROM referrals WHERE ref = %(ref)s
-UNION ALL SELECT referrer, home, reference, id, false, facts FROM referrals WHERE ref = %(ref)s
-UNION ALL SELECT operator, home, reference, id, false, facts FROM trainings WHERE ref = %(ref)s
-UNION ALL SELECT employer, proposer, reference, id, true, facts FROM placements WHERE ref = %(ref)s
-UNION ALL SELECT proposer, home, reference, id, false, facts FROM placements WHERE ref = %(ref)s
-"""
+def find_consent(conn: Connection, consent_id: UUID) -> StoredConsent | None:
+    """One agreement by its id."""
+    row = conn.execute(select(consents).where(consents.c.consent_id == consent_id)).one_or_none()
+    if row is None:
+        return None
+    return StoredConsent(row.consent_id, row.ref, _consent(row), row.withdrawn is None and row.expired is None)
+
+
+def consents_of(conn: Connection, ref: UUID) -> list[Consent]:
+    """A person's standing agreements: neither withdrawn nor recorded as expired."""
+    return consents_by_ref(conn, [ref])[ref]
+
+
+def consents_by_ref(conn: Connection, refs: Collection[UUID]) -> dict[UUID, list[Consent]]:
+    """The standing agreements of each of these persons."""
+    found: dict[UUID, list[Consent]] = {ref: [] for ref in refs}
+    rows = conn.execute(select(consents).where(consents.c.ref.in_(refs), _STANDING).order_by(consents.c.consent_id))
+    for row in rows:
+        found[row.ref].append(_consent(row))
+    return found
+
+
+def consent_rows(conn: Connection, ref: UUID) -> list[dict[str, Any]]:
+    """All agreements of a person, ended ones included, oldest first."""
+    rows = conn.execute(select(consents).where(consents.c.ref == ref).order_by(consents.c.consent_id))
+    return [row._asdict() for row in rows]
+
+
+def end_consent(
+    conn: Connection, consent_id: UUID, how: Ending, now: datetime, replaced_by: UUID | None = None
+) -> None:
+    """Mark an agreement as withdrawn or expired. replaced_by: the agreement that replaces it."""
+    ended = update(consents).where(consents.c.consent_id == consent_id)
+    conn.execute(ended.values({how: now, "replaced_by": replaced_by}))
+
+
+def _consent(row: Row[Any]) -> Consent:
+    return Consent(
+        frozenset(row.partners),
+        row.convention_id,
+        frozenset(row.purposes),
+        frozenset(row.attributes),
+        row.expires_on,
+    )
+
+
+_NO = literal(False)
+_R, _T, _P = referrals.c, trainings.c, placements.c
+_IS_EMPLOYER = _R.facts["recipient_kind"].astext == "employer"
+_HELD = (
+    # table, the holder, whom it asks about it, whether it holds it as an employer
+    (referrals, _R.recipient, _R.referrer, _IS_EMPLOYER),
+    (referrals, _R.referrer, _R.home, _NO),
+    (trainings, _T.operator, _T.home, _NO),
+    (placements, _P.employer, _P.proposer, literal(True)),
+    (placements, _P.proposer, _P.home, _NO),
+)
 
 
 def holders(conn: Connection, ref: UUID, home: str) -> tuple[list[Holder], bool]:
-    """The partners other than the home one that hold something of a person; and whether these are trial records."""
-    rows = execute(
-        conn,
-        "SELECT partner, array_agg(reference ORDER BY id) AS refs, (array_agg(contact ORDER BY id DESC))[1] AS contact,"
-        " bool_or(employer) AS employer, bool_or(coalesce((facts->>'trial')::boolean, false)) AS trial"
-        f" FROM ({_HOLD}) held WHERE partner <> %(home)s GROUP BY partner ORDER BY partner",
-        {"ref": ref, "home": home},
-    ).fetchall()
-    return [Holder(r.partner, r.contact, tuple(r.refs), r.employer) for r in rows], any(r.trial for r in rows)
-
-
-def standing(conn: Connection, refs: Collection[UUID]) -> dict[UUID, list[Consent]]:
-    """The standing agreements of these persons."""
-    rows = execute(
-        conn,
-        "SELECT * FROM consents WHERE ref = ANY(%s) AND withdrawn IS NULL AND expired IS NULL",
-        (sorted(refs),),
-    )
-    found: dict[UUID, list[Consent]] = {ref: [] for ref in refs}
-    for row in rows:
-        found[row.ref].append(as_consent(row))
-    return found
+    """The partners, other than the home partner, that hold something of a person; and whether it is a trial record."""
+    held = union_all(
+        *(
+            select(
+                holder.label("partner"),
+                contact.label("contact"),
+                table.c.reference,
+                table.c.id,
+                employer.label("employer"),
+                func.coalesce(table.c.facts["trial"].astext.cast(Boolean), False).label("trial"),
+            ).where(table.c.ref == ref)
+            for table, holder, contact, employer in _HELD
+        )
+    ).subquery()
+    rows = conn.execute(
+        select(
+            held.c.partner,
+            func.array_agg(aggregate_order_by(held.c.reference, held.c.id)).label("references"),
+            func.array_agg(aggregate_order_by(held.c.contact, held.c.id.desc())).label("contacts"),
+            func.bool_or(held.c.employer).label("employer"),
+            func.bool_or(held.c.trial).label("trial"),
+        )
+        .where(held.c.partner != home)
+        .group_by(held.c.partner)
+        .order_by(held.c.partner)
+    ).all()
+    found = [Holder(row.partner, row.contacts[0], tuple(row.references), row.employer) for row in rows]
+    return found, any(row.trial for row in rows)

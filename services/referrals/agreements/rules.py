@@ -1,4 +1,4 @@
-"""No referral without a convention in force and a recorded agreement; what is disclosed is in both."""
+"""A referral needs a convention in force and the person's agreement; what is disclosed is covered by both."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PROFILE = ("age_band", "sex", "commune_nis", "education", "status", "household",
 
 @dataclass(frozen=True, slots=True)
 class Convention:
-    """A convention as far as a referral needs it. scope: (from, to, moments)."""
+    """A convention, as referrals need it. scope: (from, to, moments)."""
 
     convention_id: UUID
     parties: tuple[str, ...]
@@ -28,11 +28,11 @@ class Convention:
     expire_after_days: int = 30
 
     def in_force(self, on: date) -> bool:
-        """Signed, and within its dates."""
+        """Whether it is signed and the day is within its dates."""
         return self.status == "signed" and self.valid_from <= on and (self.valid_to is None or on <= self.valid_to)
 
     def covers(self, referrer: str, recipient: str, moment: str, on: date) -> bool:
-        """Whether it lets one refer to the other for a moment."""
+        """Whether it lets one partner refer to the other for a moment."""
         return self.in_force(on) and any(
             (referrer, recipient) == (sender, receiver) and moment in moments
             for sender, receiver, moments in self.scope
@@ -41,7 +41,7 @@ class Convention:
 
 @dataclass(frozen=True, slots=True)
 class Consent:
-    """What a person agreed to; either partners or a convention whose parties they are."""
+    """What a person agreed to, for named partners or for the parties of a convention."""
 
     partners: frozenset[str]
     convention_id: UUID | None
@@ -50,7 +50,7 @@ class Consent:
     expires_on: date | None
 
     def covers(self, partner: str, purpose: str, on: date, conventions: Iterable[Convention]) -> bool:
-        """Whether it lets a partner be told for a purpose."""
+        """Whether it allows telling a partner for a purpose. conventions: signed ones, at least the one it names."""
         if purpose not in self.purposes or (self.expires_on is not None and on > self.expires_on):
             return False
         if partner in self.partners:
@@ -65,7 +65,7 @@ class NoConvention(Exception):
 
 
 class NoConsent(Exception):
-    """The person has not agreed to this being shared with this partner."""
+    """The person has not agreed that this partner is told."""
 
 
 def covering(conventions: Iterable[Convention], referrer: str, recipient: str, moment: str, on: date) -> Convention:
@@ -77,7 +77,7 @@ def covering(conventions: Iterable[Convention], referrer: str, recipient: str, m
 
 
 def destinations(conventions: Iterable[Convention], referrer: str, on: date) -> set[tuple[str, str]]:
-    """To whom a partner may refer, and for which moment."""
+    """The (partner, moment) pairs to which a partner may refer."""
     return {
         (recipient, moment)
         for convention in conventions
@@ -91,7 +91,7 @@ def destinations(conventions: Iterable[Convention], referrer: str, on: date) -> 
 def agreed(
     consents: Iterable[Consent], conventions: Iterable[Convention], partner: str, purpose: str, on: date
 ) -> frozenset[str]:
-    """The attributes the person lets this partner have for this purpose. Raises NoConsent."""
+    """The profile fields a person agreed to show a partner for a purpose. Raises NoConsent."""
     known = list(conventions)
     covering_consents = [c for c in consents if c.covers(partner, purpose, on, known)]
     if not covering_consents:
@@ -101,7 +101,7 @@ def agreed(
 
 @dataclass(frozen=True, slots=True)
 class Disclosed:
-    """What a receiver is shown of a profile, and what it is not, with why: `secrecy`, `convention` or `consent`."""
+    """The profile fields that a receiver is shown, and those withheld: field → `secrecy`, `convention` or `consent`."""
 
     shown: dict[str, Any]
     withheld: dict[str, str]
@@ -110,8 +110,8 @@ class Disclosed:
 def disclosed(
     profile: Mapping[str, Any], shared: frozenset[str], agreed_to: frozenset[str], secrecy_class: str
 ) -> Disclosed:
-    """The profile a receiver gets: convention ∩ agreement, and nothing for one that is bound by no secrecy
-    (art. 458 of the Penal Code asks a receiver who is)."""
+    """The fields that a receiver is shown: those that both convention and agreement allow, and none for a receiver not
+    bound by professional secrecy (art. 458 of the Penal Code)."""
     shown, withheld = {}, {}
     for name in PROFILE:
         if profile.get(name) is None:
@@ -129,7 +129,7 @@ def disclosed(
 
 @dataclass(frozen=True, slots=True)
 class Receiver:
-    """Who is shown something of a person, by whom, for which moment. employer: it is outside professional secrecy."""
+    """The receiver of a referral, with its referrer and moment. employer: it is outside professional secrecy."""
 
     partner: str
     referrer: str
@@ -139,7 +139,7 @@ class Receiver:
 
     @property
     def purpose(self) -> str:
-        """What the person must have agreed to."""
+        """The purpose for which the person must have agreed."""
         return "employer" if self.employer else "referral"
 
 
@@ -150,8 +150,7 @@ def disclosed_now(
     consents: Iterable[Consent],
     on: date,
 ) -> Disclosed:
-    """As `disclosed`, by the conventions and agreements of that day; one that is missing withholds all it would let
-    through."""
+    """As `disclosed`, by the conventions and agreements of a day. A missing one withholds all fields it would allow."""
     known = list(conventions)
     try:
         shared = covering(known, receiver.referrer, receiver.partner, receiver.moment, on).shared_attributes
@@ -166,8 +165,8 @@ def disclosed_now(
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """A partner that shares acts with the home partner about a person. references: of those acts, newest last;
-    contact: the other party of the newest; employer: it met the person as one."""
+    """A partner that holds acts about a person. references: of the acts, oldest first. contact: the newest act's other
+    party. employer: it knows the person as an employer."""
 
     partner: str
     contact: str
@@ -183,8 +182,8 @@ def uncovered(
     conventions: Iterable[Convention],
     on: date,
 ) -> list[Holder]:
-    """Of those that the ended agreement covered, the ones that no standing agreement covers. parties: of the ended
-    agreement's convention, if it named one."""
+    """The holders that an ended agreement covered and no standing agreement covers. parties: of the convention that the
+    ended agreement names, if any."""
     known, left = list(conventions), list(standing)
 
     def covered(holder: Holder) -> bool:

@@ -1,59 +1,63 @@
-"""What a partner has still to answer, found by role and status alone: nothing of a person is read for it."""
+"""The acts that a partner still has to answer, found by role and status; no row of a person is read."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Table, func, select
 
-from jalons.database import execute
+from services.referrals import tables
 from services.referrals.acts import lifecycle
-from services.referrals.acts.lifecycle import AFTERWARDS, Table
+from services.referrals.acts.lifecycle import AFTERWARDS
 
 MOST = 50
-"""More than anybody answers at a sitting; the oldest come first."""
+"""The most acts named in one mail; more than anybody answers at a sitting."""
 
 _NOT_ASKED = AFTERWARDS | {"cancel", "follow-up"}
-"""Open, and nobody waits for it; a follow-up has its own time and mail."""
+"""Actions that are open but that nobody waits for; a follow-up has a time and a mail of its own."""
+_TABLES: dict[str, Table] = {
+    "referral": tables.referrals,
+    "training": tables.trainings,
+    "placement": tables.placements,
+}
 
 
-def _open(table: Table, role: str) -> list[str]:
+def _statuses(table: lifecycle.Table, role: str) -> list[str]:
+    """The statuses in which an answer of a role is waited for."""
     statuses = {status for row in table for status in row.source}
     return sorted(s for s in statuses if set(lifecycle.open_actions(table, s, {role})) - _NOT_ASKED)
 
 
 ROLES = [
-    ("referral", "recipient", _open(lifecycle.REFERRAL, "recipient")),
-    ("training", "operator", _open(lifecycle.TRAINING, "operator")),
-    ("placement", "employer", _open(lifecycle.PLACEMENT, "employer")),
-    ("placement", "proposer", _open(lifecycle.PLACEMENT, "proposer")),
+    ("referral", "recipient", _statuses(lifecycle.REFERRAL, "recipient")),
+    ("training", "operator", _statuses(lifecycle.TRAINING, "operator")),
+    ("placement", "employer", _statuses(lifecycle.PLACEMENT, "employer")),
+    ("placement", "proposer", _statuses(lifecycle.PLACEMENT, "proposer")),
 ]
+"""Noun, role, and the statuses in which the role has something to answer."""
 
 
 def partners_at(conn: Connection, mailbox: str) -> list[str]:
-    """The partners of the network that have this mailbox on file."""
-    rows = execute(
-        conn,
-        "SELECT slug FROM partners WHERE lower(mailbox) = lower(%s) AND status <> 'left' ORDER BY slug",
-        (mailbox,),
+    """The slugs of the network's partners with this mailbox on file."""
+    partners = tables.partners.c
+    found = select(partners.slug).where(func.lower(partners.mailbox) == func.lower(mailbox), partners.status != "left")
+    return list(conn.execute(found.order_by(partners.slug)).scalars())
+
+
+def unanswered_by(conn: Connection, partner: str) -> tuple[list[dict[str, Any]], bool]:
+    """`noun`, `id` and `reference` of the acts a partner has to answer, oldest first, at most MOST; whether there are
+    more."""
+    found = [each for noun, role, statuses in ROLES for each in _in_role(conn, partner, noun, role, statuses)]
+    unique = {each["id"]: each for each in sorted(found, key=lambda each: str(each["id"]))}
+    return list(unique.values())[:MOST], len(unique) > MOST
+
+
+def _in_role(conn: Connection, partner: str, noun: str, role: str, statuses: list[str]) -> list[dict[str, Any]]:
+    acts = _TABLES[noun].c
+    found = (
+        select(acts.id, acts.reference)
+        .where(acts[role] == partner, acts.status.in_(statuses), ~acts.facts.has_key("erased"))
+        .order_by(acts.id)
+        .limit(MOST + 1)
     )
-    return [row.slug for row in rows]
-
-
-def waiting_for(conn: Connection, partner: str) -> tuple[list[dict[str, Any]], bool]:
-    """`noun`, `id` and `reference` of what is open to a partner by its role, oldest first; whether there is more."""
-    found = [each for role in ROLES for each in _of(conn, partner, *role)]
-    once = {each["id"]: each for each in sorted(found, key=lambda each: str(each["id"]))}
-    return list(once.values())[:MOST], len(once) > MOST
-
-
-def _of(conn: Connection, partner: str, noun: str, role: str, statuses: Sequence[str]) -> Iterator[dict[str, Any]]:
-    rows = execute(
-        conn,
-        f"SELECT id, reference FROM {noun}s WHERE {role} = %s AND status = ANY(%s)"
-        " AND facts->>'erased' IS NULL ORDER BY id LIMIT %s",
-        (partner, list(statuses), MOST + 1),
-    )
-    for row in rows:
-        yield {"noun": noun, "id": str(row.id), "reference": row.reference}
+    return [{"noun": noun, "id": str(row.id), "reference": row.reference} for row in conn.execute(found)]

@@ -1,11 +1,11 @@
-"""Where a call becomes one transaction: who calls, once only, all or nothing, and refusals become answers."""
+"""One call is one transaction: the caller is known, a key is used once, and a refusal leaves nothing written."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import re
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, TypeVar
@@ -24,21 +24,20 @@ from jalons.web.demands import Demand, demanding
 from jalons.web.identity import Principal, Verifier, forbidden
 from jalons.web.problems import Problem
 from services.referrals.calls import idempotency
-from services.referrals.calls.idempotency import Once, OtherRequest, StillRunning, Stored
-from services.referrals.keyring import PersonKeys
+from services.referrals.calls.idempotency import Once, Stored
+from services.referrals.persons.keys import PersonKeys
 from services.referrals.refusals import REFUSALS
-from services.referrals.work import Call, Work
+from services.referrals.work import Call, Hub, Work
 
 T = TypeVar("T")
 
-_REFUSED: tuple[type[Exception], ...] = (Problem, *REFUSALS)
 _TRACE_PARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
-"""W3C Trace Context; anything else would be free text that goes out with every event."""
+"""W3C Trace Context. Any other value is dropped: it would be free text that every event carries on."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a command comes to. secret: shown in this answer and never stored. version: makes the ETag."""
+    """What a command returns. secret: shown in this answer and never stored. version: becomes the ETag."""
 
     body: dict[str, Any]
     status: int = 200
@@ -47,7 +46,7 @@ class Answer:
 
 
 def call(*scopes: str, keyed: bool = False) -> Callable[[Request], Awaitable[Call]]:
-    """A dependency: the call, by a caller with one of these scopes. keyed: it creates, and must name its key.
+    """A dependency that makes the Call of a caller with one of these scopes. keyed: an Idempotency-Key is required.
 
     Raises Problem 400, 401, 403, 422.
     """
@@ -82,137 +81,83 @@ def call(*scopes: str, keyed: bool = False) -> Callable[[Request], Awaitable[Cal
 
 
 Command = Callable[[Work], Answer]
-Prepare = Callable[[Work], None]
-"""Asks at once for what several commands will need."""
-
-
-@dataclass(frozen=True, slots=True)
-class Done:
-    """What is answered for a call: as it is kept, with what is shown once only."""
-
-    stored: Stored
-    secret: dict[str, Any] = field(default_factory=dict)
-    version: int | None = None
-
-
-class Apart(Exception):
-    """Some of several calls are to be taken on by themselves: repeats, or one that is refused. calls: their ids."""
-
-    def __init__(self, calls: Collection[UUID]) -> None:
-        super().__init__(f"{len(calls)} calls")
-        self.calls = calls
 
 
 @dataclass(frozen=True)
 class Edge:
-    """Runs commands. A repeat of a key gets the stored answer; another request under it is refused."""
+    """Runs each call in one transaction and turns refusals into problems."""
 
     ground: Ground
     keys: PersonKeys
 
+    @property
+    def hub(self) -> Hub:
+        """What commands record events with."""
+        return Hub.of(self.ground, self.keys)
+
     def __call__(self, call: Call, command: Command) -> JSONResponse:
-        """One transaction. Raises Problem, with nothing written."""
-        return self.together([(call, command)])[0]
+        """Run a command. A call repeated under its Idempotency-Key gets the stored answer.
 
-    def together(self, asked: Sequence[tuple[Call, Command]], prepare: Prepare | None = None) -> list[JSONResponse]:
-        """Several calls in one transaction, answered in their order. prepare: run once none is a repeat.
-
-        asked: each key once. Raises Apart, or Problem where it is not known of which, if one of them is refused, with
-        nothing written of any.
+        Raises Problem, with nothing written.
         """
         try:
-            done = transact(self.ground.engine, lambda conn: self._run(conn, asked, prepare))
+            return transact(self.ground.engine, lambda conn: self._once(conn, call, command))
         except tuple(REFUSALS) as error:
             raise REFUSALS[type(error)](error) from None
-        except StillRunning:
-            raise Problem(
-                409, "still_running", "The same Idempotency-Key is at work now.", "Repeat the call in a second."
-            ) from None
-        except OtherRequest:
-            raise Problem(
-                422,
-                "idempotency_key_reused",
-                "This Idempotency-Key was used for another request.",
-                "Use a new key for a new thing; repeat a call with exactly the same body.",
-            ) from None
-        return [_answered(each) for each in done]
 
     def read(self, read: Callable[[Connection], Answer], by: Call | None = None) -> JSONResponse:
-        """A read of one moment as an answer; see `look`."""
-        answer = self.look(read, by)
-        headers = {} if answer.version is None else {"ETag": f'"{answer.version}"'}
-        return JSONResponse(_plain(answer.body), answer.status, headers)
+        """Answer a read. See `query`."""
+        answer = self.query(read, by)
+        return _response(_plain(answer.body), answer.status, answer.version)
 
-    def look(self, read: Callable[[Connection], T], by: Call | None = None) -> T:
-        """A read of one moment, with its lines in the audit. by: who reads; what shows a person must say it.
+    def query(self, read: Callable[[Connection], T], by: Call | None = None) -> T:
+        """Read in one transaction, with an audit line for each person read. by: the call that reads.
 
-        Raises LookupError, with nothing shown, if a person was read by nobody.
+        Raises LookupError, with nothing returned, if it reads a person and `by` is not given.
         """
 
-        def read_and_noted(conn: Connection) -> T:
+        def audited(conn: Connection) -> T:
             with audit.noting(conn) as seen:
                 answer = read(conn)
             if seen and by is None:
-                raise LookupError("a person was read, and the route does not say by whom")
+                raise LookupError("a person was read, and the route names no caller")
             if by is not None:
                 self.ground.audit.write(conn, by.caller, seen)
             return answer
 
-        return transact(self.ground.engine, read_and_noted)
+        return transact(self.ground.engine, audited)
 
-    def _run(self, conn: Connection, asked: Sequence[tuple[Call, Command]], prepare: Prepare | None) -> list[Done]:
-        keyed = {call.id: Once(call.principal.client_id, call.key, call.request) for call, _ in asked if call.key}
-        kept = dict(zip(keyed, idempotency.begin(conn, list(keyed.values())), strict=True)) if keyed else {}
-        repeats = [call_id for call_id, stored in kept.items() if stored]
-        if repeats and len(asked) > 1:
-            raise Apart(repeats)
-        work = Work(conn, asked[0][0], self.ground.outbox, self.keys, self.ground.alias, self.ground.audit)
-        done = []
+    def _once(self, conn: Connection, call: Call, command: Command) -> JSONResponse:
+        once = Once(call.principal.client_id, call.key, call.request) if call.key else None
+        if once and (stored := idempotency.begin(conn, once)):
+            return _response(stored.answer, stored.status, stored.answer.get("version"), stored.call_id)
+        work = Work(conn, call, self.hub)
         with audit.noting(conn) as seen:
-            if prepare and not repeats:
-                prepare(work)
-            for call, command in asked:
-                work.call, stored = call, kept.get(call.id)
-                try:
-                    done.append(_repeated(stored) if stored else _done(work, command(work), keyed.get(call.id)))
-                except _REFUSED:
-                    if len(asked) > 1:
-                        raise Apart([call.id]) from None
-                    raise
+            answer = command(work)
         work.append(seen)
-        return done
+        body = _plain(answer.body)
+        if once:
+            marked = body | ({"secret_already_shown": True} if answer.secret else {})
+            idempotency.keep(conn, once, Stored(answer.status, call.id, marked), call.now)
+        return _response({**body, **answer.secret}, answer.status, answer.version, call.id)
 
 
-def _repeated(stored: Stored) -> Done:
-    """What the same call came to before."""
-    return Done(stored, version=stored.answer.get("version"))
-
-
-def _done(work: Work, answer: Answer, once: Once | None) -> Done:
-    """What a command came to, kept with its key if it has one."""
-    stored = Stored(answer.status, work.call.id, _plain(answer.body))
-    if once:
-        marked = stored.answer | ({"secret_already_shown": True} if answer.secret else {})
-        idempotency.keep(work.rows, once, Stored(stored.status, work.call.id, marked), work.call.now)
-    return Done(stored, answer.secret, answer.version)
-
-
-def _answered(done: Done) -> JSONResponse:
-    headers = {"Jalons-Call": str(done.stored.call_id)}
-    if done.version is not None:
-        headers["ETag"] = f'"{done.version}"'
-    return JSONResponse({**done.stored.answer, **done.secret}, done.stored.status, headers)
+def _response(body: dict[str, Any], status: int, version: int | None, call_id: UUID | None = None) -> JSONResponse:
+    headers = {"Jalons-Call": str(call_id)} if call_id else {}
+    if version is not None:
+        headers["ETag"] = f'"{version}"'
+    return JSONResponse(body, status, headers)
 
 
 def partner_of(principal: Principal) -> str:
-    """The partner a caller acts for. Raises Problem 403 for the operator and the hub."""
+    """The partner a caller acts for. Raises Problem 403 for the operator and the hub, who act for none."""
     if principal.partner is None:
         raise forbidden("partner")
     return principal.partner
 
 
 def _plain(body: dict[str, Any]) -> dict[str, Any]:
-    """An answer as JSON values: ids as text, instants and dates in RFC 3339."""
+    """An answer's body as JSON values: ids as text, instants and dates in RFC 3339."""
     found: dict[str, Any] = json.loads(json.dumps(body, default=_text))
     return found
 

@@ -1,39 +1,29 @@
-"""A creating call and its answer are kept in one transaction, so that a repeat gets the same answer."""
+"""A creating call and its answer are stored in one transaction, so that a repeated call gets the stored answer."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from psycopg.types.json import Jsonb
-from sqlalchemy import Connection
+from sqlalchemy import Connection, func, insert, select
 
-from jalons.database import execute, given
-from jalons.inserts import Inserts, Into
+from jalons.database import unique_errors
+from services.referrals.tables import idempotency
 
 
 class StillRunning(Exception):
-    """The same key is at work in another transaction."""
+    """Another transaction is working on the same key."""
 
 
 class OtherRequest(Exception):
-    """The key was used for another request."""
-
-
-KEPT = Into(
-    "idempotency",
-    "client_id text, key text, request bytea, status int, call_id uuid, answer jsonb, at timestamptz",
-    taken={"idempotency_pkey": StillRunning},
-)
-"""Taken: committed between our look and our lock; the repeat will see it."""
+    """The key was used for a different request."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """What was answered."""
+    """A stored answer. call_id: the call that was answered."""
 
     status: int
     call_id: UUID
@@ -42,44 +32,44 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class Once:
-    """A request that is to be done once. client_id: whose key it is; request: its fingerprint."""
+    """A request to be done once. client_id: whose key it is; request: its fingerprint."""
 
     client_id: str
     key: str
     request: bytes
 
 
-def begin(conn: Connection, asked: Sequence[Once]) -> list[Stored | None]:
-    """For each, the stored answer of a repeat; None for a new key, which is then held until the transaction ends.
+def begin(conn: Connection, once: Once) -> Stored | None:
+    """The stored answer of a repeated call; None for a new key, which stays locked until the transaction ends.
 
-    asked: each key once. Raises StillRunning and OtherRequest. Lock and look are one statement, whose look may be older
-    than its lock: `keep` catches that. Nothing else goes with it that may wait: a repeat would queue for what the first
-    one waits for.
+    Raises StillRunning and OtherRequest. The statement takes the lock and reads in one snapshot, which may be older
+    than the lock; `keep` detects that case. It must stay the transaction's first statement: a repeated call is refused
+    at once, and does not queue for the row locks that the first call waits for.
     """
-    rows, values = given("text text", [(each.client_id, each.key) for each in asked])
-    found = execute(
-        conn,
-        "SELECT k.client_id, k.key, i.request, i.status, i.call_id, i.answer,"
-        " pg_try_advisory_xact_lock(hashtextextended(k.client_id || ' ' || k.key, 1)) AS mine"
-        f" FROM {rows} AS k(client_id, key)"
-        " LEFT JOIN idempotency i ON i.client_id = k.client_id AND i.key = k.key",
-        values,
-    )
-    by_key = {(row.client_id, row.key): row for row in found}
-    return [_stored(by_key[each.client_id, each.key], each.request) for each in asked]
-
-
-def _stored(found: Any, request: bytes) -> Stored | None:
-    if not found.mine:
+    lock = func.pg_try_advisory_xact_lock(func.hashtextextended(f"{once.client_id} {once.key}", 1))
+    held = select(lock.label("mine")).subquery()
+    same_key = (idempotency.c.client_id == once.client_id) & (idempotency.c.key == once.key)
+    row = conn.execute(select(held.c.mine, idempotency).select_from(held.outerjoin(idempotency, same_key))).one()
+    if not row.mine:
         raise StillRunning
-    if found.request is None:
+    if row.request is None:
         return None
-    if bytes(found.request) != request:
+    if bytes(row.request) != once.request:
         raise OtherRequest
-    return Stored(found.status, found.call_id, found.answer)
+    return Stored(row.status, row.call_id, row.answer)
 
 
-def keep(rows: Inserts, asked: Once, stored: Stored, now: datetime) -> None:
-    """Keep a 2xx answer; it holds no secret. Written, it raises StillRunning where another call kept one meanwhile."""
-    kept = (stored.status, stored.call_id, Jsonb(stored.answer), now)
-    rows.add(KEPT, (asked.client_id, asked.key, asked.request, *kept))
+def keep(conn: Connection, once: Once, stored: Stored, now: datetime) -> None:
+    """Store a 2xx answer, which holds no secret. Raises StillRunning if another call stored one meanwhile."""
+    with unique_errors({"idempotency_pkey": StillRunning}):
+        conn.execute(
+            insert(idempotency).values(
+                client_id=once.client_id,
+                key=once.key,
+                request=once.request,
+                status=stored.status,
+                call_id=stored.call_id,
+                answer=stored.answer,
+                at=now,
+            )
+        )

@@ -1,4 +1,4 @@
-"""Lists are paged by a cursor that is opaque to the caller: where the last page ended."""
+"""Lists are paged by an opaque cursor, the end of the previous page."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from services.referrals.calls.edge import Answer
 Cursor = Annotated[str | None, Query(max_length=100, description="`next` of the page before")]
 Limit = Annotated[int, Query(ge=1, le=500)]
 NEWEST = UUID(int=2**128 - 1)
-"""Where a list of ids begins that is read newest first."""
+"""The cursor before the first page of a list ordered newest first."""
 
 
 def paged(rows: Sequence[dict[str, Any]], limit: int, cursor_of: Callable[[dict[str, Any]], str]) -> Answer:
-    """A page; `next` is absent on the last one."""
+    """A page of a list. `next`, the cursor of the next page, is absent if this one is not full."""
     body: dict[str, Any] = {"items": list(rows)}
     if len(rows) == limit:
         body["next"] = cursor_of(rows[-1])

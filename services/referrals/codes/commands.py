@@ -1,4 +1,7 @@
-"""A network's own reason is the reason it hangs under, with itself beside: who does not know it misses nothing."""
+"""A finer code is sent as the closed list's code it belongs to, with the finer one beside it.
+
+A reader that does not know finer codes loses nothing.
+"""
 
 from __future__ import annotations
 
@@ -16,22 +19,22 @@ _LIST = {
     **dict.fromkeys(("decline", "refuse"), "decline_reason"),
     **dict.fromkeys(("cancel", "interrupt", "suspend", "end", "leave"), "end_reason"),
 }
-"""Action → the list that its reason is of."""
+"""Action → the closed list of its reasons."""
 
 
 def resolved(work: Work, action: str, given: Mapping[str, Any]) -> Mapping[str, Any]:
-    """What was given, with `reason` of its closed list and `finer` if it was finer. Raises Problem 422."""
-    name, said = _LIST.get(action), given.get("reason")
-    if name is None or said is None or said in LISTS[name]:
+    """An action's body with `reason` from the closed list; a finer reason moves to `finer`. Raises Problem 422."""
+    name, reason = _LIST.get(action), given.get("reason")
+    if name is None or reason is None or reason in LISTS[name]:
         return given
-    parent = work.look(finer.parent, name, said)
+    parent = finer.parent(work.conn, name, reason)
     if parent is None:
         raise refusals.invalid("reason", f"no code of {name}; see GET /codes")
-    return {**given, "reason": parent, "finer": said}
+    return {**given, "reason": parent, "finer": reason}
 
 
 def put(work: Work, name: str, code: str, parent: str, label: str) -> tuple[dict[str, str], bool]:
-    """A finer code under one of a list of reasons, and whether it is new. Raises Problem 422."""
+    """Add a finer code or change its label; returns the code, and whether it is new. Raises Problem 422."""
     if name not in FINER:
         raise refusals.invalid("list", f"finer codes hang under {', '.join(FINER)}")
     if code in LISTS[name]:

@@ -1,4 +1,4 @@
-"""Every closed list with its labels: what a partner's form offers, and what a reason reveals."""
+"""Every closed list with its labels, for the forms of partners' systems."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from sqlalchemy import Connection
 
 from schemas import codes
 from schemas.reasons import LISTS, OF_THE_OFFER, PARENTS, UNMET_NEED, VERSION, Group
-from services.referrals.calls.bodies import Body, Text
 from services.referrals.calls.edge import Answer, Edge, call
 from services.referrals.codes import commands
 from services.referrals.codes import rows as store
+from services.referrals.codes.bodies import FinerBody
 from services.referrals.work import Call, Work
 
 _LABELS = Path(__file__).with_name("labels")
@@ -28,41 +28,34 @@ Name = Annotated[codes.FinerCode, PathParameter()]
 Reader = Annotated[Call, Depends(call("partner", "coordinator", "read:counts", "hub"))]
 
 
-class FinerBody(Body):
-    """`PUT /codes/{list}/{code}`: under which code of the list it hangs, and how it reads."""
-
-    parent: codes.FinerCode
-    label: Text
-
-
 def routes(edge: Edge) -> APIRouter:
     """`/codes`."""
     router = APIRouter(tags=["directory"])
 
     @router.get("/codes", summary="Every closed list, its codes with labels and parents; the network's finer ones last")
     def every(_caller: Reader, language: Literal["fr"] = "fr") -> JSONResponse:
-        def found(conn: Connection) -> Answer:
+        def lists_now(conn: Connection) -> Answer:
             lists = {name: list(each) for name, each in labelled(language).items()}
-            for row in store.known(conn):
+            for row in store.every(conn):
                 lists[row.pop("list")].append(row | {"finer": True})
             return Answer({"version": VERSION, "language": language, "lists": lists})
 
-        return edge.read(found)
+        return edge.read(lists_now)
 
     @router.put("/codes/{list}/{code}", summary="A finer reason of the network's own (coordinator)", status_code=201)
     def put(list: Name, code: Name, body: FinerBody, caller: Coordinator) -> JSONResponse:  # noqa: A002 - as the path says
-        def kept(work: Work) -> Answer:
+        def put_code(work: Work) -> Answer:
             row, is_new = commands.put(work, list, code, body.parent, body.label)
             return Answer(dict(row), 201 if is_new else 200)
 
-        return edge(caller, kept)
+        return edge(caller, put_code)
 
     return router
 
 
 @cache
 def labelled(language: str) -> dict[str, list[dict[str, Any]]]:
-    """Name of the list → its codes in their order. unmet_need: of what a decline for this reason is an unmet need.
+    """Every closed list by name, its codes in order. `unmet_need` says which unmet need a decline reason records.
 
     Raises KeyError for a code without a label.
     """

@@ -1,30 +1,30 @@
-"""The network's own codes, each under one of a closed list."""
+"""The network's own finer codes, each under one code of a closed list."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
+from sqlalchemy.dialects.postgresql import insert
 
-from jalons.database import execute
+from services.referrals.tables import finer_codes
 
 
 def parent(conn: Connection, list_: str, code: str) -> str | None:
-    """Under which code of its list it hangs; None for one that nobody made."""
-    row = execute(conn, "SELECT parent FROM finer_codes WHERE list = %s AND code = %s", (list_, code)).fetchone()
-    return row.parent if row else None
+    """The code of the closed list that a finer code belongs to; None if there is no such finer code."""
+    found: str | None = conn.execute(
+        select(finer_codes.c.parent).where(finer_codes.c.list == list_, finer_codes.c.code == code)
+    ).scalar()
+    return found
 
 
-def known(conn: Connection) -> list[dict[str, Any]]:
-    """Every one, by list and code."""
-    return [row._asdict() for row in execute(conn, "SELECT * FROM finer_codes ORDER BY list, code")]
+def every(conn: Connection) -> list[dict[str, Any]]:
+    """All finer codes, ordered by list and code."""
+    rows = conn.execute(select(finer_codes).order_by(finer_codes.c.list, finer_codes.c.code)).mappings()
+    return [dict(row) for row in rows]
 
 
 def put(conn: Connection, list_: str, code: str, parent: str, label: str) -> None:
-    """Add one, or say it in another way."""
-    execute(
-        conn,
-        "INSERT INTO finer_codes (list, code, parent, label) VALUES (%s, %s, %s, %s)"
-        " ON CONFLICT (list, code) DO UPDATE SET label = excluded.label",
-        (list_, code, parent, label),
-    )
+    """Add a finer code, or change the label of an existing one."""
+    new = insert(finer_codes).values(list=list_, code=code, parent=parent, label=label)
+    conn.execute(new.on_conflict_do_update(index_elements=["list", "code"], set_={"label": new.excluded.label}))

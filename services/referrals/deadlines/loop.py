@@ -1,4 +1,4 @@
-"""Does what falls due, each thing once: whoever runs it, however many run it, and wherever one of them is killed."""
+"""Acts on deadlines, on each once, however many loops run and wherever one of them is killed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 
 from jalons import clock
 from jalons.database import Busy, transact, transient
-from jalons.messaging.deliver import where
+from jalons.messaging.outcomes import where
 from jalons.process import metrics
 from jalons.process.parts import Heartbeat, Part
 from jalons.process.wiring import Ground
@@ -21,24 +21,24 @@ from services.referrals.acts.lifecycle import HUB
 from services.referrals.deadlines import rows as deadlines
 from services.referrals.deadlines.commands import fall_due
 from services.referrals.directory import rows as directory
-from services.referrals.keyring import PersonKeys
-from services.referrals.work import Call, Work
+from services.referrals.persons.keys import PersonKeys
+from services.referrals.work import Call, Hub, Work
 
 log = logging.getLogger(__name__)
 
 LOOK_SECONDS = 30.0
-"""It wakes when the next deadline falls due, and at least so often: one may have been set meanwhile."""
+"""The longest pause: a deadline may have been set since the last look."""
 HELD_SECONDS = 1.0
-"""After meeting persons whom somebody else holds."""
+"""The pause when everything due is locked by others."""
 ASIDE_SECONDS = 600.0
-"""What could not be done is tried again after so long, and holds up nobody meanwhile; the metric tells of it."""
+"""How long a subject that failed is skipped before it is tried again; the metric shows it as overdue."""
 
 _HUB = Principal(HUB, None, frozenset({"hub"}))
 
 
 class ClockLoop:
-    """The part of referrals that acts for the hub. One act at a time, each in a transaction of its own, those due
-    longest first: a hub that was off for a month works it off in order, while partners' calls go on."""
+    """Acts on what is due, one subject a transaction, due longest first: after a month off, the hub catches up in order
+    while it takes partners' calls."""
 
     def __init__(
         self,
@@ -58,8 +58,8 @@ class ClockLoop:
         return Part("clock", self._run)
 
     def step(self) -> bool:
-        """Deal with one act of which something is due; False if there is none. Raises what the database raises while
-        it is away or busy; what else goes wrong is that act's, which is left aside."""
+        """Act on one subject; False if nothing is due. Raises Busy and the errors of an absent database; after any
+        other error the subject is skipped for a while."""
         self._at = None
         try:
             return transact(self._ground.engine, self._one)
@@ -71,7 +71,7 @@ class ClockLoop:
             return True
 
     def rest(self) -> float:
-        """Seconds until there is something to do, at most until the next look; says in the metric what is overdue."""
+        """Seconds until the next deadline, at most LOOK_SECONDS; sets the metric of overdue deadlines."""
         oldest = transact(self._ground.engine, deadlines.oldest)
         ahead = (oldest - self._now()).total_seconds() if oldest else LOOK_SECONDS
         metrics.DEADLINES_OLDEST.labels(self._ground.name).set(max(0.0, -ahead))
@@ -80,18 +80,16 @@ class ClockLoop:
     def _one(self, conn: Connection) -> bool:
         now = self._now()
         self._aside = {about: until for about, until in self._aside.items() if until > time.monotonic()}
-        waiting = deadlines.take(conn, now, self._aside)
-        if waiting is None:
+        subject = deadlines.take(conn, now, self._aside)
+        if subject is None:
             return False
-        self._at = waiting.about
-        if waiting.ref is None:
-            directory.lock_name(conn, "directory", str(waiting.about))
-        due, call_id = deadlines.claim(conn, waiting.about, now)
+        self._at = subject.about
+        if subject.ref is None:
+            directory.lock_name(conn, "directory", str(subject.about))
+        due, call_id = deadlines.claim(conn, subject.about, now)
         if call_id is not None:
-            work = Work(
-                conn, Call(call_id, _HUB, now), self._ground.outbox, self._keys, self._ground.alias, self._ground.audit
-            )
-            fall_due(work, waiting, due)
+            work = Work(conn, Call(call_id, _HUB, now), Hub.of(self._ground, self._keys))
+            fall_due(work, subject, due)
             work.append()
         return True
 

@@ -1,33 +1,29 @@
-"""Deadlines: the rows of the wait each act is in, written in the transaction that makes them due.
+"""Rows of deadlines, written in the transaction of the call that sets them.
 
-Who reads or writes an act's rows holds its person, or a convention's name.
+Whoever reads or writes the deadlines of a subject holds its person's row, or the name of the convention.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, DateTime, Row, cast, delete, func, select, update
+from sqlalchemy.dialects.postgresql import insert
 
-from jalons.database import execute, one
-from jalons.inserts import Inserts, Into
-from services.referrals.deadlines.rules import Deadline
-
-DEADLINES = Into(
-    "deadlines",
-    "noun text, about uuid, ref uuid, wait text, call_id uuid, kind text, number int, due_at timestamptz",
-    "ON CONFLICT DO NOTHING",
-)
+from services.referrals.deadlines.rules import UNANSWERED, Deadline
+from services.referrals.tables import beneficiaries, deadlines, referrals
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
-    """What some deadlines are about. noun: referral, training, placement, convention or consent. ref: its person;
-    None for a convention. wait: what it waits for."""
+class DeadlineSubject:
+    """What deadlines are about: an act, a consent or a convention, and what it waits for.
+
+    noun: referral, training, placement, convention or consent. about: its id. ref: its person; None for a convention.
+    """
 
     noun: str
     about: UUID
@@ -35,67 +31,73 @@ class Waiting:
     wait: str
 
 
-def begin(rows: Inserts, waiting: Waiting, call_id: UUID, deadlines: Sequence[Deadline]) -> None:
-    """The deadlines of a wait; those it has stay as they are, done or not. call_id: what made them due."""
-    shared = (waiting.noun, waiting.about, waiting.ref, waiting.wait, call_id)
-    rows.add(DEADLINES, *((*shared, each.kind, each.number, each.due_at) for each in deadlines))
+def begin(conn: Connection, subject: DeadlineSubject, call_id: UUID, due: Sequence[Deadline]) -> None:
+    """Store the deadlines of a wait, unless they are stored already, done or not. call_id: the call that set them."""
+    shared = {**asdict(subject), "call_id": call_id}
+    rows = [{**shared, "kind": each.kind, "number": each.number, "due_at": each.due_at} for each in due]
+    if rows:
+        conn.execute(insert(deadlines).on_conflict_do_nothing(), rows)
 
 
 def end(conn: Connection, about: UUID, *, but: str | None = None) -> None:
-    """A wait is over: its deadlines go, done or not. but: what is waited for now."""
-    execute(conn, "DELETE FROM deadlines WHERE about = %s AND wait IS DISTINCT FROM %s", (about, but))
+    """Delete the deadlines of a wait that is over, done or not. but: the wait whose deadlines stay."""
+    conn.execute(delete(deadlines).where(deadlines.c.about == about, deadlines.c.wait.is_distinct_from(but)))
 
 
 def oldest(conn: Connection) -> datetime | None:
-    """When the next one falls due, or has; None if there is none."""
-    found: datetime | None = one(conn, "SELECT min(due_at) AS at FROM deadlines WHERE done_at IS NULL").at
+    """The earliest time at which something is due or overdue; None if there is no open deadline."""
+    found: datetime | None = conn.execute(
+        select(func.min(deadlines.c.due_at)).where(deadlines.c.done_at.is_(None))
+    ).scalar()
     return found
 
 
-_DUE = "d.done_at IS NULL AND d.due_at <= %s AND d.about <> ALL(%s::uuid[])"
+def take(conn: Connection, now: datetime, but: Collection[UUID]) -> DeadlineSubject | None:
+    """The subject that has been due longest and that nobody else holds; None if there is none. but: ids to skip.
 
-
-def take(conn: Connection, now: datetime, but: Collection[UUID]) -> Waiting | None:
-    """What is due longest and nobody holds, its person held until the transaction ends; None if there is nothing.
-
-    The person's row is the lock, first as for every writer: a person whom a call is about, or another loop, is passed
-    over. The rows themselves may be done by now: `claim` says. but: what is left aside.
+    Its person's row is locked until the transaction ends, first as by every writer; a person whom a call or another
+    loop has locked is skipped. The deadlines may be done by now: `claim` says. A convention is not locked here.
     """
-    row = execute(
-        conn,
-        f"SELECT d.noun, d.about, d.ref, d.wait FROM deadlines d JOIN beneficiaries b ON b.ref = d.ref WHERE {_DUE}"
-        " ORDER BY d.due_at LIMIT 1 FOR UPDATE OF b SKIP LOCKED",
-        (now, list(but)),
-    ).fetchone()
-    if row is None:
-        row = execute(
-            conn,
-            f"SELECT d.noun, d.about, d.ref, d.wait FROM deadlines d WHERE d.ref IS NULL AND {_DUE}"
-            " ORDER BY d.due_at LIMIT 1",
-            (now, list(but)),
-        ).fetchone()
-    return Waiting(*row) if row else None
+    due = deadlines.c
+    open_now = (
+        select(due.noun, due.about, due.ref, due.wait)
+        .where(due.done_at.is_(None), due.due_at <= now, due.about.not_in(list(but)))
+        .order_by(due.due_at)
+        .limit(1)
+    )
+    of_person = open_now.join(beneficiaries, beneficiaries.c.ref == due.ref)
+    row = conn.execute(of_person.with_for_update(of=beneficiaries, skip_locked=True)).first()
+    row = row or conn.execute(open_now.where(due.ref.is_(None))).first()
+    return DeadlineSubject(*row) if row else None
 
 
 def claim(conn: Connection, about: UUID, now: datetime) -> tuple[list[Deadline], UUID | None]:
-    """All that is due of one act, done with this transaction, and the call that made it due; nothing if somebody else
-    was there."""
-    rows = execute(
-        conn,
-        "UPDATE deadlines SET done_at = %s WHERE about = %s AND done_at IS NULL AND due_at <= %s"
-        " RETURNING kind, due_at, number, call_id",
-        (now, about, now),
-    ).fetchall()
+    """Mark all that is due of a subject as done, in this transaction; returns it, and the call that set it.
+
+    Returns nothing if another loop did it first.
+    """
+    due = deadlines.c
+    rows = conn.execute(
+        update(deadlines)
+        .where(due.about == about, due.done_at.is_(None), due.due_at <= now)
+        .values(done_at=now)
+        .returning(due.kind, due.due_at, due.number, due.call_id)
+    ).all()
     return [Deadline(row.kind, row.due_at, row.number) for row in rows], rows[0].call_id if rows else None
 
 
-def late(conn: Connection, after: UUID, limit: int) -> list[Any]:
-    """Referrals without an answer of which the coordinator was told, oldest first: id, reference, parties, moment,
-    and when they were sent."""
-    return execute(
-        conn,
-        "SELECT r.id, r.reference, r.referrer, r.recipient, r.moment, (r.facts->>'sent_at')::timestamptz AS sent_at"
-        " FROM referrals r JOIN deadlines d ON d.about = r.id AND d.kind = 'escalate' AND d.done_at IS NOT NULL"
-        " WHERE r.status IN ('sent', 'received') AND r.id > %s ORDER BY r.id LIMIT %s",
-        (after, limit),
-    ).fetchall()
+def late(conn: Connection, after: UUID, limit: int) -> Sequence[Row[Any]]:
+    """A page of the unanswered referrals that were escalated to the coordinator, oldest first.
+
+    Each with id, reference, referrer, recipient, moment and sent_at.
+    """
+    acts = referrals.c
+    escalated = (deadlines.c.about == acts.id) & (deadlines.c.kind == "escalate") & deadlines.c.done_at.is_not(None)
+    sent_at = cast(acts.facts["sent_at"].astext, DateTime(timezone=True)).label("sent_at")
+    return conn.execute(
+        select(acts.id, acts.reference, acts.referrer, acts.recipient, acts.moment, sent_at)
+        .join(deadlines, escalated)
+        .where(acts.status.in_(UNANSWERED), acts.id > after)
+        .order_by(acts.id)
+        .limit(limit)
+    ).all()

@@ -1,16 +1,17 @@
-"""What falls due, and when: rules on an act and the day it was recorded; nothing here knows what time it is.
+"""Which deadlines an act has, and what follows when one falls due; pure functions of an act and a day.
 
-Times are 08:00 in Brussels of the day that is meant. All of an act's deadlines belong to the wait it is in: the next
-step ends them, and of those that fall due together only the newest is said (domain.md, section 4).
+Deadlines are at 08:00 in Brussels. All deadlines of an act belong to the wait it is in: its next step deletes them, and
+of those that fall due together only the newest has an effect (domain.md, section 4).
 """
 
 from __future__ import annotations
 
-from calendar import monthrange
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Any, Literal
+
+from dateutil.relativedelta import relativedelta
 
 from jalons.clock import BRUSSELS, local_date
 from schemas import placement as placements
@@ -27,12 +28,12 @@ Kind = Literal[
     "reminder", "escalate", "still_waiting", "first_contact", "start", "end_near", "end", "follow_up", "expire"
 ]
 _STAGES = ("reminder", "escalate", "still_waiting", "first_contact", "start", "end_near", "end", "follow_up", "expire")
-"""Of two that fall due at the same instant the later one says more."""
+"""In order: of two that fall due at the same instant, the later one in this list has the effect."""
 
 UNANSWERED = frozenset({"sent", "received"})
 MORNING = time(8)
 PATIENCE = 5
-"""Working days after a day that was named, before news is asked for."""
+"""Working days after an announced day before news is asked for."""
 STILL_WAITING_DAYS = 60
 SILENCES = 2
 END_NEAR_DAYS = 60
@@ -44,7 +45,7 @@ _TRAINING_WAITS_FOR: Mapping[str, Literal["start", "end"]] = {"enrolled": "start
 
 @dataclass(frozen=True, slots=True)
 class Deadline:
-    """One thing that falls due. number: the how manieth of its kind; of a follow-up, its months."""
+    """One thing that falls due. number: 1-based index within its kind; of a follow-up, its months."""
 
     kind: Kind
     due_at: datetime
@@ -52,7 +53,7 @@ class Deadline:
 
 
 def terms(convention: Convention) -> dict[str, Any]:
-    """What a referral keeps of its convention when it is sent: a convention changed later changes nothing of it."""
+    """The terms of a convention that a referral keeps when it is sent; later changes have no effect on it."""
     return {
         "remind_on": sorted(set(convention.remind_on_working_days)),
         "escalate_on": convention.escalate_on_working_day,
@@ -61,7 +62,7 @@ def terms(convention: Convention) -> dict[str, Any]:
 
 
 def of(state: Act, today: date) -> list[Deadline]:
-    """The deadlines of the wait an act is in, recorded today; in the order of their times."""
+    """The deadlines of the wait that an act is in from today on, ordered by time."""
     match state:
         case Referral():
             found = _of_referral(state, today)
@@ -75,43 +76,42 @@ def of(state: Act, today: date) -> list[Deadline]:
 
 
 def wait(state: Act) -> str:
-    """What an act waits for: its deadlines stand while that is the same. Being received, it goes on waiting for an
-    answer."""
+    """What an act waits for; its deadlines stay while that is the same. Once received, it still waits for an answer."""
     return "answer" if state.status in UNANSWERED else state.status
 
 
 def newest(due: Iterable[Deadline]) -> Deadline:
-    """Which of an act's deadlines that are due together is said; the others were superseded while nobody looked."""
+    """Of an act's deadlines that are due together, the one that has an effect; it supersedes the others."""
     return max(due, key=_order)
 
 
 def at_end_of(day: date) -> datetime:
-    """The instant a last day is over."""
+    """The instant at which a last day is over."""
     return datetime.combine(day + timedelta(days=1), time(), BRUSSELS)
 
 
 def in_the_morning(day: date) -> datetime:
-    """08:00 in Brussels."""
+    """08:00 in Brussels on a day."""
     return datetime.combine(day, MORNING, BRUSSELS)
 
 
-def says(state: Act, deadline: Deadline) -> Payload | None:
-    """The event of a deadline that changes no status; None if the act has moved on. `expires` tells of the other."""
+def event_of(state: Act, deadline: Deadline) -> Payload | None:
+    """The event of a deadline that changes no status; None if it no longer applies. For the others see `expires`."""
     if not _open(state, deadline.kind):
         return None
     match state:
         case Referral():
-            return _referral_says(state, deadline)
+            return _referral_event(state, deadline)
         case Training():
             since = _day(state.facts, f"planned_{deadline.kind}")
             return trainings.NewsDueV1(**state.common(), about=deadline.kind, since=since) if since else None
         case Placement():
-            return _placement_says(state, deadline)
+            return _placement_event(state, deadline)
     return None
 
 
 def expires(state: Act, deadline: Deadline, today: date) -> acts.Decided[Act] | None:
-    """The step of a deadline that ends the wait; None if it is not one, or the act has moved on."""
+    """The step of a deadline that ends the wait; None if it is of another kind, or no longer applies."""
     if deadline.kind != "expire" or not _open(state, deadline.kind):
         return None
     return acts.act(state, "expire", HUB, {}, today)
@@ -130,7 +130,7 @@ _OPEN: Mapping[tuple[type[Act], str], frozenset[str]] = {
     (Placement, "end_near"): frozenset({"started"}),
     (Placement, "follow_up"): frozenset({"ended"}),
 }
-"""In which status a deadline still means something."""
+"""The statuses in which a deadline still applies."""
 
 
 def _open(state: Act, kind: Kind) -> bool:
@@ -152,7 +152,7 @@ def _of_referral(state: Referral, today: date) -> Iterator[Deadline]:
 
 
 def _unanswered(terms: Mapping[str, Any], today: date) -> Iterator[Deadline]:
-    """From the day it was sent. The coordinator is told after the last reminder, whatever the convention says."""
+    """From the day it was sent. The escalation comes after the last reminder, whatever the convention says."""
     reminders: Sequence[int] = terms.get("remind_on", (3, 5))
     for number, day in enumerate(reminders, 1):
         yield Deadline("reminder", in_the_morning(after_working_days(today, day)), number)
@@ -171,7 +171,7 @@ def _of_placement(state: Placement, today: date) -> Iterator[Deadline]:
         yield from _planned(state.facts, today, "end")
     elif state.status == "ended" and (ended := _day(state.facts, "ended_on")):
         for months in FOLLOW_UP_MONTHS:
-            if (day := _months_after(ended, months)) > today:
+            if (day := ended + relativedelta(months=months)) > today:
                 yield Deadline("follow_up", in_the_morning(day), months)
 
 
@@ -181,11 +181,11 @@ def _planned(facts: Mapping[str, Any], today: date, which: Literal["start", "end
 
 
 def _without_news(kind: Literal["first_contact", "start", "end"], day: date, today: date) -> Deadline:
-    """A day that was named late is asked about late: what was said today is news."""
+    """News is asked for PATIENCE working days after the day, or after today if the day was announced late."""
     return Deadline(kind, in_the_morning(after_working_days(max(day, today), PATIENCE)))
 
 
-def _referral_says(state: Referral, deadline: Deadline) -> Payload | None:
+def _referral_event(state: Referral, deadline: Deadline) -> Payload | None:
     match deadline.kind:
         case "reminder":
             reply_by = state.facts["reply_by"]
@@ -200,14 +200,14 @@ def _referral_says(state: Referral, deadline: Deadline) -> Payload | None:
     return None
 
 
-def _placement_says(state: Placement, deadline: Deadline) -> Payload | None:
+def _placement_event(state: Placement, deadline: Deadline) -> Payload | None:
     match deadline.kind:
         case "start" | "end":
             since = state.facts[f"planned_{deadline.kind}"]
             return placements.NewsDueV1(**state.common(), about=deadline.kind, since=since)
         case "end_near":
             return placements.EndNearV1(**state.common(), planned_end=state.facts["planned_end"])
-        case "follow_up" if str(deadline.number) not in state.facts.get("follow_ups", {}):  # else it was told of
+        case "follow_up" if str(deadline.number) not in state.facts.get("follow_ups", {}):  # else it was reported
             return placements.FollowUpDueV1(**state.common(), months=deadline.number)
     return None
 
@@ -218,9 +218,3 @@ def _order(deadline: Deadline) -> tuple[datetime, int, int]:
 
 def _day(facts: Mapping[str, Any], name: str) -> date | None:
     return date.fromisoformat(facts[name]) if facts.get(name) else None
-
-
-def _months_after(day: date, months: int) -> date:
-    """The same day of a later month, or the last one it has."""
-    year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
-    return date(year, month + 1, min(day.day, monthrange(year, month + 1)[1]))

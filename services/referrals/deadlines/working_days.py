@@ -1,4 +1,4 @@
-"""Deadlines in working days: weekends and Belgian public holidays do not count."""
+"""Working days: neither weekends nor Belgian public holidays."""
 
 from __future__ import annotations
 

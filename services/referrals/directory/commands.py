@@ -1,4 +1,4 @@
-"""Partners, conventions, offers and clients: the coordinator's to write, an offer also its partner's."""
+"""Writes partners, clients, conventions, communes and offers: the coordinator all of them, a partner its own offers."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from jalons.web.problems import Problem
 from schemas import convention as conventions
 from schemas import offer as offers
 from schemas import partner as partners
-from services.referrals import refusals
+from services.referrals import refusals, tables
 from services.referrals.acts.lifecycle import Office
 from services.referrals.deadlines import rows as deadlines
-from services.referrals.deadlines.rows import Waiting
+from services.referrals.deadlines.rows import DeadlineSubject
 from services.referrals.deadlines.rules import Deadline, at_end_of
 from services.referrals.directory import places
 from services.referrals.directory import rows as directory
 from services.referrals.identity import rows as identity
+from services.referrals.identity.client_secrets import hashed, new_secret
 from services.referrals.identity.rows import Client
-from services.referrals.keyring import hashed, new_secret
 from services.referrals.work import Work
 
 _STATUS_EVENT: dict[str, type[partners.PartnerRecord]] = {
@@ -33,9 +33,9 @@ _STATUS_EVENT: dict[str, type[partners.PartnerRecord]] = {
 
 
 def put_partner(work: Work, slug: str, record: Mapping[str, Any]) -> tuple[dict[str, Any], bool]:
-    """A partner's record, whole; the stored row, and whether it is new. Unchanged, nothing is said.
+    """Write a partner's whole record; returns the stored row, and whether it is new. No change, no event.
 
-    Raises Problem 422.
+    Raises Stale and Problem 422.
     """
     if slug in set(Office):
         raise refusals.invalid("partner", "the hub and the coordinator act under these names")
@@ -46,14 +46,14 @@ def put_partner(work: Work, slug: str, record: Mapping[str, Any]) -> tuple[dict[
     values = {"slug": slug, "status": known["status"] if known else "active", **record}
     if known and all(known[name] == value for name, value in values.items()):
         return known, False
-    version = directory.save(work.conn, "partners", "slug", values)
+    version = directory.save(work.conn, tables.partners, values)
     event = partners.UpdatedV1 if known else partners.RegisteredV1
     work.record(slug, event.model_validate(values))
     return {**values, "version": version}, known is None
 
 
 def set_partner_status(work: Work, slug: str, status: str) -> dict[str, Any]:
-    """A partner enters, pauses or leaves. Raises Problem 404."""
+    """Change a partner's status: it enters, pauses or leaves. Raises Stale and Problem 404."""
     directory.lock_name(work.conn, "directory", slug)
     known = directory.partner(work.conn, slug)
     if known is None:
@@ -61,25 +61,25 @@ def set_partner_status(work: Work, slug: str, status: str) -> dict[str, Any]:
     work.expect(known["version"])
     if known["status"] == status:
         return known
-    directory.set_status(work.conn, "partners", "slug", slug, status)
+    directory.set_status(work.conn, tables.partners, slug, status)
     values = {**known, "status": status}
     work.record(slug, _STATUS_EVENT[status].model_validate(values))
     return {**values, "version": known["version"] + 1}
 
 
 def put_commune(work: Work, nis: str, record: Mapping[str, Any]) -> tuple[dict[str, Any], bool]:
-    """Where a commune lies; the stored row, and whether it is new. Nobody is told: it changes no record of anybody."""
+    """Write where a commune lies; returns the stored row, and whether it is new. Raises Stale. It makes no event."""
     directory.lock_name(work.conn, "commune", nis)
     known = directory.added_communes(work.conn).get(nis)
     work.expect(known["version"] if known else None)
     values = {"nis": nis, **record}
     if known and all(known[name] == value for name, value in values.items()):
         return known, False
-    return {**values, "version": directory.save(work.conn, "communes", "nis", values)}, known is None
+    return {**values, "version": directory.save(work.conn, tables.communes, values)}, known is None
 
 
 def add_client(work: Work, slug: str, scopes: list[str]) -> tuple[str, str]:
-    """A new client of a partner: its id and its secret, which is shown this once."""
+    """Add a client of a partner; returns its id and its secret, which is never shown again. Raises Problem 404, 422."""
     if directory.partner(work.conn, slug) is None:
         raise refusals.not_found("partner")
     if not set(scopes) <= set(SCOPES) - {"operator", "hub"}:
@@ -90,7 +90,7 @@ def add_client(work: Work, slug: str, scopes: list[str]) -> tuple[str, str]:
 
 
 def sign_convention(work: Work, record: Mapping[str, Any]) -> dict[str, Any]:
-    """A convention in force from its date on. Raises Problem 422 for an unknown party."""
+    """Sign a convention, in force from its first day on; returns its row. Raises Problem 422."""
     parties = sorted(set(record["parties"]))
     known = directory.partners_of(work.conn, parties)
     for party in parties:
@@ -101,11 +101,13 @@ def sign_convention(work: Work, record: Mapping[str, Any]) -> dict[str, Any]:
             raise refusals.invalid("scope", "from and to must be parties of the convention")
     _check_dates(record)
     values = {"convention_id": new_id(), **record, "parties": parties, "status": "signed"}
-    directory.save(work.conn, "conventions", "convention_id", values)
+    directory.save(work.conn, tables.conventions, values)
     if record["valid_to"]:
         due = [Deadline("expire", at_end_of(record["valid_to"]))]
-        deadlines.begin(work.rows, Waiting("convention", values["convention_id"], None, "end"), work.call.id, due)
-    _say_convention(work, conventions.SignedV1, values)
+        deadlines.begin(
+            work.conn, DeadlineSubject("convention", values["convention_id"], None, "end"), work.call.id, due
+        )
+    _record_convention(work, conventions.SignedV1, values)
     return {**values, "version": 1}
 
 
@@ -117,7 +119,7 @@ _CONVENTION_STEPS: dict[str, tuple[set[str], str, type[conventions.ConventionRec
 
 
 def step_convention(work: Work, convention_id: UUID, action: str) -> dict[str, Any]:
-    """Suspend, resume or terminate. Raises Problem 404 and 409."""
+    """Suspend, resume or terminate a convention; returns its row. Raises Stale and Problem 404, 409."""
     directory.lock_name(work.conn, "directory", str(convention_id))
     known = directory.convention(work.conn, convention_id)
     if known is None:
@@ -135,29 +137,29 @@ def step_convention(work: Work, convention_id: UUID, action: str) -> dict[str, A
         )
     if target == "terminated":
         deadlines.end(work.conn, convention_id)
-    return _convention_is(work, known, target, event)
+    return _set_convention_status(work, known, target, event)
 
 
 def expire_convention(work: Work, convention_id: UUID) -> None:
-    """A convention whose time is over. The caller holds its name; one that was terminated has ended already."""
+    """End a convention whose last day is over, unless it was terminated before. The caller holds its name."""
     known = directory.convention(work.conn, convention_id)
     if known and known["status"] in ("signed", "suspended"):
-        _convention_is(work, known, "expired", conventions.ExpiredV1)
+        _set_convention_status(work, known, "expired", conventions.ExpiredV1)
 
 
-def _convention_is(
+def _set_convention_status(
     work: Work, known: Mapping[str, Any], status: str, event: type[conventions.ConventionRecord]
 ) -> dict[str, Any]:
-    directory.set_status(work.conn, "conventions", "convention_id", known["convention_id"], status)
+    directory.set_status(work.conn, tables.conventions, known["convention_id"], status)
     values = {**known, "status": status, "version": known["version"] + 1}
-    _say_convention(work, event, values)
+    _record_convention(work, event, values)
     return values
 
 
 def put_offer(work: Work, name: str, record: Mapping[str, Any]) -> tuple[dict[str, Any], bool]:
-    """An offer's record, whole; the stored row, and whether it is new. Raises Problem 403, 422.
+    """Write an offer's whole record; returns the stored row, and whether it is new. Raises Stale and Problem 403, 422.
 
-    Written by its own partner, it is thereby confirmed.
+    An offer that its own partner writes is confirmed by it.
     """
     directory.lock_name(work.conn, "directory", name)
     known = directory.offer(work.conn, name, lock=True)
@@ -178,7 +180,7 @@ def put_offer(work: Work, name: str, record: Mapping[str, Any]) -> tuple[dict[st
 
 
 def confirm_offer(work: Work, name: str) -> dict[str, Any]:
-    """Its partner says that an offer is still as it stands there. Raises Problem 403, 404."""
+    """Confirm, as its partner, that an offer is up to date; returns its row. Raises Stale and Problem 403, 404."""
     directory.lock_name(work.conn, "directory", name)
     known = directory.offer(work.conn, name, lock=True)
     if known is None:
@@ -192,16 +194,16 @@ def confirm_offer(work: Work, name: str) -> dict[str, Any]:
 
 
 def _save_offer(work: Work, row: Mapping[str, Any]) -> dict[str, Any]:
-    """Keep an offer and say so; the stored row."""
+    """Store an offer and record the event; returns its row."""
     values = {name: value for name, value in row.items() if name != "version"}
-    version = directory.save(work.conn, "offers", "offer", values)
+    version = directory.save(work.conn, tables.offers, values)
     event = offers.ClosedV1 if values["status"] == "closed" else offers.PublishedV1
     work.record(values["offer"], event.model_validate(values))
     return {**values, "version": version}
 
 
 def _status(work: Work, known: dict[str, Any] | None, record: Mapping[str, Any]) -> str:
-    """Closed or not is the partner's word; full follows from the places. Raises Problem 422."""
+    """An offer's status: its partner says whether it is closed, the places whether it is full. Raises Problem 422."""
     taken = directory.taken(work.conn, known) if known else 0
     if known and record["places"] < min(taken, known["places"]):
         raise refusals.invalid("places", f"{taken} are taken")
@@ -213,6 +215,6 @@ def _check_dates(record: Mapping[str, Any]) -> None:
         raise refusals.invalid("valid_to", "before valid_from")
 
 
-def _say_convention(work: Work, event: type[conventions.ConventionRecord], values: Mapping[str, Any]) -> None:
+def _record_convention(work: Work, event: type[conventions.ConventionRecord], values: Mapping[str, Any]) -> None:
     scope = [{"referrer": s["from"], "recipient": s["to"], "moments": s["moments"]} for s in values["scope"]]
     work.record(values["convention_id"], event.model_validate({**values, "scope": scope}))

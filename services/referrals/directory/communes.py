@@ -1,8 +1,8 @@
-"""The communes of the network and its neighbours: a postal code is accepted, the NIS code is kept (domain.md, 1).
+"""The communes of the network and its neighbours: a postal code is accepted, the NIS code is stored (domain.md, 1).
 
-NIS codes as of 1 January 2025; communes merge, so a later table is a later version of this one. Where they lie: the
-coordinates of each commune's chief place in OpenStreetMap (© OpenStreetMap contributors, ODbL), WGS 84, to a
-thousandth of a degree. A network's file, or `PUT /communes/{nis}`, adds others.
+NIS codes as of 1 January 2025; communes merge, so this table gets later versions. The coordinates are those of each
+commune's chief place in OpenStreetMap (© OpenStreetMap contributors, ODbL), WGS 84, to a thousandth of a degree. A
+network's file, or `PUT /communes/{nis}`, adds others.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def nis(code: str) -> str:
 
 
 class Commune(NamedTuple):
-    """Where a commune's chief place lies, in degrees north and east."""
+    """The coordinates of a commune's chief place, in degrees north and east."""
 
     name: str
     latitude: float
@@ -50,19 +50,19 @@ COMMUNES: Mapping[str, Commune] = {
     "83044": Commune("Rendeux", 50.233, 5.504),
     "91120": Commune("Somme-Leuze", 50.337, 5.367),
 }
-"""Those that are known without being added, by NIS code."""
+"""The built-in communes, by NIS code."""
 
 _EARTH_KM = 6371.0
 
 
 def distances(known: Mapping[str, Commune], nis: str) -> dict[str, int]:
-    """Kilometres in a straight line from one commune to each, itself included; empty if nobody knows where it lies."""
+    """Kilometres in a straight line from one commune to each, itself included; empty if its place is unknown."""
     here = known.get(nis)
-    return {code: _km(here, there) for code, there in known.items()} if here else {}
+    return {code: _km(here, other) for code, other in known.items()} if here else {}
 
 
 def _km(one: Commune, other: Commune) -> int:
-    """The great circle between them, by the haversine formula."""
+    """The length of the great circle between two communes, by the haversine formula."""
     north, east = radians(other.latitude - one.latitude), radians(other.longitude - one.longitude)
     chord = sin(north / 2) ** 2 + cos(radians(one.latitude)) * cos(radians(other.latitude)) * sin(east / 2) ** 2
     return round(2 * _EARTH_KM * asin(sqrt(chord)))

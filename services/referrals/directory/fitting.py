@@ -1,4 +1,4 @@
-"""An offer that fits a person is of the moment asked for, within reach, covered by a convention, with a place left."""
+"""An offer fits a person if it has the wanted moment and a free place, is in reach, and a convention covers it."""
 
 from __future__ import annotations
 
@@ -10,22 +10,24 @@ from services.referrals.agreements.rules import Convention
 from services.referrals.directory.rules import valid
 
 REACH_KM = 25
-"""How far somebody without a car is sent in a rural zone, unless the offer helps with the way (a proposal)."""
+"""The farthest offer, in km, for a person without a car in a rural zone; offers with transport help have no limit."""
 
 
 def free_places(offer: Mapping[str, Any]) -> int:
-    """How many an offer has left; a closed one has none. offer: with status, places and taken."""
+    """The number of free places of an offer; none if it is closed. offer: with status, places and taken."""
     return 0 if offer["status"] == "closed" else max(offer["places"] - offer["taken"], 0)
 
 
 def reachable(distance_km: int | None, transport_help: bool) -> bool:
-    """Whether a person can get there. A distance that nobody knows is no reason to hide an offer."""
+    """Whether a person can get there. An unknown distance does not hide an offer."""
     return transport_help or distance_km is None or distance_km <= REACH_KM
 
 
 def fits(offer: Mapping[str, Any], moment: str, referrer: str, conventions: Iterable[Convention], on: date) -> bool:
-    """Whether a referrer may send a person there for a moment. offer: a row of the directory, with taken and
-    distance_km from the person's commune."""
+    """Whether a referrer may send a person to an offer for a moment.
+
+    offer: a row of the directory, with taken and distance_km from the person's commune.
+    """
     return (
         offer["moment"] == moment
         and valid(offer, on)

@@ -1,4 +1,4 @@
-"""Partners, conventions and clients over HTTP; offers are in offers.py."""
+"""Partners, their clients, and conventions over HTTP; offers and communes are in offers_http.py."""
 
 from __future__ import annotations
 
@@ -11,14 +11,13 @@ from sqlalchemy import Connection
 
 from schemas.codes import Slug
 from services.referrals import refusals
-from services.referrals.calls.bodies import ClientBody, ConventionBody, PartnerBody, StatusBody
 from services.referrals.calls.edge import Answer, Edge, call
 from services.referrals.calls.paging import Cursor, Limit, paged
 from services.referrals.directory import commands
 from services.referrals.directory import rows as directory
-from services.referrals.directory.records import found, record, written
+from services.referrals.directory.bodies import ClientBody, ConventionBody, PartnerBody, StatusBody
 from services.referrals.identity import rows as identity
-from services.referrals.work import Call
+from services.referrals.work import Call, Work
 
 Coordinator = Annotated[Call, Depends(call("coordinator"))]
 CoordinatorCreates = Annotated[Call, Depends(call("coordinator", keyed=True))]
@@ -27,11 +26,28 @@ Name = Annotated[Slug, Path()]
 
 
 def routes(edge: Edge) -> APIRouter:
-    """The directory's routes."""
+    """`/partners` and `/conventions`."""
     router = APIRouter(tags=["directory"])
     router.include_router(_partners(edge))
     router.include_router(_conventions(edge))
     return router
+
+
+def record(row: dict[str, Any], status: int = 200) -> Answer:
+    """The answer that shows a row; its version is the ETag."""
+    return Answer(row, status, version=row["version"])
+
+
+def written(row: dict[str, Any], is_new: bool) -> Answer:
+    """The answer to a PUT."""
+    return record(row, 201 if is_new else 200)
+
+
+def found(what: str, row: dict[str, Any] | None) -> Answer:
+    """The answer that shows a row, if there is one. Raises Problem 404."""
+    if row is None:
+        raise refusals.not_found(what)
+    return record(row)
 
 
 def _partners(edge: Edge) -> APIRouter:
@@ -59,7 +75,7 @@ def _partners(edge: Edge) -> APIRouter:
     def add_client(partner: Name, caller: CoordinatorCreates, body: ClientBody | None = None) -> JSONResponse:
         scopes = body.scopes if body else ["partner"]
 
-        def made(work: Any) -> Answer:
+        def made(work: Work) -> Answer:
             client_id, secret = commands.add_client(work, partner, scopes)
             return Answer({"client_id": client_id, "scopes": scopes}, 201, {"client_secret": secret})
 
@@ -71,7 +87,7 @@ def _partners(edge: Edge) -> APIRouter:
 
     @router.delete("/partners/{partner}/clients/{client_id}", summary="A client gets no token any more (coordinator)")
     def revoke(partner: Name, client_id: Annotated[str, Path(max_length=200)], caller: Coordinator) -> JSONResponse:
-        def revoked(work: Any) -> Answer:
+        def revoked(work: Work) -> Answer:
             if not identity.revoke(work.conn, partner, client_id, caller.now):
                 raise refusals.not_found("client")
             return Answer({"client_id": client_id, "revoked": True})

@@ -1,17 +1,17 @@
-"""A place of an offer is a person's from acceptance until that referral ends; never are more taken than there are."""
+"""A person holds a place of an offer from acceptance until the referral ends; no offer has more taken than places."""
 
 from __future__ import annotations
 
 from services.referrals.acts.rules import Act, Placement, Referral
 
 REFERRAL_HOLDS = ("accepted", "started")
-"""A referral in one of these holds a place of the offer it names; to leave them gives the place back, whatever by."""
+"""Statuses in which a referral holds a place of its offer. A referral that leaves them gives the place back."""
 PLACEMENT_HOLDS = ("started", "ended")
-"""A placement on a vacancy (an offer of type emploi) fills it for good: that the job ends later opens none."""
+"""Statuses in which a placement on a vacancy (an offer of type emploi) holds a place. A job that ends frees none."""
 
 
 class NoPlaceLeft(Exception):
-    """All places of the offer are taken. places: how many it has."""
+    """All places of the offer are taken. places: the number it has."""
 
     def __init__(self, places: int) -> None:
         super().__init__(places)
@@ -30,8 +30,8 @@ def moved(before: Act, after: Act) -> tuple[str, bool] | None:
     return (offer, takes) if offer and takes != (before.status in holding) else None
 
 
-def status(said: str, places: int, taken: int) -> str:
-    """An offer's status: closed if its partner says so; else what its places say."""
-    if said == "closed":
-        return said
+def status(stated: str, places: int, taken: int) -> str:
+    """An offer's status: closed if its partner says so, else full or published by the number of places taken."""
+    if stated == "closed":
+        return stated
     return "full" if taken >= places else "published"

@@ -1,48 +1,64 @@
-"""Partners, conventions and offers: the *bottin social*."""
+"""Rows of partners, conventions, offers and communes: every function reads or writes in the caller's transaction."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 from uuid import UUID
 
-from psycopg.types.json import Jsonb
-from sqlalchemy import Connection
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    Connection,
+    Integer,
+    RowMapping,
+    ScalarSelect,
+    Table,
+    Text,
+    column,
+    func,
+    literal,
+    or_,
+    select,
+    tuple_,
+    union,
+    update,
+)
+from sqlalchemy.dialects.postgresql import insert
 
-from jalons.database import Asked, execute, given, one
+from services.referrals import tables
 from services.referrals.agreements.rules import Convention, destinations
 from services.referrals.directory.communes import COMMUNES, Commune, distances
 from services.referrals.directory.fitting import fits
 from services.referrals.directory.places import PLACEMENT_HOLDS, REFERRAL_HOLDS
+from services.referrals.tables import conventions as _conventions
+from services.referrals.tables import offers as _offers
+from services.referrals.tables import partners as _partners
 
 Row = dict[str, Any]
-Exchange = tuple[dict[str, Row], list[Convention]]
-
-_CONVENTION_COLUMNS = (
-    "convention_id, parties, status, valid_from, valid_to, scope, shared_attributes, legal_basis,"
-    " reply_within_working_days, remind_on_working_days, expire_after_days, escalate_on_working_day, retention_months,"
-    " version"
-)
-
-_TAKEN = f"""
-    SELECT count(*)::int FROM (
-        SELECT r.ref FROM referrals r WHERE r.offer = o.offer AND r.status IN {REFERRAL_HOLDS}
-        AND NOT r.facts ? 'erased'
-        UNION
-        SELECT p.ref FROM placements p
-        WHERE p.facts->>'offer' = o.offer AND p.status IN {PLACEMENT_HOLDS} AND o.type = 'emploi'
-        AND NOT p.facts ? 'erased'
-    ) AS held
-"""
-"""The persons who hold a place of the offer `o`: each once, by a referral, a placement or both; an erased person
-holds none."""
+"""A row by column name."""
 
 
 def lock_name(conn: Connection, kind: str, name: str) -> None:
-    """Hold a directory id until the transaction ends, also one that does not exist yet."""
-    execute(conn, "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (f"{kind} {name}",))
+    """Lock a directory id until the transaction ends; the id need not exist yet."""
+    conn.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"{kind} {name}", 0))))
+
+
+def save(conn: Connection, table: Table, values: Mapping[str, Any]) -> int:
+    """Insert a row, or replace the one with the same primary key; returns its new version."""
+    keys = [key.name for key in table.primary_key]
+    new = insert(table).values(dict(values))
+    changes = {name: new.excluded[name] for name in values if name not in keys}
+    saved = new.on_conflict_do_update(index_elements=keys, set_={**changes, "version": table.c.version + 1})
+    return int(conn.execute(saved.returning(table.c.version)).scalar_one())
+
+
+def set_status(conn: Connection, table: Table, key: str | UUID, status: str) -> None:
+    """Change the status of the row with this primary key, and count its version up."""
+    [named] = table.primary_key
+    conn.execute(update(table).where(named == key).values(status=status, version=table.c.version + 1))
 
 
 def partner(conn: Connection, slug: str) -> Row | None:
@@ -51,50 +67,57 @@ def partner(conn: Connection, slug: str) -> Row | None:
 
 
 def partners_of(conn: Connection, slugs: Collection[str]) -> dict[str, Row]:
-    """The partners that exist of these, by slug."""
-    rows = execute(conn, "SELECT * FROM partners WHERE slug = ANY(%s)", (sorted(slugs),))
-    return {row.slug: row._asdict() for row in rows}
+    """The partners with these slugs that exist, by slug."""
+    rows = conn.execute(select(_partners).where(_partners.c.slug.in_(sorted(slugs)))).mappings()
+    return {row["slug"]: dict(row) for row in rows}
 
 
 def partners(conn: Connection, after: str, limit: int) -> list[Row]:
-    """A page of partners, by slug."""
-    rows = execute(conn, "SELECT * FROM partners WHERE slug > %s ORDER BY slug LIMIT %s", (after, limit))
-    return [row._asdict() for row in rows]
-
-
-def save(conn: Connection, table: str, key: str, values: Mapping[str, Any]) -> int:
-    """Insert or replace a directory row whole; its new version."""
-    columns = ", ".join(values)
-    slots = ", ".join(["%s"] * len(values))
-    changes = ", ".join(f"{column} = excluded.{column}" for column in values if column != key)
-    return int(
-        one(
-            conn,
-            f"INSERT INTO {table} ({columns}) VALUES ({slots}) ON CONFLICT ({key}) DO UPDATE"
-            f" SET {changes}, version = {table}.version + 1 RETURNING version",
-            tuple(_adapted(value) for value in values.values()),
-        ).version
-    )
+    """A page of partners, ordered by slug."""
+    page = select(_partners).where(_partners.c.slug > after).order_by(_partners.c.slug).limit(limit)
+    return [dict(row) for row in conn.execute(page).mappings()]
 
 
 def offer(conn: Connection, name: str, *, lock: bool = False) -> Row | None:
-    """One offer. lock: its row, so that its places stay as they are counted."""
-    row = execute(conn, "SELECT * FROM offers WHERE offer = %s" + (" FOR UPDATE" if lock else ""), (name,)).fetchone()
-    return row._asdict() if row else None
+    """One offer. lock: lock its row, so that the count of its places stays true until the transaction ends."""
+    statement = select(_offers).where(_offers.c.offer == name)
+    row = conn.execute(statement.with_for_update() if lock else statement).mappings().first()
+    return dict(row) if row else None
+
+
+def _places_taken() -> ScalarSelect[int]:
+    """The number of persons who hold a place of the offer in the enclosing query. A person with both a referral and a
+    placement counts once; an erased person does not count."""
+    acts, jobs = tables.referrals, tables.placements
+    # The key is part of the statement: an index on an expression does not match a parameter.
+    offer_of_job = jobs.c.facts[literal("offer", literal_execute=True)].astext
+    referred = select(acts.c.ref).where(
+        acts.c.offer == _offers.c.offer, acts.c.status.in_(REFERRAL_HOLDS), ~acts.c.facts.has_key("erased")
+    )
+    placed = select(jobs.c.ref).where(
+        offer_of_job == _offers.c.offer,
+        jobs.c.status.in_(PLACEMENT_HOLDS),
+        _offers.c.type == "emploi",
+        ~jobs.c.facts.has_key("erased"),
+    )
+    held = union(referred.correlate(_offers), placed.correlate(_offers)).subquery("held")
+    return select(func.count()).select_from(held).scalar_subquery()
 
 
 def taken(conn: Connection, row: Row) -> int:
-    """How many of an offer's places are somebody's; exact while its row is locked."""
-    return int(one(conn, f"SELECT ({_TAKEN}) AS taken FROM offers o WHERE o.offer = %s", (row["offer"],)).taken)
+    """How many places of an offer are taken; exact while its row is locked."""
+    return int(conn.execute(select(_places_taken()).where(_offers.c.offer == row["offer"])).scalar_one())
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """What is asked of offers on a day; what is not given is not asked.
+class OfferFilter:
+    """The filters of a search for offers on a day; a filter that is not given does not narrow the search.
 
-    columns: an offer's own, by value. kind: its partner's. trial: whether its partner is on trial. distances: km by
-    NIS code, nearest first. covered: (partner, moment) pairs. past: also what is closed, outside its dates, or of a
-    partner that is not active.
+    columns: values that an offer's own columns must have. kind: its partner's kind. trial: whether its partner is on
+    trial. distances: km by NIS code, from the commune the search starts at. within_km: the greatest of these distances.
+    free: with a place left. transport_help: with help to get there. covered: pairs of partner and moment, of which an
+    offer must match one. past: also closed offers, offers outside their dates, and those of partners that are not
+    active.
     """
 
     on: date
@@ -110,61 +133,78 @@ class Wanted:
 
 
 FAR = 100_000
-"""Where an offer stands whose distance nobody knows or asked for: after all others."""
+"""The distance in km by which an offer is sorted whose distance is unknown: after all others."""
+FIRST_PAGE = (-1, "")
 
 
-def offers(conn: Connection, wanted: Wanted, after: tuple[int, str], limit: int) -> list[Row]:
-    """A page of offers, nearest first, then by name; each with partner_name, partner_kind, taken and distance_km.
+def offers(conn: Connection, wanted: OfferFilter, after: tuple[int, str], limit: int) -> list[Row]:
+    """A page of offers, ordered by distance, then by name; each with partner_name, partner_kind, taken and distance_km.
 
-    after: the distance (FAR for none) and the name that the page before ended with.
+    after: distance (FAR if unknown) and name of the last offer of the page before; FIRST_PAGE for the first page.
     """
-    near, values = given("text int", list(wanted.distances.items()))
-    where, asked = _asked(wanted)
-    rows = execute(
-        conn,
-        f"SELECT * FROM (SELECT o.*, p.name AS partner_name, p.kind AS partner_kind, ({_TAKEN}) AS taken,"
-        " d.km AS distance_km FROM offers o JOIN partners p ON p.slug = o.partner"
-        f" LEFT JOIN {near} AS d(nis, km) ON d.nis = o.commune_nis WHERE {' AND '.join(where)}) AS found"
-        f" WHERE (coalesce(distance_km, {FAR}), offer) > (%s, %s)"
-        + (" AND taken < places" if wanted.free else "")
-        + f" ORDER BY coalesce(distance_km, {FAR}), offer LIMIT %s",
-        (*values, *asked, *after, limit),
+    near = (
+        func.unnest(
+            literal(list(wanted.distances), ARRAY(Text)), literal(list(wanted.distances.values()), ARRAY(Integer))
+        )
+        .table_valued(column("nis", Text), column("km", Integer))
+        .render_derived(name="near")
     )
-    return [row._asdict() for row in rows]
+    found = (
+        select(
+            _offers,
+            _partners.c.name.label("partner_name"),
+            _partners.c.kind.label("partner_kind"),
+            _places_taken().label("taken"),
+            near.c.km.label("distance_km"),
+        )
+        .join_from(_offers, _partners, _partners.c.slug == _offers.c.partner)
+        .outerjoin(near, near.c.nis == _offers.c.commune_nis)
+        .where(*_conditions(wanted, near.c.km))
+        .subquery("found")
+    )
+    order = (func.coalesce(found.c.distance_km, FAR), found.c.offer)
+    page = select(found).where(tuple_(*order) > tuple_(*after)).order_by(*order).limit(limit)
+    if wanted.free:
+        page = page.where(found.c.taken < found.c.places)
+    return [dict(row) for row in conn.execute(page).mappings()]
 
 
-def _asked(wanted: Wanted) -> tuple[list[str], list[Any]]:
-    """The conditions on an offer `o`, its partner `p` and its distance `d`, and their values."""
-    conditions: list[tuple[str, list[Any]]] = [(f"o.{name} = %s", [value]) for name, value in wanted.columns.items()]
+def _conditions(wanted: OfferFilter, km: ColumnElement[int]) -> list[ColumnElement[bool]]:
+    """The filters as conditions on an offer, its partner and its distance; all but `free`, which needs the count."""
+    conditions = [_offers.c[name] == value for name, value in wanted.columns.items()]
     if not wanted.past:
-        valid = "daterange({0}.valid_from, {0}.valid_to, '[]') @> %s::date"
-        conditions += [(valid.format("o"), [wanted.on]), (valid.format("p"), [wanted.on]), ("p.status = 'active'", [])]
+        conditions += [_valid(_offers, wanted.on), _valid(_partners, wanted.on), _partners.c.status == "active"]
     if wanted.free or not (wanted.past or "status" in wanted.columns):
-        conditions.append(("o.status <> 'closed'", []))
+        conditions.append(_offers.c.status != "closed")
     if wanted.kind is not None:
-        conditions.append(("p.kind = %s", [wanted.kind]))
+        conditions.append(_partners.c.kind == wanted.kind)
     if wanted.trial is not None:
-        conditions.append(("p.trial = %s", [wanted.trial]))
+        conditions.append(_partners.c.trial == wanted.trial)
     if wanted.within_km is not None:
-        conditions.append(("d.km <= %s", [wanted.within_km]))
+        conditions.append(km <= wanted.within_km)
     if wanted.transport_help:
-        conditions.append(("o.transport_help", []))
+        conditions.append(_offers.c.transport_help.is_(True))
     if wanted.covered is not None:
-        pairs, values = given("text text", sorted(wanted.covered))
-        conditions.append((f"(o.partner, o.moment) IN (SELECT * FROM {pairs} AS c(partner, moment))", values))
-    return [text for text, _ in conditions] or ["true"], [value for _, values in conditions for value in values]
+        conditions.append(tuple_(_offers.c.partner, _offers.c.moment).in_(sorted(wanted.covered)))
+    return conditions
+
+
+def _valid(table: Table, on: date) -> ColumnElement[bool]:
+    """Whether a day lies within a row's dates, both included; without a date that side is open."""
+    first, last = table.c.valid_from, table.c.valid_to
+    return or_(first.is_(None), first <= on) & or_(last.is_(None), last >= on)
 
 
 def fitting(
     conn: Connection, referrer: str, moment: str, commune_nis: str | None, excluding: Collection[str], today: date
 ) -> list[Row]:
-    """The offers that would do for a person: see domain/fitting.py. Nearest to the commune first, at most 20.
+    """The offers that fit a person (fitting.py), nearest to the commune first, at most 20; each as `offers` gives it.
 
-    excluding: partners whose offers are left out. Each has what `offers` gives.
+    excluding: partners whose offers are left out.
     """
     mine = partner(conn, referrer)
-    conventions = signed_by(conn, referrer)
-    wanted = Wanted(
+    conventions = signed_of(conn, referrer)
+    wanted = OfferFilter(
         today,
         {"moment": moment},
         trial=mine["trial"] if mine else None,
@@ -172,104 +212,48 @@ def fitting(
         free=True,
         covered=destinations(conventions, referrer, today),
     )
-    found = offers(conn, wanted, (-1, ""), 500)
+    found = offers(conn, wanted, FIRST_PAGE, 500)
     open_to_them = [row for row in found if fits(row, moment, referrer, conventions, today)]
     return [row for row in open_to_them if row["partner"] not in excluding][:20]
 
 
 def communes(conn: Connection) -> dict[str, Commune]:
-    """Where communes lie, by NIS code: those everybody knows and those the network added."""
-    return {**COMMUNES, **{nis: _commune(row) for nis, row in added_communes(conn).items()}}
+    """The communes whose place is known, by NIS code: the built-in ones and those the network added."""
+    added = added_communes(conn).items()
+    return {**COMMUNES, **{nis: Commune(row["name"], row["latitude"], row["longitude"]) for nis, row in added}}
 
 
 def added_communes(conn: Connection) -> dict[str, Row]:
     """The communes the network added, by NIS code."""
-    return {row.nis: row._asdict() for row in execute(conn, "SELECT * FROM communes")}
-
-
-def _commune(row: Row) -> Commune:
-    return Commune(row["name"], row["latitude"], row["longitude"])
+    return {row["nis"]: dict(row) for row in conn.execute(select(tables.communes)).mappings()}
 
 
 def convention(conn: Connection, convention_id: UUID) -> Row | None:
     """One convention."""
-    row = execute(
-        conn,
-        f"SELECT {_CONVENTION_COLUMNS} FROM conventions WHERE convention_id = %s",
-        (convention_id,),
-    ).fetchone()
-    return row._asdict() if row else None
+    row = conn.execute(select(_conventions).where(_conventions.c.convention_id == convention_id)).mappings().first()
+    return dict(row) if row else None
 
 
 def conventions(conn: Connection, party: str | None, after: UUID, limit: int) -> list[Row]:
-    """A page of conventions by id; party: only those it is a party of."""
-    rows = execute(
-        conn,
-        f"SELECT {_CONVENTION_COLUMNS} FROM conventions WHERE convention_id > %s"
-        " AND (%s::text IS NULL OR parties @> ARRAY[%s::text]) ORDER BY convention_id LIMIT %s",
-        (after, party, party, limit),
-    )
-    return [row._asdict() for row in rows]
+    """A page of conventions, ordered by id. party: only those this partner is a party of."""
+    page = select(_conventions).where(_conventions.c.convention_id > after)
+    if party is not None:
+        page = page.where(_conventions.c.parties.contains([party]))
+    rows = conn.execute(page.order_by(_conventions.c.convention_id).limit(limit)).mappings()
+    return [dict(row) for row in rows]
 
 
-def exchange(conn: Connection, referrer: str, recipient: str) -> Exchange:
-    """Two partners' rows by slug and the signed conventions between them, in one look: every referral needs both."""
-    return ask_exchange(conn, referrer, recipient)()
+def signed_of(conn: Connection, *parties: str) -> list[Convention]:
+    """The signed conventions that all these partners are parties of, oldest first."""
+    columns = _conventions.c
+    signed = select(_conventions).where(columns.parties.contains(list(parties)), columns.status == "signed")
+    return [_covering(row) for row in conn.execute(signed.order_by(columns.convention_id)).mappings()]
 
 
-def ask_exchange(conn: Connection, referrer: str, recipient: str) -> Asked[Exchange]:
-    """`exchange`, to be read later."""
-    found = execute(
-        conn,
-        "SELECT true AS partner, to_jsonb(p) AS row FROM partners p WHERE slug IN (%s, %s) UNION ALL"
-        " SELECT false, to_jsonb(c) FROM conventions c WHERE parties @> ARRAY[%s, %s]::text[] AND status = 'signed'",
-        (referrer, recipient, referrer, recipient),
-    )
-
-    def answers() -> Exchange:
-        rows = found.fetchall()
-        known = {each.row["slug"]: _dated(each.row) for each in rows if each.partner}
-        signed = [as_convention(_dated(each.row)) for each in rows if not each.partner]
-        return known, sorted(signed, key=lambda convention: convention.convention_id)
-
-    return answers
-
-
-def between(conn: Connection, referrer: str, recipient: str) -> list[Convention]:
-    """The signed conventions both partners are parties of, oldest first."""
-    return _signed(conn, [referrer, recipient])
-
-
-def signed_by(conn: Connection, party: str) -> list[Convention]:
-    """The signed conventions a partner is a party of, oldest first."""
-    return _signed(conn, [party])
-
-
-def _signed(conn: Connection, parties: list[str]) -> list[Convention]:
-    rows = execute(
-        conn,
-        f"SELECT {_CONVENTION_COLUMNS} FROM conventions"
-        " WHERE parties @> %s::text[] AND status = 'signed' ORDER BY convention_id",
-        (parties,),
-    )
-    return [as_convention(row._asdict()) for row in rows]
-
-
-def signed_of(conn: Connection, partner: str) -> list[Convention]:
-    """The signed conventions a partner is a party of, oldest first."""
-    rows = execute(
-        conn,
-        f"SELECT {_CONVENTION_COLUMNS} FROM conventions"
-        " WHERE parties @> ARRAY[%s::text] AND status = 'signed' ORDER BY convention_id",
-        (partner,),
-    )
-    return [as_convention(row._asdict()) for row in rows]
-
-
-def as_convention(row: Row) -> Convention:
-    """The part of a row that decides whether a referral is covered."""
+def _covering(row: RowMapping) -> Convention:
+    """The part of a convention that decides whether a referral is covered."""
     return Convention(
-        UUID(str(row["convention_id"])),
+        row["convention_id"],
         tuple(row["parties"]),
         row["status"],
         row["valid_from"],
@@ -281,26 +265,3 @@ def as_convention(row: Row) -> Convention:
         row["escalate_on_working_day"],
         row["expire_after_days"],
     )
-
-
-def _dated(row: Row) -> Row:
-    """A row that came as JSON, with its dates as such."""
-    given = {at: row[at] and date.fromisoformat(row[at]) for at in ("valid_from", "valid_to")}
-    return row | given
-
-
-def set_status(conn: Connection, table: str, key: str, name: str | UUID, status: str) -> None:
-    """Change the status of a directory row."""
-    execute(
-        conn,
-        f"UPDATE {table} SET status = %s, version = version + 1 WHERE {key} = %s",
-        (status, name),
-    )
-
-
-def _adapted(value: object) -> object:
-    if isinstance(value, list) and value and isinstance(value[0], dict):
-        return Jsonb(value)
-    if isinstance(value, date | str | int | UUID) or value is None:
-        return value
-    return list(value) if isinstance(value, Sequence) else value

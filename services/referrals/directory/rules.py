@@ -1,4 +1,4 @@
-"""What is valid in time is so from its first day to its last, both included; without one it is open on that side."""
+"""A record is valid from its first day to its last, both included; without one it is open on that side."""
 
 from __future__ import annotations
 
@@ -8,6 +8,6 @@ from typing import Any
 
 
 def valid(record: Mapping[str, Any], on: date) -> bool:
-    """Whether a partner's or an offer's dates hold a day. record: with valid_from and valid_to, dates or None."""
+    """Whether a partner or an offer is valid on a day. record: with valid_from and valid_to, dates or None."""
     first, last = record["valid_from"], record["valid_to"]
     return (first is None or first <= on) and (last is None or on <= last)

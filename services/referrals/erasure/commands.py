@@ -1,4 +1,4 @@
-"""A person is erased: the key, the record and the event that says so, in one commit; nothing brings them back."""
+"""Erases a person: the key, the rows and the event, in one commit. It cannot be undone."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from services.referrals.work import Work
 
 
 def erase(work: Work, named: UUID) -> UUID:
-    """The home partner asks for it; the receipt's id. Raises Stale and Problem 404."""
+    """Erase a person on request of the home partner; returns the receipt's id. Raises Stale and Problem 404."""
     person = own(work, named)
     work.expect(person.version)
     return _erase(work, person, "asked")
 
 
 def erase_leaver(work: Work, leaver: Leaver) -> bool:
-    """As the hub, for a person whose time is over; False if they are gone or accompanied again meanwhile."""
+    """Erase a person whose retention is over; False if they were erased, or are accompanied again."""
     person = persons.by_ref(work.conn, leaver.ref, lock=True)
     if person is None or person.left_on is None or not due(person.left_on, leaver.months, work.call.today):
         return False
@@ -37,7 +37,7 @@ def erase_leaver(work: Work, leaver: Leaver) -> bool:
 
 
 def due_now(conn: Connection, today: date) -> list[Leaver]:
-    """The persons whose time is over, who left first first."""
+    """The persons whose retention is over, ordered by leaving date, oldest first."""
     return [leaver for leaver in erasures.leavers(conn, today) if due(leaver.left_on, leaver.months, today)]
 
 

@@ -1,7 +1,9 @@
-"""Erasing a person over HTTP, and the receipt: what was done, when, by which service, and what lies outside the hub."""
+"""Erasing persons over HTTP: one on request, those whose retention is over by the operator; and the receipt."""
 
 from __future__ import annotations
 
+from collections import Counter
+from dataclasses import replace
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -14,21 +16,33 @@ from jalons.process.settings import ServiceName
 from services.referrals import refusals
 from services.referrals.calls.edge import Answer, Edge, call, partner_of
 from services.referrals.erasure import rows as erasures
-from services.referrals.erasure.commands import erase
+from services.referrals.erasure.commands import due_now, erase, erase_leaver
+from services.referrals.erasure.rows import Leaver
 from services.referrals.work import Call, Work
 
 Home = Annotated[Call, Depends(call("partner"))]
+Operator = Annotated[Call, Depends(call("operator"))]
+
+MOST = 50
+"""The most persons erased in one call, each in its own transaction: what an interrupted call did stays done."""
 
 _DONE = ("key_destroyed", "profile", "local_ref", "agreements", "disclosures", "aliases", "stored_answers")
 _FOLLOWERS: dict[ServiceName, tuple[str, ...]] = {
     "observation": ("timeline", "steps", "aliases"),
     "notifications": ("pending_messages", "bodies", "links_to_the_person"),
 }
-"""What each service forgets, in the words of docs/how-to/erase-a-person.md."""
+"""What each service erases, in the terms of docs/how-to/erase-a-person.md."""
 
 
 def routes(edge: Edge, peers: Peers) -> APIRouter:
-    """`DELETE /beneficiaries/{beneficiary}` and `GET /erasures/{receipt_id}`."""
+    """`DELETE /beneficiaries/{beneficiary}`, `/erasures/{receipt_id}` and `/retention`."""
+    router = APIRouter()
+    router.include_router(_on_request(edge, peers))
+    router.include_router(_retention(edge))
+    return router
+
+
+def _on_request(edge: Edge, peers: Peers) -> APIRouter:
     router = APIRouter(tags=["persons"])
 
     @router.delete("/beneficiaries/{beneficiary}", summary="Erase a person, for good", status_code=202)
@@ -37,7 +51,7 @@ def routes(edge: Edge, peers: Peers) -> APIRouter:
             return Answer({"receipt_id": erase(work, beneficiary)}, 202)
 
         answer = edge(caller, done)
-        edge.keys.cache.forget(str(beneficiary))  # once committed: before, a reader would have fetched it again
+        edge.keys.cache.forget(str(beneficiary))  # after the commit: before it, a reader would fetch the key again
         return answer
 
     @router.get("/erasures/{receipt_id}", summary="What an erasure did, where, and what lies outside the hub")
@@ -63,8 +77,44 @@ def routes(edge: Edge, peers: Peers) -> APIRouter:
     return router
 
 
+def _retention(edge: Edge) -> APIRouter:
+    router = APIRouter(tags=["operation"])
+
+    def due(caller: Call) -> list[Leaver]:
+        with transaction(edge.ground.engine) as conn:
+            return due_now(conn, caller.today)
+
+    @router.get("/retention", summary="How many persons are due for erasure, by home partner (scope operator)")
+    def listed(caller: Operator) -> dict[str, Any]:
+        counted = Counter(leaver.home for leaver in due(caller))
+        items = [{"home": home, "persons": counted[home]} for home in sorted(counted)]
+        return {"items": items, "total": counted.total()}
+
+    @router.post("/retention", summary=f"Erase the {MOST} who left first (scope operator)")
+    def erase(caller: Operator) -> dict[str, int]:
+        found = due(caller)
+        erased = sum(_erased(edge, caller, leaver) for leaver in found[:MOST])
+        return {"erased": erased, "left": max(0, len(found) - MOST)}
+
+    return router
+
+
+def _erased(edge: Edge, caller: Call, leaver: Leaver) -> bool:
+    """Erase one person; False if they were erased, or are accompanied again, since they were found due."""
+    done = False
+
+    def erase(work: Work) -> Answer:
+        nonlocal done
+        done = erase_leaver(work, leaver)
+        return Answer({})
+
+    edge(replace(caller, key=None, if_match=None), erase)
+    edge.keys.cache.forget(str(leaver.ref))
+    return done
+
+
 def _applied(peers: Peers, service: ServiceName, receipt_id: UUID) -> dict[str, Any]:
-    """What a service says of it; that it does not answer is said as well."""
+    """Whether a service has applied an erasure, as it says itself; `not_known_now` while it does not answer."""
     try:
         at = peers.forgotten(service, receipt_id)
     except PeerAway:

@@ -1,4 +1,4 @@
-"""A person is taken out of every table of referrals; what stays is the receipt, which names nobody."""
+"""Removes a person from every table of referrals; the receipt that stays names nobody."""
 
 from __future__ import annotations
 
@@ -8,23 +8,26 @@ from datetime import date, datetime
 from typing import Any, Literal
 from uuid import UUID
 
-from psycopg.types.json import Jsonb
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Text, cast, delete, func, insert, literal, select, true, union_all, update
 
-from jalons.database import execute
+from services.referrals import tables
 from services.referrals.agreements.rules import Holder
-from services.referrals.erasure.rules import KEPT, RETENTION_MONTHS
+from services.referrals.erasure.rules import RETENTION_MONTHS, without_person
+from services.referrals.tables import aliases, beneficiaries, conventions, erasures, idempotency, person_keys
 
 Why = Literal["asked", "retention"]
 
-_ACTS = ("referrals", "trainings", "placements")
-_OF_PERSON = ("deadlines", "needs", "activities", "consents", "disclosures", "aliases", "beneficiaries")
-"""Tables whose rows of a person go, by `ref`."""
+_ACTS = (tables.referrals, tables.trainings, tables.placements)
+_OF_PERSON = (
+    *(tables.deadlines, tables.needs, tables.activities, tables.consents, tables.disclosures),
+    *(aliases, beneficiaries),
+)
+"""Tables whose rows of a person, found by `ref`, are deleted."""
 
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What an erasure did. acts: how many stay without the person; holders: who held something."""
+    """What an erasure did. acts: how many stay without the person. holders: the partners that held data of them."""
 
     receipt_id: UUID
     home: str
@@ -35,56 +38,54 @@ class Receipt:
 
 
 def destroy(conn: Connection, ref: UUID, now: datetime) -> int:
-    """Destroy a person's key and take them out of every table; how many acts stay, each without the person.
+    """Destroy a person's key and remove them from every table. Returns how many acts stay without the person.
 
-    An act's `ref` becomes one of nobody, another for each, so that nothing joins them. Stored answers are blanked, so
-    that a repeated call is not done anew.
+    The caller holds the person's row. Each act gets a new random `ref`, so that nothing joins them. Stored answers are
+    replaced and not deleted, so that a repeated call does not register the person again.
     """
-    execute(conn, "UPDATE person_keys SET wrapped = NULL WHERE ref = %s", (ref,))
-    execute(
-        conn,
-        "UPDATE idempotency SET answer = '{\"erased\": true}' WHERE answer->>'beneficiary' IN"
-        " (SELECT %s::text UNION ALL SELECT alias::text FROM aliases WHERE ref = %s)",
-        (ref, ref),
-    )
+    conn.execute(update(person_keys).where(person_keys.c.ref == ref).values(wrapped=None))
+    names = union_all(select(literal(str(ref))), select(cast(aliases.c.alias, Text)).where(aliases.c.ref == ref))
+    # The key is part of the statement: an index on an expression does not match a parameter.
+    named = idempotency.c.answer[literal("beneficiary", literal_execute=True)].astext
+    conn.execute(update(idempotency).where(named.in_(names)).values(answer={"erased": True}))
     acts = 0
     for table in _ACTS:
-        acts += execute(
-            conn,
-            f"UPDATE {table} SET ref = gen_random_uuid(), version = version + 1, changed = %s,"
-            " facts = (SELECT"
-            " coalesce(jsonb_object_agg(key, value), '{}') FROM jsonb_each(facts) WHERE key = ANY(%s))"
-            " || '{\"erased\": true}' WHERE ref = %s",
-            (now, list(KEPT), ref),
-        ).rowcount
+        for row in conn.execute(select(table.c.id, table.c.facts).where(table.c.ref == ref)).all():
+            conn.execute(
+                update(table)
+                .where(table.c.id == row.id)
+                .values(
+                    ref=func.gen_random_uuid(),
+                    version=table.c.version + 1,
+                    changed=now,
+                    facts=without_person(row.facts),
+                )
+            )
+            acts += 1
     for table in _OF_PERSON:
-        execute(conn, f"DELETE FROM {table} WHERE ref = %s", (ref,))
+        conn.execute(delete(table).where(table.c.ref == ref))
     return acts
 
 
 def keep_receipt(
     conn: Connection, receipt_id: UUID, home: str, at: datetime, why: Why, acts: int, holders: Sequence[Holder]
 ) -> None:
-    """What was done, under an id of its own."""
+    """Record what an erasure did."""
     held = [{"partner": holder.partner, "references": list(holder.references)} for holder in holders]
-    execute(
-        conn,
-        "INSERT INTO erasures (receipt_id, home, at, why, acts, holders) VALUES (%s, %s, %s, %s, %s, %s)",
-        (receipt_id, home, at, why, acts, Jsonb(held)),
+    conn.execute(
+        insert(erasures).values(receipt_id=receipt_id, home=home, at=at, why=why, acts=acts, holders=held),
     )
 
 
 def receipt(conn: Connection, receipt_id: UUID) -> Receipt | None:
     """One receipt."""
-    row = execute(
-        conn, "SELECT receipt_id, home, at, why, acts, holders FROM erasures WHERE receipt_id = %s", (receipt_id,)
-    ).fetchone()
-    return Receipt(*row) if row else None
+    row = conn.execute(select(erasures).where(erasures.c.receipt_id == receipt_id)).mappings().first()
+    return Receipt(**row) if row else None
 
 
 @dataclass(frozen=True, slots=True)
 class Leaver:
-    """A person who left. months: the longest that a convention in force of their home partner lets keep."""
+    """A person who left. months: the longest retention of the signed conventions of their home partner."""
 
     ref: UUID
     home: str
@@ -93,13 +94,25 @@ class Leaver:
 
 
 def leavers(conn: Connection, today: date) -> list[Leaver]:
-    """Everybody who left so long ago that they may be due (a month taken as 28 days), who left first first."""
-    rows = execute(
-        conn,
-        "SELECT b.ref, b.home, b.left_on, coalesce(m.months, %s) AS months FROM beneficiaries b LEFT JOIN"
-        " (SELECT party, max(retention_months) AS months FROM conventions, unnest(parties) AS party"
-        " WHERE status = 'signed' GROUP BY party) m ON m.party = b.home"
-        " WHERE b.status = 'left' AND b.left_on + 28 * coalesce(m.months, %s) < %s ORDER BY b.left_on, b.ref",
-        (RETENTION_MONTHS, RETENTION_MONTHS, today),
+    """The persons who may be due for erasure, ordered by leaving date, oldest first.
+
+    A month counts as 28 days here, so none who is due is missed; `rules.due` decides.
+    """
+    parties = func.unnest(conventions.c.parties).table_valued("party").render_derived("parties")
+    longest = (
+        select(parties.c.party, func.max(conventions.c.retention_months).label("months"))
+        .select_from(conventions)
+        .join(parties, true())
+        .where(conventions.c.status == "signed")
+        .group_by(parties.c.party)
+        .subquery("longest")
     )
-    return [Leaver(*row) for row in rows]
+    months = func.coalesce(longest.c.months, RETENTION_MONTHS)
+    person = beneficiaries.c
+    found = (
+        select(person.ref, person.home, person.left_on, months)
+        .join_from(beneficiaries, longest, longest.c.party == person.home, isouter=True)
+        .where(person.status == "left", person.left_on + 28 * months < today)
+        .order_by(person.left_on, person.ref)
+    )
+    return [Leaver(*row) for row in conn.execute(found)]

@@ -1,28 +1,35 @@
-"""What of an act stays for the counterpart when the person is erased: its state and its dates, nothing about them."""
+"""What stays of an act for its other party when the person is erased: its state and dates, nothing about the person."""
 
 from __future__ import annotations
 
-import calendar
+from collections.abc import Mapping
 from datetime import date
+from typing import Any
+
+from dateutil.relativedelta import relativedelta
 
 KEPT = (
     *("recipient_kind", "offer_type", "offer", "legal_employer", "contact", "place", "trial"),
     *("sent_at", "reply_by", "first_contact_on", "planned_start", "planned_end", "started_on", "ended_on"),
 )
-"""The facts that stay. They stood in clear on the bus already; what is not named here goes, whatever comes to be added.
-Ids of other acts go as well: nothing joins what was one person's."""
+"""The facts that stay: those that were never sealed on the bus. Every other fact goes, so a new one goes by default.
+Ids of other acts go too, so that nothing joins the acts of one person."""
 
 RETENTION_MONTHS = 24
-"""From leaving, where no convention in force says otherwise."""
+"""How long a record is kept after the person left, unless a convention in force says otherwise."""
+
+
+def without_person(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """An act's facts once its person is erased."""
+    return {name: value for name, value in facts.items() if name in KEPT} | {"erased": True}
 
 
 def kept_until(left_on: date, months: int) -> date:
-    """The last day on which the record of a person who left may be kept: the same day so many months later, or that
-    month's last."""
-    year, month = divmod(left_on.year * 12 + left_on.month - 1 + months, 12)
-    return date(year, month + 1, min(left_on.day, calendar.monthrange(year, month + 1)[1]))
+    """Last day on which the record of a person who left may be kept: the same day `months` later, or the last day of
+    a shorter month."""
+    return left_on + relativedelta(months=months)
 
 
 def due(left_on: date, months: int, today: date) -> bool:
-    """Whether a person who left is to be erased."""
+    """Whether the record of a person who left is to be erased."""
     return today > kept_until(left_on, months)

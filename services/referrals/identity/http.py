@@ -1,4 +1,4 @@
-"""Tokens, public keys, clients, and the keys of persons for the hub's own services."""
+"""Tokens and public keys; and persons' keys for the hub's own services."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from urllib.parse import unquote_plus
 
 from fastapi import APIRouter, Depends, Form, Header
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, ConfigDict, Field
 
 from jalons import clock
 from jalons.database import transaction
@@ -19,21 +18,16 @@ from jalons.web.identity import TOKEN_SECONDS, Principal, require
 from jalons.web.problems import Problem, refuse_unsafe_text
 from services.referrals.calls.edge import Edge
 from services.referrals.identity import rows as identity
-from services.referrals.keyring import PersonKeys, SigningKeys, hashed, matches
+from services.referrals.identity.bodies import ResolveBody
+from services.referrals.identity.client_secrets import hashed, matches
+from services.referrals.identity.signing import SigningKeys
+from services.referrals.persons.keys import PersonKeys
 
 _NOBODY = hashed("nobody has this secret")
 
 
-class ResolveBody(BaseModel):
-    """`POST /keys/resolve`."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    subjects: list[Annotated[str, Field(max_length=100)]] = Field(max_length=1000)
-
-
 def routes(settings: Settings, edge: Edge, keys: PersonKeys, signing: SigningKeys) -> APIRouter:
-    """`/oauth/token`, `/.well-known/jwks.json`, `/keys/resolve`, `/signing-keys/rotate`."""
+    """`/oauth/token`, `/.well-known/jwks.json`, `/keys/resolve` and `/signing-keys/rotate`."""
     router = APIRouter(tags=["identity"])
 
     @router.post("/oauth/token", summary="A token for a client's id and secret (client_credentials)")
@@ -46,18 +40,18 @@ def routes(settings: Settings, edge: Edge, keys: PersonKeys, signing: SigningKey
     ) -> JSONResponse:
         if grant_type != "client_credentials":
             raise _oauth(400, "unsupported_grant_type", "Only client_credentials is granted.")
-        named, secret = _basic(authorization) or (client_id or "", client_secret or "")
-        refuse_unsafe_text([named, scope])
-        principal = _client(settings, edge, named, secret)
-        asked = frozenset(scope.split()) if scope else principal.scopes
-        if not asked or not asked <= principal.scopes:
+        client, secret = _basic(authorization) or (client_id or "", client_secret or "")
+        refuse_unsafe_text([client, scope])
+        principal = _client(settings, edge, client, secret)
+        scopes = frozenset(scope.split()) if scope else principal.scopes
+        if not scopes or not scopes <= principal.scopes:
             raise _oauth(400, "invalid_scope", f"This client has: {' '.join(sorted(principal.scopes))}.")
-        access = signing.token(settings.token_issuer, named, principal.partner, asked, clock.real_now())
+        access = signing.token(settings.token_issuer, client, principal.partner, scopes, clock.real_now())
         body = {
             "access_token": access,
             "token_type": "Bearer",
             "expires_in": TOKEN_SECONDS,
-            "scope": " ".join(sorted(asked)),
+            "scope": " ".join(sorted(scopes)),
         }
         return JSONResponse(body, headers={"Cache-Control": "no-store"})
 
@@ -78,7 +72,7 @@ def routes(settings: Settings, edge: Edge, keys: PersonKeys, signing: SigningKey
 
 
 def _client(settings: Settings, edge: Edge, client_id: str, secret: str) -> Principal:
-    """Who a client is. Raises Problem 401, the same for an unknown client and a wrong secret."""
+    """The principal of a client. Raises Problem 401, the same for an unknown client and a wrong secret."""
     own = {settings.hub_client_id: (settings.hub_client_secret, "hub")}
     if settings.operator_client_secret:
         own[settings.operator_client_id] = (settings.operator_client_secret, "operator coordinator")
@@ -95,19 +89,19 @@ def _client(settings: Settings, edge: Edge, client_id: str, secret: str) -> Prin
 
 
 def _oauth(status: int, code: str, detail: str) -> Problem:
-    """RFC 6749 asks for `error` in the body; the rest is as everywhere."""
+    """A problem with the member `error` that RFC 6749 requires."""
     headers = {"Cache-Control": "no-store"} | ({"WWW-Authenticate": "Basic"} if status == 401 else {})
     cure = "Check client_id, client_secret and scope; the coordinator gives out clients."
     return Problem(status, code, detail, cure, headers=headers, error=code)
 
 
 def _basic(authorization: str | None) -> tuple[str, str] | None:
-    """Client and secret from a Basic header (RFC 6749, section 2.3.1), if there is one."""
+    """Client id and secret of a Basic header (RFC 6749, section 2.3.1); None without a valid one."""
     scheme, _, encoded = (authorization or "").partition(" ")
     if scheme.lower() != "basic":
         return None
     try:
-        named, _, secret = base64.b64decode(encoded, validate=True).decode().partition(":")
+        client_id, _, secret = base64.b64decode(encoded, validate=True).decode().partition(":")
     except (binascii.Error, UnicodeDecodeError):
         return None
-    return unquote_plus(named), unquote_plus(secret)
+    return unquote_plus(client_id), unquote_plus(secret)

@@ -1,15 +1,16 @@
-"""Clients and signing keys; secrets only as hashes, private keys only encrypted."""
+"""Clients and signing keys; secrets are kept only as hashes, private keys only encrypted."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from psycopg.types.json import Jsonb
-from sqlalchemy import Connection
+from sqlalchemy import Connection, delete, func, insert, select, update
 
-from jalons.database import execute
+from services.referrals.tables import clients as _clients
+from services.referrals.tables import partners
+from services.referrals.tables import signing_keys as _signing_keys
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +25,7 @@ class Client:
 
 @dataclass(frozen=True, slots=True)
 class SigningKey:
-    """A key pair. state: the current one signs, the next is published ahead, the retired still verifies."""
+    """A key pair. state: `current` signs, `next` is published ahead of its use, `retired` only verifies."""
 
     kid: str
     state: str
@@ -33,60 +34,56 @@ class SigningKey:
 
 
 def client(conn: Connection, client_id: str) -> Client | None:
-    """A client that was not revoked and whose partner is still in the network."""
-    row = execute(
-        conn,
-        "SELECT c.client_id, c.partner, c.secret_hash, c.scopes FROM clients c JOIN partners p ON p.slug = c.partner"
-        " WHERE c.client_id = %s AND c.revoked IS NULL AND p.status IN ('candidate', 'active')",
-        (client_id,),
-    ).fetchone()
-    return Client(row.client_id, row.partner, bytes(row.secret_hash), tuple(row.scopes)) if row else None
+    """A client that is not revoked and whose partner is in the network."""
+    row = conn.execute(
+        select(_clients.c.client_id, _clients.c.partner, _clients.c.secret_hash, _clients.c.scopes)
+        .join(partners, partners.c.slug == _clients.c.partner)
+        .where(
+            _clients.c.client_id == client_id,
+            _clients.c.revoked.is_(None),
+            partners.c.status.in_(("candidate", "active")),
+        )
+    ).first()
+    return Client(row.client_id, row.partner, row.secret_hash, tuple(row.scopes)) if row else None
 
 
 def add_client(conn: Connection, made: Client, now: datetime) -> None:
     """Record a client."""
-    execute(
-        conn,
-        "INSERT INTO clients (client_id, partner, secret_hash, scopes, created) VALUES (%s, %s, %s, %s, %s)",
-        (made.client_id, made.partner, made.secret_hash, list(made.scopes), now),
-    )
+    conn.execute(insert(_clients).values({**asdict(made), "scopes": list(made.scopes), "created": now}))
 
 
 def clients(conn: Connection, partner: str) -> list[dict[str, Any]]:
-    """A partner's clients, without anything secret."""
-    rows = execute(
-        conn, "SELECT client_id, scopes, created, revoked FROM clients WHERE partner = %s ORDER BY created", (partner,)
-    )
-    return [row._asdict() for row in rows]
+    """A partner's clients, without their secrets, oldest first."""
+    rows = conn.execute(
+        select(_clients.c.client_id, _clients.c.scopes, _clients.c.created, _clients.c.revoked)
+        .where(_clients.c.partner == partner)
+        .order_by(_clients.c.created)
+    ).mappings()
+    return [dict(row) for row in rows]
 
 
 def revoke(conn: Connection, partner: str, client_id: str, now: datetime) -> bool:
-    """A client gets no token any more; False if the partner has none of that id."""
-    done = execute(
-        conn,
-        "UPDATE clients SET revoked = coalesce(revoked, %s) WHERE partner = %s AND client_id = %s",
-        (now, partner, client_id),
+    """Revoke a client: it gets no more tokens. False if the partner has no client of that id."""
+    done = conn.execute(
+        update(_clients)
+        .where(_clients.c.partner == partner, _clients.c.client_id == client_id)
+        .values(revoked=func.coalesce(_clients.c.revoked, now))
     )
     return done.rowcount > 0
 
 
 def signing_keys(conn: Connection) -> list[SigningKey]:
-    """Every key."""
-    rows = execute(conn, "SELECT kid, state, private, public FROM signing_keys")
-    return [SigningKey(row.kid, row.state, row.private, row.public) for row in rows]
+    """All signing keys."""
+    keys = _signing_keys.c
+    return [SigningKey(*row) for row in conn.execute(select(keys.kid, keys.state, keys.private, keys.public))]
 
 
 def replace_signing_keys(conn: Connection, keys: list[SigningKey], now: datetime) -> None:
-    """These and no others."""
-    execute(conn, "DELETE FROM signing_keys")
-    for key in keys:
-        execute(
-            conn,
-            "INSERT INTO signing_keys (kid, state, private, public, created) VALUES (%s, %s, %s, %s, %s)",
-            (key.kid, key.state, key.private, Jsonb(key.public), now),
-        )
+    """Replace all signing keys by these."""
+    conn.execute(delete(_signing_keys))
+    conn.execute(insert(_signing_keys), [{**asdict(key), "created": now} for key in keys])
 
 
 def lock_signing_keys(conn: Connection) -> None:
-    """One at a time makes or rotates them."""
-    execute(conn, "SELECT pg_advisory_xact_lock(hashtextextended('signing keys', 0))")
+    """Lock the making and rotating of keys until the transaction ends."""
+    conn.execute(select(func.pg_advisory_xact_lock(func.hashtextextended("signing keys", 0))))

@@ -1,12 +1,11 @@
-"""An import is worked off in batches, each one commit: after a kill it goes on, and no row is ever done twice."""
+"""Works imports off, one row a transaction: after a kill it goes on, and no row is ever imported twice."""
 
 from __future__ import annotations
 
 import hashlib
 import hmac
 import logging
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -14,48 +13,41 @@ from sqlalchemy import Connection
 
 from jalons import clock
 from jalons.database import Busy, transact, transient
-from jalons.messaging.deliver import where
+from jalons.messaging.outcomes import where
 from jalons.privacy.sealing import derive, seal, unseal
 from jalons.process.parts import Heartbeat, Part
 from jalons.process.wiring import Ground
 from jalons.web.identity import Principal
 from jalons.web.problems import Problem
-from services.referrals.acts.commands import send_referral
+from services.referrals.acts.sending import send_referral
+from services.referrals.directory.rows import lock_name
 from services.referrals.imports import rows as store
-from services.referrals.imports.rows import Import, Outcome, Waiting
-from services.referrals.keyring import PersonKeys
-from services.referrals.persons.commands import ask_for
+from services.referrals.imports.rows import Import, PendingRow, RowOutcome
+from services.referrals.persons.keys import PersonKeys
 from services.referrals.refusals import REFUSALS
-from services.referrals.work import Call, Work
+from services.referrals.work import Call, Hub, Work
 
 log = logging.getLogger(__name__)
 
-BATCH = 50
-"""Rows in one commit: a referral costs half as much as alone, and callers wait for no more than these."""
-LOOK_SECONDS = 5.0
-_UNEXPECTED = Problem(
-    500,
-    "unexpected",
-    "The hub failed on this row in a way nobody foresaw.",
-    "Import the file again later; tell the hub's operator if it stays.",
-)
+POLL_SECONDS = 5.0
+"""How often the importer looks for imports that another process took on."""
 
 
 def key_of(secret: str) -> bytes:
-    """The key under which rows wait. secret: the hub's."""
+    """The key that pending rows are sealed with. secret: the hub's."""
     return derive(secret, "imports")
 
 
-def waiting(key: bytes, new: Import, number: int, said: bytes) -> Waiting:
-    """A row as it is kept until it is worked off: sealed, and known again whatever file it comes in."""
-    mark = hmac.digest(key, b"\n".join((new.partner.encode(), said)), hashlib.sha256)
-    return Waiting(number, mark, seal(key, said, f"{new.id} {number}"))
+def pending(key: bytes, new: Import, number: int, body: bytes) -> PendingRow:
+    """A row as it is stored until it is imported: sealed, with a fingerprint that is the same in every file."""
+    fingerprint = hmac.digest(key, b"\n".join((new.partner.encode(), body)), hashlib.sha256)
+    return PendingRow(number, fingerprint, seal(key, body, f"{new.id} {number}"))
 
 
 class Importer:
-    """The part that works imports off, a batch a transaction. Any number of processes may run one each.
+    """Imports pending rows in the background. Any number of processes may run one; an import is worked on by one.
 
-    key: under which rows wait; form: what a row said, as a call's body gives it.
+    key: what pending rows are sealed with. form: parses a row's content into the fields of `POST /referrals`.
     """
 
     def __init__(
@@ -74,94 +66,70 @@ class Importer:
         self.part = Part("imports", self._run)
 
     def wake(self) -> None:
-        """There is something new."""
+        """Look for new imports now."""
         self.part.wakeup.set()
 
     def step(self) -> bool:
-        """Work off one batch; False if nothing waits. Raises Busy and the database's errors."""
-        engine = self._ground.engine
-        try:
-            return transact(engine, lambda conn: self._batch(conn, BATCH))
-        except _Refused:
-            for _ in range(BATCH):
-                if not transact(engine, lambda conn: self._batch(conn, 1)):
-                    break
-            return True
+        """Import one row, or finish an import that has none left; False if there is nothing to do. Raises Busy."""
+        return transact(self._ground.engine, self._one)
 
-    def _batch(self, conn: Connection, most: int) -> bool:
-        """The next rows of the oldest import. With one row an error is its outcome; with more, it raises _Refused and
-        they are taken one by one. Errors that pass, such as a database that is away, are raised as they are."""
+    def _one(self, conn: Connection) -> bool:
         found = store.oldest(conn)
         if found is None:
             return False
-        rows = store.waiting(conn, found.id, most)
-        if not rows:
+        row = store.next_pending(conn, found.id)
+        if row is None:
             store.finish(conn, found.id, self._now())
-            return True
-        try:
-            with conn.begin_nested() as attempt:
-                outcomes = self._worked_off(conn, found, rows)
-                if found.dry_run:
-                    attempt.rollback()
-        except Exception as error:
-            if transient(error) or isinstance(error, Busy):
-                raise
-            if most > 1:
-                raise _Refused from error
-            outcomes = [_refusal(rows[0].number, error)]
-        store.settle(conn, found.id, outcomes)
+        else:
+            store.settle(conn, found.id, self._outcome(conn, found, row))
         return True
 
-    def _worked_off(self, conn: Connection, found: Import, rows: Sequence[Waiting]) -> list[Outcome]:
-        """Each row's own call, all in this transaction: what is known of their persons is asked, and what follows from
-        them is written, once for all."""
-        done = store.imported(conn, found.partner, [row.fingerprint for row in rows])
-        new: dict[bytes, str] = {}
-        outcomes = []
+    def _outcome(self, conn: Connection, found: Import, row: PendingRow) -> RowOutcome:
+        """Import a row. A row that is refused or fails leaves nothing behind but its outcome; only a passing trouble of
+        the database is raised, and the row is tried again."""
+        try:
+            with conn.begin_nested() as savepoint:
+                outcome = self._imported(conn, found, row)
+                if found.dry_run:
+                    savepoint.rollback()
+                return outcome
+        except Exception as error:
+            if isinstance(error, Busy) or transient(error):
+                raise
+            return _refusal(row.number, error)
+
+    def _imported(self, conn: Connection, found: Import, row: PendingRow) -> RowOutcome:
+        lock_name(conn, "imported row", row.fingerprint.hex())  # the same row may be in another import
+        before = store.imported_as(conn, found.partner, row.fingerprint)
+        if before is not None:
+            return RowOutcome(row.number, "already_done", before)
         principal = Principal(found.client_id, found.partner, frozenset({"partner"}))
-        work = Work(
-            conn,
-            Call(clock.new_id(), principal, self._now()),
-            self._ground.outbox,
-            self._keys,
-            self._ground.alias,
-            self._ground.audit,
-        )
-        said = {
-            row.fingerprint: self._form(unseal(self._key, row.given, f"{found.id} {row.number}"))
-            for row in rows
-            if row.fingerprint not in done
-        }
-        ask_for(work, [(found.partner, each) for each in said.values()])
-        for row in rows:
-            before = done.get(row.fingerprint) or new.get(row.fingerprint)
-            if before is None:
-                work.call = replace(work.call, id=clock.new_id())
-                new[row.fingerprint] = send_referral(work, said[row.fingerprint]).reference
-            outcomes.append(Outcome(row.number, "already_done" if before else "done", before or new[row.fingerprint]))
+        work = Work(conn, Call(clock.new_id(), principal, self._now()), Hub.of(self._ground, self._keys))
+        body = self._form(unseal(self._key, row.given, f"{found.id} {row.number}"))
+        reference = send_referral(work, body).reference
         work.append()
-        store.keep_imported(conn, found.partner, new)
-        return outcomes
+        store.keep_imported(conn, found.partner, row.fingerprint, reference)
+        return RowOutcome(row.number, "done", reference)
 
     def _run(self, heartbeat: Heartbeat) -> None:
         while not heartbeat.stopping.is_set():
             if self.step():
                 heartbeat.beat()
             else:
-                heartbeat.sleep(LOOK_SECONDS)
+                heartbeat.sleep(POLL_SECONDS)
 
 
-class _Refused(Exception):
-    """A row of the batch is refused; nobody knows yet whether others are."""
-
-
-def _refusal(number: int, error: Exception) -> Outcome:
-    """A row's outcome. An error that nobody foresaw is logged by its place and refuses this row only."""
-    if isinstance(error, Problem):
-        problem = error
-    elif type(error) in REFUSALS:
-        problem = REFUSALS[type(error)](error)
-    else:
-        log.error("a row of an import failed: %s", where(error))
-        problem = _UNEXPECTED
-    return Outcome(number, "refused", None, problem.code, problem.detail, problem.cure)
+def _refusal(number: int, error: Exception) -> RowOutcome:
+    """The outcome of a row that raised this. An unforeseen error is shown by its place in the code only: its text may
+    hold what stood in the row."""
+    if type(error) in REFUSALS:
+        error = REFUSALS[type(error)](error)
+    if not isinstance(error, Problem):
+        log.error("row %d of an import failed: %s", number, where(error))
+        error = Problem(
+            500,
+            "unexpected",
+            f"The hub failed on this row in a way nobody foresaw ({where(error)}).",
+            "Import the file again later; tell the hub's operator if it stays.",
+        )
+    return RowOutcome(number, "refused", None, error.code, error.detail, error.cure)

@@ -1,4 +1,4 @@
-"""A partner's own table over HTTP: checked in one call, worked off behind it, a result for each row."""
+"""Imports over HTTP: a partner's table is checked in the call, then imported in the background, row by row."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import JSONResponse
-from pydantic import Field, RootModel, ValidationError
+from pydantic import ValidationError
 from sqlalchemy import Connection
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
@@ -19,15 +19,16 @@ from jalons.clock import new_id
 from jalons.privacy.references import normalise
 from jalons.web.problems import Problem
 from services.referrals import refusals
-from services.referrals.calls.bodies import ReferralBody, Text
+from services.referrals.acts.bodies import ReferralBody
 from services.referrals.calls.edge import Answer, Edge, call, partner_of
 from services.referrals.calls.paging import Limit, paged
 from services.referrals.codes import rows as finer
 from services.referrals.codes.http import labelled
 from services.referrals.imports import rows as store
 from services.referrals.imports import sheet as sheets
-from services.referrals.imports.commands import Importer, waiting
-from services.referrals.imports.rows import Import, Outcome, Waiting
+from services.referrals.imports.bodies import MappingBody
+from services.referrals.imports.commands import Importer, pending
+from services.referrals.imports.rows import Import, PendingRow, RowOutcome
 from services.referrals.work import Call, Work
 
 Importing = Annotated[Call, Depends(call("partner"))]
@@ -52,33 +53,29 @@ _FILE = {
 }
 
 
-class MappingBody(RootModel[dict[Text, Literal["-"] | Annotated[str, Field(pattern="^[a-z_]{2,20}$")]]]):
-    """`PUT /imports/mapping`: heading → field, or `-` to leave the column out."""
-
-
-def form(said: bytes) -> Mapping[str, Any]:
-    """What a row said, as the body of `POST /referrals` gives it."""
-    return ReferralBody.model_validate_json(said).model_dump()
+def form(content: bytes) -> Mapping[str, Any]:
+    """The content of a row as the fields of `POST /referrals`."""
+    return ReferralBody.model_validate_json(content).model_dump()
 
 
 def routes(edge: Edge, importer: Importer, key: bytes) -> APIRouter:
-    """`/imports`. key: under which rows wait."""
+    """`/imports`. key: what pending rows are sealed with."""
     router = APIRouter(tags=["imports"])
 
     @router.post("/imports", summary="Refer persons from your own table", status_code=202, openapi_extra=_FILE)
     async def take_on(request: Request, caller: Creates) -> JSONResponse:
-        content, dry_run = await _given(request)
+        content, dry_run = await _file(request)
 
-        def kept(work: Work) -> Answer:
+        def add(work: Work) -> Answer:
             new = Import(new_id(), work.call.partner, work.call.principal.client_id, dry_run, work.call.now, None)
             try:
-                rows, refused = _rows(work, key, new, content)
+                rows, settled = _rows(work, key, new, content)
             except sheets.NotTaken as error:
                 raise Problem(422, error.code, error.cause, error.cure) from None
-            store.add(work.conn, new, rows, refused)
-            return Answer({"import_id": new.id, "dry_run": dry_run, "rows": len(rows) + len(refused)}, 202)
+            store.add(work.conn, new, rows, settled)
+            return Answer({"import_id": new.id, "dry_run": dry_run, "rows": len(rows) + len(settled)}, 202)
 
-        answer = await run_in_threadpool(edge, caller, kept)
+        answer = await run_in_threadpool(edge, caller, add)
         importer.wake()
         return answer
 
@@ -98,11 +95,11 @@ def routes(edge: Edge, importer: Importer, key: bytes) -> APIRouter:
         if wrong:
             raise refusals.invalid(wrong[0], "no field of that name; see GET /imports/fields")
 
-        def kept(work: Work) -> Answer:
+        def keep(work: Work) -> Answer:
             store.keep_mapping(work.conn, work.call.partner, body.root)
             return Answer(dict(body.root))
 
-        return edge(caller, kept)
+        return edge(caller, keep)
 
     @router.get("/imports/{import_id}", summary="How far an import is, and what became of each row")
     def one(
@@ -124,29 +121,29 @@ def routes(edge: Edge, importer: Importer, key: bytes) -> APIRouter:
     return router
 
 
-def _rows(work: Work, key: bytes, new: Import, content: bytes) -> tuple[list[Waiting], list[Outcome]]:
-    """The file's rows that can be worked off, and those that their form refuses. Raises sheets.NotTaken."""
+def _rows(work: Work, key: bytes, new: Import, content: bytes) -> tuple[list[PendingRow], list[RowOutcome]]:
+    """The file's rows that can be imported, and the outcomes of all others. Raises sheets.NotTaken."""
     sheet = sheets.read(content)
     where = sheets.columns(sheet, store.mapping(work.conn, new.partner))
     labels = {**_labels(), "reason": {**_labels()["reason"], **_finer(work.conn, "reason")}}
-    rows: list[Waiting] = []
-    refused: list[Outcome] = []
+    rows: list[PendingRow] = []
+    settled: list[RowOutcome] = []
     for number, cells in sheet.rows:
         if came_back := sheets.answered(cells, where):
-            refused.append(_already(number, came_back))
+            settled.append(_returned(number, came_back))
             continue
         try:
             body = ReferralBody.model_validate(sheets.referral(cells, where, labels))
         except ValidationError as error:
-            refused.append(_ill_formed(number, error))
+            settled.append(_ill_formed(number, error))
         except Problem as problem:
-            refused.append(Outcome(number, "refused", None, problem.code, problem.detail, problem.cure))
+            settled.append(RowOutcome(number, "refused", None, problem.code, problem.detail, problem.cure))
         else:
             if body.person and body.person.local_ref:
-                rows.append(waiting(key, new, number, body.model_dump_json(exclude_none=True).encode()))
+                rows.append(pending(key, new, number, body.model_dump_json(exclude_none=True).encode()))
             else:
-                refused.append(_nameless(number))
-    return rows, refused
+                settled.append(_without_local_ref(number))
+    return rows, settled
 
 
 @cache
@@ -159,31 +156,33 @@ def _labels() -> sheets.Labels:
 
 
 def _finer(conn: Connection, field: str) -> dict[str, str]:
-    """The labels of the network's own codes for a field."""
+    """The labels of the network's finer codes for a field."""
     return {
-        sheets.plain(row["label"]): row["code"] for row in finer.known(conn) if row["list"] == sheets.LIST_OF[field]
+        sheets.plain(row["label"]): row["code"] for row in finer.every(conn) if row["list"] == sheets.LIST_OF[field]
     }
 
 
-def _ill_formed(number: int, error: ValidationError) -> Outcome:
-    """The first field that the form refuses; never what stood in it."""
+def _ill_formed(number: int, error: ValidationError) -> RowOutcome:
+    """The outcome that names the first invalid field, but not its content."""
     first = error.errors(include_input=False, include_url=False, include_context=False)[0]
-    at = next((str(part) for part in reversed(first["loc"]) if isinstance(part, str)), "row")
-    said = "it is missing" if first["type"] == "missing" else "it holds no value the hub knows"
-    return Outcome(number, "refused", None, "invalid", f"{at}: {said}.", "Correct the cell, and import the file again.")
+    field = next((str(part) for part in reversed(first["loc"]) if isinstance(part, str)), "row")
+    problem = "it is missing" if first["type"] == "missing" else "it holds no value the hub knows"
+    return RowOutcome(
+        number, "refused", None, "invalid", f"{field}: {problem}.", "Correct the cell, and import the file again."
+    )
 
 
-def _already(number: int, said: str) -> Outcome:
-    """A row of a table that came back from the hub: it is a referral, and is left alone."""
-    reference = normalise(said)
+def _returned(number: int, cell: str) -> RowOutcome:
+    """The outcome of a row that the hub exported: it is a referral already."""
+    reference = normalise(cell)
     if reference is None:
         cause = "ref: it is no reference such as R-7K4M-2QX."
-        return Outcome(number, "refused", None, "invalid", cause, "Leave the cell of a new row empty.")
-    return Outcome(number, "already_done", reference)
+        return RowOutcome(number, "refused", None, "invalid", cause, "Leave the cell of a new row empty.")
+    return RowOutcome(number, "already_done", reference)
 
 
-def _nameless(number: int) -> Outcome:
-    return Outcome(
+def _without_local_ref(number: int) -> RowOutcome:
+    return RowOutcome(
         number,
         "refused",
         None,
@@ -193,16 +192,16 @@ def _nameless(number: int) -> Outcome:
     )
 
 
-async def _given(request: Request) -> tuple[bytes, bool]:
-    """The file and whether it is only checked. Raises Problem 422."""
+async def _file(request: Request) -> tuple[bytes, bool]:
+    """The file, and whether it is only to be checked. Raises Problem 422."""
     if not request.headers.get("content-type", "").startswith("multipart/form-data"):
         raise refusals.invalid("file", "send multipart/form-data with a part named file")
     async with request.form(max_files=1, max_fields=2) as parts:
-        file, said = parts.get("file"), parts.get("dry_run", "false")
-        if not isinstance(file, UploadFile) or not isinstance(said, str):
+        file, flag = parts.get("file"), parts.get("dry_run", "false")
+        if not isinstance(file, UploadFile) or not isinstance(flag, str):
             raise refusals.invalid("file", "the part is missing")
         try:
-            dry_run = json.loads(said.lower())
+            dry_run = json.loads(flag.lower())
         except ValueError:
             dry_run = None
         if not isinstance(dry_run, bool):

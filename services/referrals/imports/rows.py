@@ -1,22 +1,27 @@
-"""Imports as rows: what waits, what became of each, and what was imported ever; in the caller's transaction."""
+"""Rows of imports: what is pending, the outcome of each row, and the rows that were ever imported.
+
+Functions work in the caller's transaction.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from psycopg.types.json import Jsonb
-from sqlalchemy import Connection
+from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy.dialects.postgresql import insert as upsert
 
-from jalons.database import execute, given, one
+from services.referrals.tables import import_mappings, import_rows
+from services.referrals.tables import imported as _imported
+from services.referrals.tables import imports as _imports
 
 
 @dataclass(frozen=True, slots=True)
 class Import:
-    """One file. finished: when its last row was worked off."""
+    """One file. finished: the time its last row was done."""
 
     id: UUID
     partner: str
@@ -27,8 +32,8 @@ class Import:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of a row. outcome: done, already_done, or refused with code, cause and cure."""
+class RowOutcome:
+    """The outcome of a row: done, already_done, or refused with code, cause and cure."""
 
     number: int
     outcome: str
@@ -39,132 +44,102 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
-    """A row to be worked off, sealed."""
+class PendingRow:
+    """A row that is still to be imported. given: its content, sealed. fingerprint: the same for the same content."""
 
     number: int
     fingerprint: bytes
     given: str
 
 
-def add(conn: Connection, new: Import, rows: Sequence[Waiting], refused: Sequence[Outcome]) -> None:
-    """Keep a file's rows; those refused or done already need no work."""
-    execute(
-        conn,
-        "INSERT INTO imports (id, partner, client_id, dry_run, made) VALUES (%s, %s, %s, %s, %s)",
-        (new.id, new.partner, new.client_id, new.dry_run, new.made),
-    )
-    kept = [(new.id, row.number, row.fingerprint, row.given) for row in rows]
-    source, values = given("uuid int bytea text", kept)
-    execute(
-        conn, f"INSERT INTO import_rows (import_id, number, fingerprint, given) SELECT * FROM {source} AS k", values
-    )
-    said = [(new.id, each.number, each.outcome, each.reference, each.code, each.cause, each.cure) for each in refused]
-    source, values = given("uuid int text text text text text", said)
-    execute(
-        conn,
-        "INSERT INTO import_rows (import_id, number, outcome, reference, code, cause, cure)"
-        f" SELECT * FROM {source} AS k",
-        values,
-    )
+def add(conn: Connection, new: Import, rows: Sequence[PendingRow], settled: Sequence[RowOutcome]) -> None:
+    """Store a file: its pending rows, and the outcomes that are known already."""
+    conn.execute(insert(_imports).values(asdict(new)))
+    for each in (rows, settled):
+        if each:
+            conn.execute(insert(import_rows), [{"import_id": new.id, **asdict(row)} for row in each])
 
 
 def oldest(conn: Connection) -> Import | None:
-    """The file to work on; held, so that another process takes another."""
-    row = execute(
-        conn, "SELECT * FROM imports WHERE finished IS NULL ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED"
-    ).fetchone()
-    return Import(**row._asdict()) if row else None
+    """The oldest unfinished import that no other process works on, locked until the transaction ends."""
+    unfinished = select(_imports).where(_imports.c.finished.is_(None)).order_by(_imports.c.id).limit(1)
+    row = conn.execute(unfinished.with_for_update(skip_locked=True)).mappings().first()
+    return Import(**row) if row else None
 
 
-def waiting(conn: Connection, import_id: UUID, most: int) -> list[Waiting]:
-    """Its next rows, in the file's order."""
-    rows = execute(
-        conn,
-        "SELECT number, fingerprint, given FROM import_rows WHERE import_id = %s AND outcome IS NULL"
-        " ORDER BY number LIMIT %s",
-        (import_id, most),
-    )
-    return [Waiting(row.number, bytes(row.fingerprint), row.given) for row in rows]
+def next_pending(conn: Connection, import_id: UUID) -> PendingRow | None:
+    """The next row of an import, in the file's order; None if all are done."""
+    rows = import_rows.c
+    row = conn.execute(
+        select(rows.number, rows.fingerprint, rows.given)
+        .where(rows.import_id == import_id, rows.outcome.is_(None))
+        .order_by(rows.number)
+        .limit(1)
+    ).first()
+    return PendingRow(*row) if row else None
 
 
-def imported(conn: Connection, partner: str, fingerprints: Collection[bytes]) -> dict[bytes, str]:
-    """Fingerprint → reference, of what the partner has imported before."""
-    rows = execute(
-        conn,
-        "SELECT fingerprint, reference FROM imported WHERE partner = %s AND fingerprint = ANY(%s)",
-        (partner, list(fingerprints)),
-    )
-    return {bytes(row.fingerprint): row.reference for row in rows}
-
-
-def keep_imported(conn: Connection, partner: str, new: Mapping[bytes, str]) -> None:
-    """These rows are done for ever."""
-    source, values = given("text bytea text", [(partner, mark, reference) for mark, reference in new.items()])
-    execute(conn, f"INSERT INTO imported (partner, fingerprint, reference) SELECT * FROM {source} AS k", values)
-
-
-def settle(conn: Connection, import_id: UUID, outcomes: Sequence[Outcome]) -> None:
-    """Write outcomes down; what a row said is destroyed."""
-    said = [(each.number, each.outcome, each.reference, each.code, each.cause, each.cure) for each in outcomes]
-    source, values = given("int text text text text text", said)
-    execute(
-        conn,
-        "UPDATE import_rows r SET given = NULL, outcome = k.outcome, reference = k.reference, code = k.code,"
-        f" cause = k.cause, cure = k.cure FROM {source} AS k(number, outcome, reference, code, cause, cure)"
-        " WHERE r.import_id = %s AND r.number = k.number",
-        (*values, import_id),
-    )
-
-
-def finish(conn: Connection, import_id: UUID, now: datetime) -> None:
-    """Its last row is worked off."""
-    execute(conn, "UPDATE imports SET finished = %s WHERE id = %s", (now, import_id))
-
-
-def shown(conn: Connection, import_id: UUID, partner: str) -> dict[str, Any] | None:
-    """A partner's import, with how many rows came to what."""
-    row = execute(
-        conn,
-        "SELECT id AS import_id, dry_run, made, finished FROM imports WHERE id = %s AND partner = %s",
-        (import_id, partner),
-    ).fetchone()
-    if row is None:
-        return None
-    counted = one(
-        conn,
-        "SELECT count(*) AS rows, count(*) FILTER (WHERE outcome = 'done') AS done,"
-        " count(*) FILTER (WHERE outcome = 'already_done') AS already_done,"
-        " count(*) FILTER (WHERE outcome = 'refused') AS refused FROM import_rows WHERE import_id = %s",
-        (import_id,),
-    )
-    found: dict[str, Any] = row._asdict() | counted._asdict()
+def imported_as(conn: Connection, partner: str, fingerprint: bytes) -> str | None:
+    """The reference of the referral that a row of a partner was imported as, in whatever file; None if it was not."""
+    found: str | None = conn.execute(
+        select(_imported.c.reference).where(_imported.c.partner == partner, _imported.c.fingerprint == fingerprint)
+    ).scalar()
     return found
 
 
+def keep_imported(conn: Connection, partner: str, fingerprint: bytes, reference: str) -> None:
+    """Record that a row was imported, so that no other file imports it again."""
+    conn.execute(insert(_imported).values(partner=partner, fingerprint=fingerprint, reference=reference))
+
+
+def settle(conn: Connection, import_id: UUID, outcome: RowOutcome) -> None:
+    """Write the outcome of a row; its content is deleted."""
+    row = (import_rows.c.import_id == import_id) & (import_rows.c.number == outcome.number)
+    conn.execute(update(import_rows).where(row).values({**asdict(outcome), "given": None}))
+
+
+def finish(conn: Connection, import_id: UUID, now: datetime) -> None:
+    """Record that an import has no pending row left."""
+    conn.execute(update(_imports).where(_imports.c.id == import_id).values(finished=now))
+
+
+def shown(conn: Connection, import_id: UUID, partner: str) -> dict[str, Any] | None:
+    """A partner's import, with the number of its rows by outcome."""
+    imports, outcome = _imports.c, import_rows.c.outcome
+    row = conn.execute(
+        select(imports.id.label("import_id"), imports.dry_run, imports.made, imports.finished).where(
+            imports.id == import_id, imports.partner == partner
+        )
+    ).mappings()
+    found = row.first()
+    if found is None:
+        return None
+    counts = [func.count().filter(outcome == each).label(each) for each in ("done", "already_done", "refused")]
+    counted = conn.execute(
+        select(func.count().label("rows"), *counts).select_from(import_rows).where(import_rows.c.import_id == import_id)
+    ).mappings()
+    return {**found, **counted.one()}
+
+
 def outcomes(conn: Connection, import_id: UUID, outcome: str | None, after: int, limit: int) -> list[dict[str, Any]]:
-    """What became of its rows, in the file's order."""
-    rows = execute(
-        conn,
-        "SELECT number AS row, outcome, reference AS ref, code, cause, cure FROM import_rows"
-        " WHERE import_id = %s AND number > %s AND outcome IS NOT NULL AND (%s::text IS NULL OR outcome = %s)"
-        " ORDER BY number LIMIT %s",
-        (import_id, after, outcome, outcome, limit),
-    )
-    return [{name: value for name, value in row._asdict().items() if value is not None} for row in rows]
+    """A page of an import's outcomes, in the file's order."""
+    rows = import_rows.c
+    page = select(
+        rows.number.label("row"), rows.outcome, rows.reference.label("ref"), rows.code, rows.cause, rows.cure
+    ).where(rows.import_id == import_id, rows.number > after, rows.outcome.is_not(None))
+    if outcome is not None:
+        page = page.where(rows.outcome == outcome)
+    found = conn.execute(page.order_by(rows.number).limit(limit)).mappings()
+    return [{name: value for name, value in row.items() if value is not None} for row in found]
 
 
 def mapping(conn: Connection, partner: str) -> dict[str, str]:
-    """A partner's own headings → fields."""
-    row = execute(conn, "SELECT mapping FROM import_mappings WHERE partner = %s", (partner,)).fetchone()
-    return dict(row.mapping) if row else {}
+    """A partner's own headings and the fields they stand for."""
+    known = import_mappings.c
+    return dict(conn.execute(select(known.mapping).where(known.partner == partner)).scalar() or {})
 
 
-def keep_mapping(conn: Connection, partner: str, kept: Mapping[str, str]) -> None:
-    """Replace it."""
-    execute(
-        conn,
-        "INSERT INTO import_mappings (partner, mapping) VALUES (%s, %s)"
-        " ON CONFLICT (partner) DO UPDATE SET mapping = excluded.mapping",
-        (partner, Jsonb(dict(kept))),
-    )
+def keep_mapping(conn: Connection, partner: str, mapping: Mapping[str, str]) -> None:
+    """Replace a partner's mapping of headings."""
+    new = upsert(import_mappings).values(partner=partner, mapping=dict(mapping))
+    conn.execute(new.on_conflict_do_update(index_elements=["partner"], set_={"mapping": new.excluded.mapping}))

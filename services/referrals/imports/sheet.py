@@ -1,4 +1,4 @@
-"""A partner's own table as rows of referrals: read as it comes, refused whole if it could name anybody."""
+"""Reads a partner's own table as referrals; a table that could name a person is refused whole."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from jalons.privacy.national_number import holds_national_number
 
 MOST_ROWS = 20_000
 _MOST_UNPACKED = 200 * 1024 * 1024
-"""Bytes; a workbook is a zip, and a small one may unpack to anything."""
+"""Bytes. A workbook is a zip file, and a small one may unpack to any size."""
 
 HEADINGS: dict[str, tuple[str, ...]] = {
     "local_ref": ("dossier", "n dossier", "numero de dossier", "reference interne"),
@@ -43,7 +43,7 @@ HEADINGS: dict[str, tuple[str, ...]] = {
     "evidence_ref": ("preuve", "reference de l accord"),
     "ref": ("relais",),
 }
-"""Field → the headings by which it is known without being told, as `plain` writes them; its own name is one too."""
+"""Field → the headings recognised for it without a mapping, as `plain` writes them, besides its own name."""
 
 ANSWERS: Mapping[str, str] = {
     "beneficiary": "Bénéficiaire",
@@ -62,7 +62,7 @@ ANSWERS: Mapping[str, str] = {
     "redirected_reference": "Remplacé par",
     "changed": "Modifié le",
 }
-"""What a table has more when it comes back (domain/table.py): field → heading. On the way in they are passed over."""
+"""Field → heading of the columns that an exported table has in addition. An import ignores them."""
 
 _WHO = ("nom", "noms", "prenom", "prenoms", "naissance", "niss", "inss", "nationalite")
 _WHERE = ("adresse", "rue", "telephone", "gsm", "mobile", "courriel", "email", "mail")
@@ -82,17 +82,18 @@ LIST_OF = {
     "channel": "consent_channel",
     "attributes": "attribute",
 }
-"""Field → the closed list that its codes are of."""
+"""Field → the closed list of its codes."""
 Labels = Mapping[str, Mapping[str, str]]
-"""Field → (a code's label, as `plain` writes it) → the code."""
-_NEEDED = ("local_ref", "age_band", "sex", "commune_nis", "education", "status", "household")
-_ASKED = (*_NEEDED, "recipient", "moment", "reason", "goal", "chosen_by", "contact")
+"""Field → label of a code, as `plain` writes it → the code."""
+_OF_PERSON = ("local_ref", "age_band", "sex", "commune_nis", "education", "status", "household")
+REQUIRED = (*_OF_PERSON, "recipient", "moment", "reason", "goal", "chosen_by", "contact")
+"""The fields that every table must have a column for."""
 IGNORED = "-"
-"""What a mapping gives for a column to be left out."""
+"""The field to which a mapping maps a column that is to be left out."""
 
 
 class NotTaken(Exception):
-    """The file as a whole cannot be taken. code, cause, cure."""
+    """The file as a whole is refused, with the code, cause and cure of a problem."""
 
     def __init__(self, code: str, cause: str, cure: str) -> None:
         super().__init__(code)
@@ -103,7 +104,7 @@ class NotTaken(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """Headings, and rows of as many texts; a row's number is its place in the file, the heading being 1."""
+    """Headings, and rows of as many cells. A row's number is its line in the file; the headings are line 1."""
 
     headings: tuple[str, ...]
     rows: tuple[tuple[int, tuple[str, ...]], ...]
@@ -126,17 +127,17 @@ def read(content: bytes) -> Sheet:
 
 
 def columns(sheet: Sheet, mapping: Mapping[str, str]) -> dict[str, int]:
-    """Field → column. mapping: the partner's own, from heading to field or IGNORED. Raises NotTaken.
+    """The column of each field. mapping: the partner's own headings → field or IGNORED. Raises NotTaken.
 
-    A column that names a person refuses the file, mapped or not, and so does a national number anywhere in it.
+    A file is refused if a column, mapped or not, names a person, or if any cell holds a national number.
     """
     own = {plain(heading): field for heading, field in mapping.items()}
     found: dict[str, int] = {}
     unknown = []
     for column, heading in enumerate(sheet.headings):
-        said = plain(heading)
-        field = own.get(said) or _KNOWN.get(said)
-        if field not in HEADINGS and _NAMING & set(said.split()):
+        text = plain(heading)
+        field = own.get(text) or _KNOWN.get(text)
+        if field not in HEADINGS and _NAMING & set(text.split()):
             raise NotTaken(
                 "names_a_person",
                 f"Column {column + 1} looks like a name, a birth date, an address or a number of a person.",
@@ -155,7 +156,7 @@ def columns(sheet: Sheet, mapping: Mapping[str, str]) -> dict[str, int]:
             f"It is not known what these columns are: {', '.join(map(str, unknown))}.",
             "Map each heading to a field, or to `-` to leave it out: PUT /imports/mapping.",
         )
-    missing = [field for field in _ASKED if field not in found]
+    missing = [field for field in REQUIRED if field not in found]
     if missing:
         raise NotTaken(
             "missing_columns", f"Missing: {', '.join(missing)}.", "Add the columns, or map your own to them."
@@ -164,11 +165,11 @@ def columns(sheet: Sheet, mapping: Mapping[str, str]) -> dict[str, int]:
 
 
 def referral(cells: Sequence[str], where: Mapping[str, int], labels: Labels) -> dict[str, Any]:
-    """A row as the body of `POST /referrals`: a cell holds a code or its label."""
-    said = {field: text for field, column in where.items() if (text := unshielded(cells[column]))}
-    said.pop("ref", None)
+    """A row as the body of `POST /referrals`. A cell holds a code or its label."""
+    texts = {field: text for field, column in where.items() if (text := unshielded(cells[column]))}
+    texts.pop("ref", None)
     values: dict[str, Any] = {}
-    for field, text in said.items():
+    for field, text in texts.items():
         if field in _DATES:
             values[field] = _day(text)
         elif field in _LISTS:
@@ -182,21 +183,21 @@ def referral(cells: Sequence[str], where: Mapping[str, int], labels: Labels) -> 
 
 
 def answered(cells: Sequence[str], where: Mapping[str, int]) -> str | None:
-    """The reference of the referral that a row is already, since it came back from the hub; None for a new row."""
+    """The reference in a row that the hub exported; None for a new row."""
     return cells[where["ref"]].strip() or None if "ref" in where else None
 
 
 _FORMULA = tuple("=+-@＝＋－＠")
-"""How a spreadsheet knows a formula; the wide ones too, which some take for the others."""
+"""The first characters of a formula, with the full-width forms that some spreadsheets accept."""
 
 
 def shielded(text: str) -> str:
-    """A text as a cell that no spreadsheet runs."""
+    """A text as a cell that no spreadsheet runs as a formula."""
     return f"'{text}" if text.startswith(_FORMULA) else text
 
 
 def unshielded(cell: str) -> str:
-    """A cell's text, without the sign that kept it from being run."""
+    """A cell's text, without the quote that `shielded` put before it."""
     text = cell.strip()
     return text[1:] if text.startswith("'") and text[1:].startswith(_FORMULA) else text
 
@@ -207,7 +208,7 @@ def plain(text: str) -> str:
     return " ".join(re.findall(r"[a-z0-9]+", bare))
 
 
-_KNOWN = {said: field for field, known in HEADINGS.items() for said in (plain(field), *known)} | {
+_KNOWN = {heading: field for field, known in HEADINGS.items() for heading in (plain(field), *known)} | {
     plain(heading): IGNORED for heading in ANSWERS.values()
 }
 
@@ -228,7 +229,7 @@ def _code(text: str, labels: Mapping[str, str]) -> str:
 
 
 def _day(text: str) -> str:
-    """dd/mm/yyyy as ISO; anything else as it is, for the form to judge."""
+    """A date dd/mm/yyyy in ISO form; any other text unchanged, for the body's validation."""
     found = re.fullmatch(r"(\d{1,2})[/.-](\d{1,2})[/.-](\d{4})", text)
     if found is None:
         return text

@@ -1,4 +1,4 @@
-"""What persons need and what is needed in a commune: said by any partner, of a person by one that knows them."""
+"""Any partner may express a need of a commune; only a partner that knows a person may express the person's need."""
 
 from __future__ import annotations
 
@@ -13,19 +13,20 @@ from services.referrals import refusals
 from services.referrals.acts.rules import Act, Decided
 from services.referrals.directory import rows as directory
 from services.referrals.directory.communes import distances
-from services.referrals.directory.rows import Wanted
+from services.referrals.directory.parties import acting_party
+from services.referrals.directory.rows import FIRST_PAGE, OfferFilter
+from services.referrals.needs.rows import NEEDS
 from services.referrals.needs.rules import Need, expressed, is_unmet, meeting, unmet
 from services.referrals.persons import rows as persons
-from services.referrals.persons.commands import active_partners, known
-from services.referrals.statements.rows import NEEDS
+from services.referrals.persons.commands import known
 from services.referrals.work import Work
 
 
 def express(work: Work, given: Mapping[str, Any]) -> Need:
-    """A need, of a person or of nobody. Raises Left, InTheFuture and Problem 404, 409, 422."""
-    caller = active_partners(work, {"partner": work.call.partner})[work.call.partner]
+    """Store a need, of a person or of a commune. Raises NotActive, Left, InTheFuture and Problem 404, 422."""
+    trial = acting_party(work).trial
     person = known(work, given["beneficiary"]) if given.get("beneficiary") else None
-    met, offer = _met(work, given, trial=caller["trial"])
+    met, offer = _met(work, given, trial=trial)
     need = Need(
         need_id=new_id(),
         said_by=work.call.partner,
@@ -38,7 +39,7 @@ def express(work: Work, given: Mapping[str, Any]) -> Need:
         on=given.get("happened_on") or work.call.today,
         ref=person.ref if person else None,
         home=person.home if person else None,
-        trial=caller["trial"],
+        trial=trial,
     )
     event, sealed = expressed(need)
     work.record(need.ref or need.need_id, event, sealed, given.get("happened_on"))
@@ -46,27 +47,26 @@ def express(work: Work, given: Mapping[str, Any]) -> Need:
     return need
 
 
-def say_unmet(work: Work, decided: Decided[Any], on: date | None, cause: UUID) -> None:
-    """With a decline, the need that it leaves unmet. cause: the decline's event; the caller holds the person."""
+def record_unmet(work: Work, decided: Decided[Any], on: date | None, cause: UUID) -> None:
+    """Record the need that a decline leaves unmet, if any. cause: the decline's event. The person is locked."""
     state: Act = decided.state
     if not (isinstance(decided.event, DeclinedV1) and isinstance(decided.sealed, DeclinedSealed)):
         return
     if is_unmet(decided.sealed) and (person := persons.by_ref(work.conn, state.ref)):
         event, sealed = unmet(new_id(), decided.event, decided.sealed, person.profile["commune_nis"])
-        work.meet(person)
         work.record(state.ref, event, sealed, on, cause=cause)
 
 
 def _met(work: Work, given: Mapping[str, Any], *, trial: bool) -> tuple[bool, str | None]:
-    """Whether an offer meets it, and which one: as it is said, else as the directory has it. Raises Problem 422."""
-    said = given.get("met_by_offer")
-    if isinstance(said, bool):
-        return said, None
-    if said is not None:
-        if directory.offer(work.conn, said) is None:
+    """Whether an offer meets the need, and which: as the call says, else by the directory. Raises Problem 422."""
+    met_by = given.get("met_by_offer")
+    if isinstance(met_by, bool):
+        return met_by, None
+    if met_by is not None:
+        if directory.offer(work.conn, met_by) is None:
             raise refusals.invalid("met_by_offer", "there is no such offer")
-        return True, said
+        return True, met_by
     near = distances(directory.communes(work.conn), given["commune_nis"])
-    wanted = Wanted(work.call.today, trial=trial, distances=near, free=True)
-    found = meeting(given["domain"], directory.offers(work.conn, wanted, (-1, ""), 500), work.call.today)
+    wanted = OfferFilter(work.call.today, trial=trial, distances=near, free=True)
+    found = meeting(given["domain"], directory.offers(work.conn, wanted, FIRST_PAGE, 500), work.call.today)
     return found is not None, found

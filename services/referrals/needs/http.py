@@ -1,37 +1,23 @@
-"""Needs over HTTP: said by any partner; those of a person are read by who said them and by the home partner."""
+"""The routes of needs: any partner expresses them; its author and the person's home partner read them."""
 
 from __future__ import annotations
 
 from typing import Annotated, Any
-from uuid import UUID
 
 from fastapi import APIRouter, Depends
 from fastapi.responses import JSONResponse
-from pydantic import Field, StrictBool
 
-from schemas import codes
-from services.referrals.calls.bodies import Commune, Dated
+from jalons.privacy.disclosure import role_of
+from jalons.privacy.visibility import visible
 from services.referrals.calls.edge import Answer, Edge, call
 from services.referrals.needs import commands
+from services.referrals.needs.bodies import NeedBody
+from services.referrals.needs.rows import NEEDS
 from services.referrals.needs.rules import Need
 from services.referrals.statements.http import reading_routes
-from services.referrals.statements.rows import NEEDS
 from services.referrals.work import Call
 
 PartnerCreates = Annotated[Call, Depends(call("partner", keyed=True))]
-
-
-class NeedBody(Dated):
-    """`POST /needs`: of a person, or of nobody."""
-
-    beneficiary: UUID | None = None
-    domain: codes.NeedDomain
-    kind: codes.NeedKind
-    source: codes.NeedSource
-    commune_nis: Commune
-    met_by_offer: StrictBool | codes.Slug | None = Field(
-        default=None, description="whether an offer meets it, or which one; absent: as the directory has it"
-    )
 
 
 def routes(edge: Edge) -> APIRouter:
@@ -53,7 +39,8 @@ def routes(edge: Edge) -> APIRouter:
             body["offer"] = need.offer
         if need.ref is not None:
             body["beneficiary"] = need.ref if need.home == partner else edge.ground.alias(str(need.ref), partner)
-        return body
+        parties = {"said_by": need.said_by} | ({"home": need.home} if need.home else {})
+        return visible("need", body, role_of(partner, parties))
 
     @router.post("/needs", summary="Say what a person needs, or what is needed in a commune", status_code=201)
     def express(body: NeedBody, caller: PartnerCreates) -> JSONResponse:

@@ -1,4 +1,4 @@
-"""What is needed: which need a decline leaves unmet, and which offer of the directory meets one that is expressed."""
+"""Which need a decline leaves unmet, and which offer of the directory meets an expressed need."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ Offer = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """What somebody needs, or what is needed in a commune. ref, home: the person and who accompanies them; None where
-    it is of nobody. met: whether an offer meets it; offer: which, if it is known. on: the day it was said."""
+    """A need of a person or of a commune. ref, home: the person and the home partner; None for a need of a commune.
+    met: whether an offer meets it; offer: which, if known. on: the day it was expressed."""
 
     need_id: UUID
     said_by: str
@@ -38,7 +38,7 @@ class Need:
 
 
 def expressed(need: Need) -> tuple[ExpressedV1 | ReportedV1, ExpressedSealed | None]:
-    """The event that says it: of a person with what is needed sealed, of nobody in clear."""
+    """The event that records a need. A person's need is in the sealed part, a commune's in clear."""
     about = {name: getattr(need, name) for name in ("domain", "kind", "commune_nis", "met", "offer")}
     common = {name: getattr(need, name) for name in ("need_id", "said_by", "source", "trial")}
     if need.home is None:
@@ -47,12 +47,12 @@ def expressed(need: Need) -> tuple[ExpressedV1 | ReportedV1, ExpressedSealed | N
 
 
 def is_unmet(why: DeclinedSealed) -> bool:
-    """Whether a decline shows that something is missing."""
+    """Whether a decline leaves a need unmet."""
     return why.reason in UNMET_NEED
 
 
 def unmet(need_id: UUID, declined: DeclinedV1, why: DeclinedSealed, commune_nis: str) -> tuple[UnmetV1, UnmetSealed]:
-    """The need that a decline leaves unmet, for a decline that `is_unmet`. commune_nis: where the person lives."""
+    """The event of the need that a decline leaves unmet; see `is_unmet`. commune_nis: where the person lives."""
     of = UNMET_NEED[why.reason]
     event = UnmetV1(
         need_id=need_id,
@@ -76,13 +76,13 @@ MEETS: Mapping[NeedDomain, Callable[[Offer], bool]] = {
     "qualification": _of_type("preformation", "formation"),
     "emploi": _of_type("emploi", "art60", "stage", "creation_activite"),
 }
-"""By which offers a need is met (a proposal). Of the other domains the directory says nothing: they are unmet unless
-who says the need says otherwise."""
+"""Domain → whether an offer meets the need (a proposal). The directory has nothing about the other domains: their needs
+are unmet unless their author says otherwise."""
 
 
 def meeting(domain: NeedDomain, offers: Iterable[Offer], on: date) -> str | None:
-    """The first of these offers that meets a need: open, with a place left, within reach. offers: rows of the
-    directory, nearest first, with taken and distance_km."""
+    """The first offer that meets a need: open, with a free place, within reach. offers: rows of the directory, nearest
+    first, with `taken` and `distance_km`."""
     meets = MEETS.get(domain)
     fit = (
         offer["offer"]

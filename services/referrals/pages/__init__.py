@@ -1,1 +1,1 @@
-"""Pages for who has no account: what the API says, in the reader's words, without a script or an outside host."""
+"""Pages for people without an account: what the API says, in words, without scripts or outside hosts."""

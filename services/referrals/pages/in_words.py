@@ -1,4 +1,4 @@
-"""An act in words: the fields of the very answer that GET gives this partner, no more and none left to guess."""
+"""An act in words: exactly the fields of the answer that GET gives this partner."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ LISTS: Mapping[str, str] = {
     "reopen_reason": "ReopenReason",
     "void_reason": "VoidReason",
 }
-"""Field, with its noun where it means something else elsewhere → the closed list its codes are of."""
+"""Field, with its noun where its meaning depends on it → the closed list of its codes."""
 PROFILE: Mapping[str, str] = {
     "age_band": "AgeBand",
     "sex": "Sex",
@@ -50,14 +50,15 @@ PROFILE: Mapping[str, str] = {
     "household": "Household",
     "obstacles": "Obstacle",
 }
-UNSAID = frozenset(
+NOT_SHOWN = frozenset(
     {"referral_id", "training_id", "placement_id", "beneficiary", "version", "actions", "ref", "status", "disclosed"}
     | {"follows", "alternative_to", "parent", "answered_by", "alternatives"}
 )
-"""For systems: ids, numbers and links between records. `ref` and `status` head the page, `disclosed` is `profile`."""
+"""Fields for systems only: ids, numbers and links between records. `ref` and `status` are in the page's heading,
+`disclosed` is shown by `profile`."""
 
 Row = tuple[str, str]
-"""A label and what is said under it."""
+"""A label and its text."""
 
 
 @dataclass(frozen=True)
@@ -69,13 +70,13 @@ class Directory:
 
 
 def facts(noun: str, body: Mapping[str, Any], words: Words, directory: Directory) -> list[Row]:
-    """What GET answered, in the catalogue's order."""
+    """The fields that GET answered, in the catalogue's order."""
     shown = [name for name in words.texts["fields"] if name in body and body[name] not in (None, "")]
-    return [(words.field(name), said(noun, name, body[name], words, directory)) for name in shown]
+    return [(words.field(name), text_of(noun, name, body[name], words, directory)) for name in shown]
 
 
 def profile(disclosed: Mapping[str, Any], words: Words) -> list[Row]:
-    """The bands of a person that were disclosed."""
+    """The disclosed bands of a person."""
     rows = []
     for name, codes in PROFILE.items():
         value = disclosed.get(name)
@@ -86,8 +87,8 @@ def profile(disclosed: Mapping[str, Any], words: Words) -> list[Row]:
     return rows
 
 
-def said(noun: str, name: str, value: object, words: Words, directory: Directory) -> str:
-    """One field's value in words."""
+def text_of(noun: str, name: str, value: object, words: Words, directory: Directory) -> str:
+    """The value of a field in words."""
     text = str(value)
     if name in DATES:
         return words.day(text)

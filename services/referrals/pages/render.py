@@ -1,4 +1,4 @@
-"""A page comes with what keeps it private: no script, no outside host, nothing kept, no address handed on."""
+"""Every page is rendered with headers that keep it private: no script, no outside host, no cache, no referrer."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ HEADERS = {
     "X-Robots-Tag": "noindex",
     "X-Content-Type-Options": "nosniff",
 }
-"""The one style is allowed by its hash, so that nothing that slips into a page can bring another."""
+"""The page's own style is allowed by its hash, so that injected markup cannot bring another."""
 
 
 class Pages:
-    """Renders templates. network: its name, at the head of each page."""
+    """Renders templates. network: its name, shown in each page's header."""
 
     def __init__(self, network: str) -> None:
         self._network = network
@@ -40,7 +40,7 @@ class Pages:
         )
 
     def page(self, template: str, words: Words, status: int = 200, **context: Any) -> HTMLResponse:
-        """A page. context: what its template names; `t`, `w` and the frame are added here."""
+        """A rendered page. context: the variables of its template; `t`, `w` and those of the frame are added here."""
         text = self._templates.get_template(f"{template}.html.j2").render(
             t=words.text,
             w=words,

@@ -1,4 +1,4 @@
-"""A person's own way as they would tell it: the steps in the order they began, each in plain words."""
+"""A person's way in plain words: its steps, ordered by when they began."""
 
 from __future__ import annotations
 
@@ -11,13 +11,22 @@ from services.referrals.pages import in_words
 from services.referrals.pages.in_words import Directory, Row
 from services.referrals.pages.words import Words
 
-_TOLD = ("first_contact_on", "place", "planned_start", "planned_end", "started_on", "ended_on", "hours_done", "outcome")
+_FACTS = (
+    "first_contact_on",
+    "place",
+    "planned_start",
+    "planned_end",
+    "started_on",
+    "ended_on",
+    "hours_done",
+    "outcome",
+)
 _BEGINS = ("started_on", "first_contact_on", "planned_start", "sent_at")
 
 
 @dataclass(frozen=True)
 class Step:
-    """One step. heading: moment and partner; sense: what it is for and who chose it; now: how it stands, since when."""
+    """One step. heading: moment and partner. sense: its goal and who chose it. now: its status and since when."""
 
     heading: str
     sense: str
@@ -26,7 +35,7 @@ class Step:
 
 
 def steps(acts: Iterable[Act], words: Words, directory: Directory) -> list[Step]:
-    """A person's acts in words, a referral followed by what answers it; what was noted in error is left out."""
+    """A person's acts in words; a referral is followed by its training or placement. Voided acts are left out."""
     kept = [act for act in acts if act.status != "voided"]
     began = {act.id: _began(act) for act in kept}
 
@@ -43,19 +52,19 @@ def _began(act: Act) -> str:
 
 def _step(act: Act, words: Words, directory: Directory) -> Step:
     noun, at, what = _what(act, words)
-    facts = [name for name in _TOLD if act.facts.get(name) is not None]
+    facts = [name for name in _FACTS if act.facts.get(name) is not None]
     since = act.last.get("on")
     status = words.code("Status", act.status)
     return Step(
         heading=words.text("way.heading", what=f"{what[:1].upper()}{what[1:]}", partner=directory.partners.get(at, at)),
         sense=words.text("way.sense", **_sense(act.facts, words)),
         now=words.text("way.since", status=status, date=words.day(since)) if since else status,
-        facts=[(words.field(name), in_words.said(noun, name, act.facts[name], words, directory)) for name in facts],
+        facts=[(words.field(name), in_words.text_of(noun, name, act.facts[name], words, directory)) for name in facts],
     )
 
 
 def _what(act: Act, words: Words) -> tuple[str, str, str]:
-    """What kind of act it is, with whom, and what it is called."""
+    """An act's noun, partner and name."""
     match act:
         case Referral():
             return "referral", act.recipient, words.code("Moment", act.moment)

@@ -1,4 +1,4 @@
-"""Every word of a page is in a catalogue, one for each of the four languages; nothing a reader reads is in the code."""
+"""All texts of the pages are in catalogues, one per language; the code holds none."""
 
 from __future__ import annotations
 
@@ -19,27 +19,27 @@ FALLBACK = "fr"
 
 @dataclass(frozen=True)
 class Words:
-    """One language's catalogue. texts: section → key → text, `codes` and `actions` one level deeper."""
+    """The catalogue of a language. texts: section → key → text; `codes` and `actions` have one level more."""
 
     language: str
     texts: Mapping[str, Any]
 
     def text(self, named: str, **places: object) -> str:
-        """A text by `section.key`, its places filled in. Raises KeyError."""
+        """The text at `section.key`, with its placeholders filled in. Raises KeyError."""
         section, _, key = named.partition(".")
         return str(self.texts[section][key]).format(**places)
 
     def field(self, name: str) -> str:
-        """What a field is called. Raises KeyError."""
+        """The label of a field. Raises KeyError."""
         return str(self.texts["fields"][name])
 
     def action(self, noun: str, action: str) -> str | None:
-        """What an action is called on a page; None for one that no page offers."""
+        """The label of an action; None for one that no page offers."""
         called = self.texts["actions"][noun].get(action.replace("-", "_"))
         return str(called) if called else None
 
     def code(self, codes: str, code: str) -> str:
-        """A code of a closed list in words; the code itself where a list is newer than the catalogue."""
+        """The label of a code of a closed list; the code itself if the catalogue does not have it."""
         known: Mapping[str, str] = self.texts["codes"].get(codes, {})
         if codes == "ReferralReason":
             known = {**self.texts["codes"]["Obstacle"], **known}
@@ -48,7 +48,7 @@ class Words:
         return known.get(code, code)
 
     def day(self, iso: str) -> str:
-        """A date as it is said."""
+        """A date in words."""
         day, words = date.fromisoformat(iso), self.texts["dates"]
         number = words["first"] if day.day == 1 else str(day.day)
         named: dict[str, object] = {"weekday": words["days"][day.weekday()], "month": words["months"][day.month - 1]}
@@ -57,13 +57,13 @@ class Words:
 
 @cache
 def words(language: str) -> Words:
-    """The catalogue of a language, read once. Raises FileNotFoundError."""
+    """The catalogue of a language; cached. Raises FileNotFoundError."""
     path = files("services.referrals.pages").joinpath("texts", f"{language}.toml")
     return Words(language, tomllib.loads(path.read_text("utf-8")))
 
 
 def chosen(asked: str | None, on_record: str | None, accepted: str | None) -> Words:
-    """The words for a reader: as asked by `?language=`, else as the partner's record says, else by Accept-Language."""
+    """A reader's catalogue: by `?language=`, else by the partner's record, else by Accept-Language."""
     known = get_args(Language)
     for language in (asked, on_record, *_accepted(accepted or "")):
         if language in known:
@@ -72,12 +72,12 @@ def chosen(asked: str | None, on_record: str | None, accepted: str | None) -> Wo
 
 
 def _accepted(header: str) -> list[str]:
-    """The languages of an Accept-Language header, the dearest first."""
-    weighed: list[tuple[float, str]] = []
+    """The languages of an Accept-Language header, preferred first."""
+    weighted: list[tuple[float, str]] = []
     for part in header[:200].split(","):
         language, _, weight = part.strip().partition(";q=")
         try:
-            weighed.append((-float(weight or 1), language.split("-")[0].lower()))
+            weighted.append((-float(weight or 1), language.split("-")[0].lower()))
         except ValueError:
             continue
-    return [language for _, language in sorted(weighed, key=lambda each: each[0])]
+    return [language for _, language in sorted(weighted, key=lambda each: each[0])]

@@ -1,4 +1,4 @@
-"""Persons and their agreements over HTTP: the home partner's alone."""
+"""The routes of persons and their agreements; only a person's home partner may use them."""
 
 from __future__ import annotations
 
@@ -14,31 +14,26 @@ from sqlalchemy import Connection
 from services.referrals import refusals
 from services.referrals.agreements import commands as agreements
 from services.referrals.agreements import disclosures
+from services.referrals.agreements import rows as agreement_rows
+from services.referrals.agreements.bodies import ConsentBody
 from services.referrals.agreements.rules import Consent
-from services.referrals.calls.bodies import (
-    BeneficiaryBody,
-    Body,
-    ConsentBody,
-    LeaveBody,
-    PauseBody,
-    ProfileChange,
-    ResumeBody,
-)
+from services.referrals.calls.bodies import Body
 from services.referrals.calls.edge import Answer, Edge, call, partner_of
 from services.referrals.calls.paging import Limit, paged
-from services.referrals.persons import accompaniment, commands
+from services.referrals.persons import commands
 from services.referrals.persons import rows as persons
+from services.referrals.persons.bodies import BeneficiaryBody, LeaveBody, PauseBody, ProfileChange, ResumeBody
 from services.referrals.persons.rows import Person
 from services.referrals.work import Call, Work
 
 Home = Annotated[Call, Depends(call("partner"))]
-LIFE: Mapping[str, type[Body]] = {"pause": PauseBody, "resume": ResumeBody, "leave": LeaveBody}
-"""Action → its form; one route each."""
+ACTIONS: Mapping[str, type[Body]] = {"pause": PauseBody, "resume": ResumeBody, "leave": LeaveBody}
+"""Action → the body of its route."""
 HomeCreates = Annotated[Call, Depends(call("partner", keyed=True))]
 
 
 def routes(edge: Edge) -> APIRouter:
-    """`/beneficiaries` and what hangs on them."""
+    """`/beneficiaries` and its sub-resources."""
     router = APIRouter(tags=["persons"])
 
     @router.post("/beneficiaries", summary="Register a person, in bands", status_code=201)
@@ -78,7 +73,7 @@ def routes(edge: Edge) -> APIRouter:
         def changed(work: Work) -> Answer:
             known = commands.own(work, beneficiary)
             work.expect(known.version)
-            return _shown(commands.update_profile(work, beneficiary, given, body.happened_on))
+            return _shown(commands.update_profile(work, known, given, body.happened_on))
 
         return edge(caller, changed)
 
@@ -103,8 +98,8 @@ def routes(edge: Edge) -> APIRouter:
     @router.get("/beneficiaries/{beneficiary}/consents", summary="What the person agreed to, withdrawn ones included")
     def consents(beneficiary: UUID, caller: Home) -> JSONResponse:
         def shown(conn: Connection) -> Answer:
-            rows = persons.consent_rows(conn, _own(conn, beneficiary, caller).ref)
-            return Answer({"items": [row | {"status": _standing(row, caller.today)} for row in rows]})
+            rows = agreement_rows.consent_rows(conn, _own(conn, beneficiary, caller).ref)
+            return Answer({"items": [row | {"status": _status(row, caller.today)} for row in rows]})
 
         return edge.read(shown, caller)
 
@@ -124,16 +119,16 @@ def routes(edge: Edge) -> APIRouter:
             lambda conn: Answer({"items": disclosures.of_person(conn, _own(conn, beneficiary, caller).ref)}), caller
         )
 
-    for action, form in LIFE.items():
-        _life_route(router, edge, action, form)
+    for action, form in ACTIONS.items():
+        _action_route(router, edge, action, form)
     return router
 
 
-def _life_route(router: APIRouter, edge: Edge, action: str, form: type[Body]) -> None:
+def _action_route(router: APIRouter, edge: Edge, action: str, form: type[Body]) -> None:
     def act(beneficiary: UUID, caller: Home, body: Any = None) -> JSONResponse:
         given = body.model_dump(exclude={"happened_on"}) if body is not None else {}
         on = body.happened_on if body is not None else None
-        return edge(caller, lambda work: _shown(accompaniment.step(work, beneficiary, action, given, on)))
+        return edge(caller, lambda work: _shown(commands.step(work, beneficiary, action, given, on)))
 
     act.__annotations__["body"] = form | None
     path = f"/beneficiaries/{{beneficiary}}/{action}"
@@ -147,8 +142,8 @@ def _own(conn: Connection, named: UUID, caller: Call) -> Person:
     return person
 
 
-def _standing(row: Mapping[str, Any], today: date) -> str:
-    """Whether an agreement covers anything today, and if not, why."""
+def _status(row: Mapping[str, Any], today: date) -> str:
+    """An agreement's status on a day: standing, replaced, withdrawn or expired."""
     if row["withdrawn"]:
         return "replaced" if row["replaced_by"] else "withdrawn"
     return "expired" if row["expired"] or (row["expires_on"] and row["expires_on"] < today) else "standing"

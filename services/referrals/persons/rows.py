@@ -1,25 +1,24 @@
-"""Persons by their ref: profile in bands, agreements, keys and the aliases others know them by."""
+"""Stores persons by their ref: profile in bands, status, wrapped keys, and the aliases other partners know them by."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from psycopg.types.json import Jsonb
-from sqlalchemy import Connection
+from sqlalchemy import ColumnElement, Connection, Row, insert, or_, select, update
+from sqlalchemy.dialects.postgresql import insert as upsert
 
-from jalons.database import Asked, execute, given, one
-from jalons.inserts import Inserts, Into
+from jalons.database import unique_errors
 from jalons.privacy.audit import Line, note
-from services.referrals.agreements.rules import Consent
+from services.referrals.tables import aliases, beneficiaries, person_keys
 
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """A person's row. version: of the whole record; the profile's own former versions are in the log."""
+    """A stored person. version: of the whole record. profile_version: of the profile; its history is in the log."""
 
     ref: UUID
     home: str
@@ -33,215 +32,114 @@ class Person:
     left_on: date | None = None
 
 
-Standing = tuple[list[Consent], int]
-"""What decides about a person who is held: the agreements as `consents` has them, and the last event's number."""
-
-
 class LocalRefTaken(Exception):
-    """The home partner has a person of that dossier number already."""
+    """The home partner has another person under this dossier number."""
 
 
-BENEFICIARIES = Into(
-    "beneficiaries",
-    "ref uuid, home text, local_ref text, profile jsonb, profile_version int, registered timestamptz",
-    taken={"beneficiaries_local_ref": LocalRefTaken},
+_PERSONS = select(beneficiaries, person_keys.c.wrapped.label("wrapped_key")).select_from(
+    beneficiaries.outerjoin(person_keys, person_keys.c.ref == beneficiaries.c.ref)
 )
-PERSON_KEYS = Into("person_keys", "ref uuid, wrapped text")
-ALIASES = Into("aliases", "alias uuid, ref uuid, partner text", "ON CONFLICT DO NOTHING")
-CONSENTS = Into(
-    "consents",
-    "consent_id uuid, ref uuid, partners text[], convention_id uuid, purposes text[], attributes text[], channel text,"
-    " evidence_ref text, given timestamptz, expires_on date",
-)
-
-_COLUMNS = (
-    "b.ref, b.home, b.local_ref, b.profile, b.profile_version, b.registered, k.wrapped, b.status, b.version, b.left_on"
-)
-_FROM = "FROM beneficiaries b LEFT JOIN person_keys k ON k.ref = b.ref"
-_STANDING = "SELECT k.ref AS of, (SELECT max(e.sequence) FROM events e WHERE e.subject = k.ref::text) AS last, c.*"
-_AGREEMENTS = "LEFT JOIN consents c ON c.ref = k.ref AND c.withdrawn IS NULL AND c.expired IS NULL"
 
 
 def find(conn: Connection, named: UUID, partner: str, *, lock: bool = False) -> Person | None:
-    """The person a partner means by an id: its home by the ref, any other by its own alias; None for a stranger."""
-    row = execute(
-        conn,
-        f"SELECT {_COLUMNS} {_FROM} WHERE (b.ref = %s AND b.home = %s) OR b.ref ="
-        " (SELECT a.ref FROM aliases a WHERE a.alias = %s AND a.partner = %s)" + (" FOR UPDATE OF b" if lock else ""),
-        (named, partner, named, partner),
-    ).fetchone()
-    return _person(conn, row) if row else None
+    """The person a partner means by an id: the ref if it is the home partner, else its own alias; None if unknown.
+
+    lock: hold the person's row until the transaction ends.
+    """
+    own = (beneficiaries.c.ref == named) & (beneficiaries.c.home == partner)
+    by_alias = select(aliases.c.ref).where(aliases.c.alias == named, aliases.c.partner == partner).scalar_subquery()
+    return _one(conn, or_(own, beneficiaries.c.ref == by_alias), lock)
 
 
-def of_homes(
-    conn: Connection, named: Collection[tuple[str, UUID | None, str | None]]
-) -> Asked[tuple[list[Person], dict[UUID, Standing]]]:
-    """Home partners' own persons, each by ref or by dossier number, locked in one order, as everywhere; and what
-    decides about them."""
-    rows, values = given("text uuid text", list(named))
-    refs = (
-        f"SELECT o.ref FROM {rows} AS n(home, ref, local_ref) JOIN beneficiaries o"
-        " ON o.home = n.home AND (o.ref = n.ref OR o.local_ref = n.local_ref)"
-    )
-    found = execute(
-        conn,
-        f"SELECT {_COLUMNS} {_FROM} WHERE b.ref IN ({refs}) ORDER BY b.ref FOR UPDATE OF b",
-        values,
-    )
-    deciding = execute(conn, f"{_STANDING} FROM (SELECT DISTINCT ref FROM ({refs}) r) k {_AGREEMENTS}", values)
+def by_ref(conn: Connection, ref: UUID, *, lock: bool = False) -> Person | None:
+    """A person by the ref itself, for the hub's own work."""
+    return _one(conn, beneficiaries.c.ref == ref, lock)
 
-    def answers() -> tuple[list[Person], dict[UUID, Standing]]:
-        people = [_person(conn, row) for row in found]
-        held = {person.ref for person in people}  # who was registered between the two looks is not
-        return people, {ref: each for ref, each in _standing(deciding).items() if ref in held}
 
-    return answers
+def by_local_ref(conn: Connection, home: str, local_ref: str, *, lock: bool = False) -> Person | None:
+    """The person a home partner knows under its own dossier number."""
+    return _one(conn, (beneficiaries.c.home == home) & (beneficiaries.c.local_ref == local_ref), lock)
 
 
 def ref_of(conn: Connection, named: UUID, partner: str) -> UUID | None:
-    """The ref of the person a partner means; None for a stranger."""
+    """The ref of the person a partner means; None if unknown."""
     person = find(conn, named, partner)
     return person.ref if person else None
 
 
 def home_ref(conn: Connection, named: UUID, partner: str) -> UUID | None:
-    """The ref of a partner's own person; None for a stranger, and for one whose key was destroyed."""
+    """The ref of a partner's own person; None if unknown, or if the person's key was destroyed."""
     person = find(conn, named, partner)
     return person.ref if person and person.home == partner and person.wrapped_key else None
 
 
-def by_local_ref(conn: Connection, home: str, local_ref: str, *, lock: bool = False) -> Person | None:
-    """The person a home partner knows by its own dossier number."""
-    row = execute(
-        conn,
-        f"SELECT {_COLUMNS} {_FROM} WHERE b.home = %s AND b.local_ref = %s" + (" FOR UPDATE OF b" if lock else ""),
-        (home, local_ref),
-    ).fetchone()
-    return _person(conn, row) if row else None
-
-
 def local_refs(conn: Connection, home: str, refs: Collection[UUID]) -> dict[UUID, str]:
-    """A home partner's own dossier numbers of these persons, where they have one."""
-    rows = execute(
-        conn,
-        "SELECT ref, local_ref FROM beneficiaries WHERE ref = ANY(%s) AND home = %s AND local_ref IS NOT NULL",
-        (list(refs), home),
-    )
+    """A home partner's dossier numbers by ref; persons without one are left out."""
+    c = beneficiaries.c
+    rows = conn.execute(select(c.ref, c.local_ref).where(c.ref.in_(refs), c.home == home, c.local_ref.is_not(None)))
     return {row.ref: row.local_ref for row in rows}
 
 
 def page(conn: Connection, home: str, after: UUID, limit: int) -> list[Person]:
-    """A page of a home partner's persons, by ref."""
-    rows = execute(
-        conn,
-        f"SELECT {_COLUMNS} {_FROM} WHERE b.home = %s AND b.ref > %s ORDER BY b.ref LIMIT %s",
-        (home, after, limit),
-    )
+    """A page of a home partner's persons, ordered by ref."""
+    c = beneficiaries.c
+    rows = conn.execute(_PERSONS.where(c.home == home, c.ref > after).order_by(c.ref).limit(limit))
     return [_person(conn, row) for row in rows]
 
 
-def add(rows: Inserts, person: Person) -> None:
-    """A person with their key. Written, it raises LocalRefTaken."""
-    own = (person.ref, person.home, person.local_ref, Jsonb(person.profile), person.profile_version, person.registered)
-    rows.add(BENEFICIARIES, own)
-    rows.add(PERSON_KEYS, (person.ref, person.wrapped_key))
+def add(conn: Connection, person: Person) -> None:
+    """Store a new person with their key. Raises LocalRefTaken."""
+    with unique_errors({"beneficiaries_local_ref": LocalRefTaken}):
+        conn.execute(
+            insert(beneficiaries).values(
+                ref=person.ref,
+                home=person.home,
+                local_ref=person.local_ref,
+                profile=person.profile,
+                profile_version=person.profile_version,
+                registered=person.registered,
+            )
+        )
+    conn.execute(insert(person_keys).values(ref=person.ref, wrapped=person.wrapped_key))
 
 
 def set_profile(conn: Connection, ref: UUID, profile: Mapping[str, Any]) -> tuple[int, int]:
-    """Replace the bands; the new versions, of the profile and of the record."""
-    row = one(
-        conn,
-        "UPDATE beneficiaries SET profile = %s, profile_version = profile_version + 1, version = version + 1"
-        " WHERE ref = %s RETURNING profile_version, version",
-        (Jsonb(dict(profile)), ref),
-    )
+    """Replace the profile; the new versions of the profile and of the record."""
+    c = beneficiaries.c
+    row = conn.execute(
+        update(beneficiaries)
+        .where(c.ref == ref)
+        .values(profile=dict(profile), profile_version=c.profile_version + 1, version=c.version + 1)
+        .returning(c.profile_version, c.version)
+    ).one()
     return row.profile_version, row.version
 
 
 def set_status(conn: Connection, ref: UUID, status: str, left_on: date | None) -> int:
-    """Active, paused, or left on a day; the record's new version."""
-    return int(
-        one(
-            conn,
-            "UPDATE beneficiaries SET status = %s, left_on = %s, version = version + 1 WHERE ref = %s"
-            " RETURNING version",
-            (status, left_on, ref),
-        ).version
-    )
+    """Set the status: active, paused or left, the latter with its date. The record's new version."""
+    c = beneficiaries.c
+    changed = update(beneficiaries).where(c.ref == ref).values(status=status, left_on=left_on, version=c.version + 1)
+    version: int = conn.execute(changed.returning(c.version)).scalar_one()
+    return version
 
 
 def wrapped_keys(conn: Connection, refs: Collection[UUID]) -> dict[UUID, str | None]:
-    """Wrapped keys by ref; None where one was destroyed, no line where there never was one."""
-    rows = execute(conn, "SELECT ref, wrapped FROM person_keys WHERE ref = ANY(%s)", (list(refs),))
+    """Wrapped keys by ref; None if destroyed. Refs that never had a key are left out."""
+    rows = conn.execute(select(person_keys).where(person_keys.c.ref.in_(refs)))
     return {row.ref: row.wrapped for row in rows}
 
 
-def keep_alias(rows: Inserts, alias: UUID, ref: UUID, partner: str) -> None:
-    """Remember how a partner will name a person."""
-    rows.add(ALIASES, (alias, ref, partner))
+def keep_alias(conn: Connection, alias: UUID, ref: UUID, partner: str) -> None:
+    """Store the alias under which a partner knows a person, unless it is stored already."""
+    conn.execute(upsert(aliases).values(alias=alias, ref=ref, partner=partner).on_conflict_do_nothing())
 
 
-def standing(conn: Connection, refs: Collection[UUID]) -> dict[UUID, Standing]:
-    """What decides about persons who are held."""
-    asked, values = given("uuid", [(ref,) for ref in refs])
-    return _standing(execute(conn, f"{_STANDING} FROM {asked} AS k(ref) {_AGREEMENTS}", values))
-
-
-def _standing(rows: Iterable[Any]) -> dict[UUID, Standing]:
-    found: dict[UUID, Standing] = {}
-    for row in rows:
-        agreements, _ = found.setdefault(row.of, ([], row.last or 0))
-        if row.consent_id is not None:
-            agreements.append(as_consent(row))
-    return found
-
-
-def consents(conn: Connection, ref: UUID) -> list[Consent]:
-    """The agreements of a person that were neither withdrawn nor said to have expired."""
-    rows = execute(conn, "SELECT * FROM consents WHERE ref = %s AND withdrawn IS NULL AND expired IS NULL", (ref,))
-    return [as_consent(row) for row in rows]
-
-
-def as_consent(row: Any) -> Consent:
-    """The part of a row that decides what it covers."""
-    return Consent(
-        frozenset(row.partners),
-        row.convention_id,
-        frozenset(row.purposes),
-        frozenset(row.attributes),
-        row.expires_on,
-    )
-
-
-def consent_rows(conn: Connection, ref: UUID) -> list[dict[str, Any]]:
-    """All agreements of a person, withdrawn ones included, oldest first."""
-    rows = execute(conn, "SELECT * FROM consents WHERE ref = %s ORDER BY consent_id", (ref,))
-    return [row._asdict() for row in rows]
-
-
-def add_consent(
-    rows: Inserts,
-    consent_id: UUID,
-    ref: UUID,
-    consent: Consent,
-    channel: str,
-    evidence_ref: str | None,
-    given: datetime,
-) -> None:
-    """Record an agreement."""
-    covered = (sorted(consent.partners), consent.convention_id, sorted(consent.purposes), sorted(consent.attributes))
-    rows.add(CONSENTS, (consent_id, ref, *covered, channel, evidence_ref, given, consent.expires_on))
-
-
-def by_ref(conn: Connection, ref: UUID, *, lock: bool = False) -> Person | None:
-    """A person by the ref itself, for the hub."""
-    row = execute(
-        conn, f"SELECT {_COLUMNS} {_FROM} WHERE b.ref = %s" + (" FOR UPDATE OF b" if lock else ""), (ref,)
-    ).fetchone()
+def _one(conn: Connection, condition: ColumnElement[bool], lock: bool) -> Person | None:
+    statement = _PERSONS.where(condition)
+    row = conn.execute(statement.with_for_update(of=beneficiaries) if lock else statement).one_or_none()
     return _person(conn, row) if row else None
 
 
-def _person(conn: Connection, row: Any) -> Person:
-    person = Person(*row)
-    note(conn, Line(str(person.ref), "beneficiary"))
-    return person
+def _person(conn: Connection, row: Row[Any]) -> Person:
+    note(conn, Line(str(row.ref), "beneficiary"))
+    return Person(**row._asdict())

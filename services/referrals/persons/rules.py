@@ -1,4 +1,4 @@
-"""Whether a person is accompanied: active, paused or left, as a table; only the home partner says so."""
+"""A person's accompaniment is a table: active, paused or left; only the home partner changes it."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ PERSON: Table = (
 
 
 class Left(Exception):
-    """The person has left: nobody accompanies them, so nothing new begins for them."""
+    """The person has left: nobody accompanies them, so nothing new may begin for them."""
 
 
 def decide(action: str, status: str, home: str, given: Mapping[str, Any]) -> tuple[str, Payload, SealedPart | None]:
-    """The new status and the event that says so. Raises NotAllowed and NotGiven."""
+    """The new status and the event that records it. Raises NotAllowed and NotGiven."""
     row = step(PERSON, action, status, _HOME, given)
     if action == "pause":
         return row.target, events.PausedV1(home=home), None
@@ -34,6 +34,6 @@ def decide(action: str, status: str, home: str, given: Mapping[str, Any]) -> tup
 
 
 def check_accompanied(status: str) -> None:
-    """Something new may begin for an active or paused person. Raises Left."""
+    """Check that something new may begin for a person of this status. Raises Left."""
     if status == "left":
         raise Left

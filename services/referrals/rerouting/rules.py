@@ -1,4 +1,4 @@
-"""A chain of redirects is short and never comes back; of alternatives, the first that starts lets the others lapse."""
+"""A chain of redirects is short and never returns to a partner; when one alternative starts, the others lapse."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from uuid import UUID
 from services.referrals.acts.rules import Referral
 
 MOST_LINKS = 5
-"""So many times is a referral redirected; after that somebody should talk to somebody."""
+"""How often a referral may be redirected; after that, people have to talk to each other."""
 
 _OPEN = frozenset({"sent", "received", "waitlisted", "accepted"})
-_TAKEN_UP = frozenset({"started", "completed"})
+_BEGUN = frozenset({"started", "completed"})
 
 
 class ComesBack(Exception):
-    """The chain of redirects has been to this partner already."""
+    """The chain of redirects has been at this partner before."""
 
 
 class ChainTooLong(Exception):
@@ -24,16 +24,16 @@ class ChainTooLong(Exception):
 
 
 class Followed(Exception):
-    """Something was built on an end: another referral follows from it, or an alternative was taken up."""
+    """The end cannot be taken back: another referral follows from it, or an alternative has started."""
 
 
 def been_to(referral: Referral) -> list[str]:
-    """The recipients of its chain, oldest first, its own last."""
+    """The recipients of a referral's chain, oldest first, its own last."""
     return [*referral.facts.get("earlier_recipients", ()), referral.recipient]
 
 
 def check_chain(old: Referral, recipient: str) -> None:
-    """Whether it may go on to a recipient. Raises ComesBack and ChainTooLong."""
+    """Check that a referral may be redirected to a recipient. Raises ComesBack and ChainTooLong."""
     known = been_to(old)
     if recipient in known:
         raise ComesBack
@@ -42,14 +42,14 @@ def check_chain(old: Referral, recipient: str) -> None:
 
 
 def chained(old: Referral, recipient: str) -> dict[str, Any]:
-    """The facts by which a new referral is the next link. Raises ComesBack and ChainTooLong."""
+    """The facts that make a new referral the next link of a chain. Raises ComesBack and ChainTooLong."""
     check_chain(old, recipient)
     return {"parent": str(old.id), "earlier_recipients": been_to(old)}
 
 
 def alternatives(of: UUID, referrals: Iterable[Referral]) -> list[Referral]:
-    """The alternatives of one referral among a person's, itself left out: whatever `alternative_to` joins, through
-    those that were redirected too."""
+    """The alternatives of one of a person's referrals, without itself: those that `alternative_to` joins with it,
+    directly or through others, and those to which they were redirected."""
     known = list(referrals)
     joined = [
         {str(each.id), str(each.facts[link])}
@@ -64,13 +64,13 @@ def alternatives(of: UUID, referrals: Iterable[Referral]) -> list[Referral]:
 
 
 def lapsing(started: UUID, referrals: Iterable[Referral]) -> list[Referral]:
-    """Those that lapse when one of them has started, in the order of their ids."""
+    """The alternatives that lapse because a referral started, ordered by id."""
     return sorted((each for each in alternatives(started, referrals) if each.status in _OPEN), key=lambda each: each.id)
 
 
 def check_nothing_followed(ended: Referral, referrals: Iterable[Referral]) -> None:
-    """Whether an end may be taken back by who said it. Raises Followed."""
+    """Check that the author of an end may take it back. Raises Followed."""
     known = [each for each in referrals if each.status != "voided"]
     follows = any(each.facts.get("follows") == str(ended.id) for each in known)
-    if follows or any(each.status in _TAKEN_UP for each in alternatives(ended.id, known)):
+    if follows or any(each.status in _BEGUN for each in alternatives(ended.id, known)):
         raise Followed

@@ -1,4 +1,4 @@
-"""What a person says by their slip is told to the referrer and changes nothing by itself."""
+"""A message that a person sends by their slip goes to the referrer; it changes nothing else."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from services.referrals.acts.rules import Referral
 from services.referrals.work import Work
 
 
-def say(work: Work, referral_id: UUID, said: Said) -> Referral:
-    """The person of a referral says something. Raises Problem 404."""
+def record_message(work: Work, referral_id: UUID, said: Said) -> Referral:
+    """Record a message of a referral's person. Raises Problem 404."""
     referral = REFERRALS.find(work.conn, referral_id, lock=True)
     if referral is None or referral.facts.get("erased"):
         raise refusals.not_found("referral")

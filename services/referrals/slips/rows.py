@@ -1,30 +1,28 @@
-"""Which referral a slip's private code opens; a person whose key was destroyed has none any more."""
+"""Slips by the hash of their private code. The slip of an erased person opens nothing."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
+from sqlalchemy.dialects.postgresql import insert
 
-from jalons.database import execute
+from services.referrals.tables import person_keys, referrals, slips
 
 
 def keep(conn: Connection, code_hash: bytes, referral_id: UUID, now: datetime) -> None:
-    """The slip was printed; again is nothing new."""
-    execute(
-        conn,
-        "INSERT INTO slips (code_hash, referral_id, printed) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING",
-        (code_hash, referral_id, now),
-    )
+    """Record that a slip was printed. Printing it again changes nothing."""
+    new = insert(slips).values(code_hash=code_hash, referral_id=referral_id, printed=now)
+    conn.execute(new.on_conflict_do_nothing())
 
 
 def referral_of(conn: Connection, code_hash: bytes) -> UUID | None:
-    """The referral that a code opens."""
-    row = execute(
-        conn,
-        "SELECT s.referral_id FROM slips s JOIN referrals r ON r.id = s.referral_id"
-        " JOIN person_keys k ON k.ref = r.ref WHERE s.code_hash = %s AND k.wrapped IS NOT NULL",
-        (code_hash,),
-    ).fetchone()
-    return row.referral_id if row else None
+    """The id of the referral that a code opens."""
+    found: UUID | None = conn.execute(
+        select(slips.c.referral_id)
+        .join(referrals, referrals.c.id == slips.c.referral_id)
+        .join(person_keys, person_keys.c.ref == referrals.c.ref)
+        .where(slips.c.code_hash == code_hash, person_keys.c.wrapped.is_not(None))
+    ).scalar()
+    return found

@@ -1,4 +1,4 @@
-"""Reading back what was said beside the acts: by who said it, and by the home partner of the person."""
+"""The routes that read statements: each is readable by the partner that made it and by the person's home partner."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Partner = Annotated[Call, Depends(call("partner"))]
 def reading_routes(
     router: APIRouter, edge: Edge, store: Statements[S], shown: Callable[[S, str], dict[str, Any]]
 ) -> None:
-    """Add `GET /{table}` and one by id. shown: one as a partner sees it."""
+    """Add `GET /{table}` and `GET /{table}/{id}`. shown: a statement as a partner may see it."""
 
     def listed(
         caller: Partner,
@@ -42,18 +42,18 @@ def reading_routes(
 
         return edge.read(page, caller)
 
-    def one(its_id: UUID, caller: Partner) -> JSONResponse:
+    def one(statement_id: UUID, caller: Partner) -> JSONResponse:
         partner = partner_of(caller.principal)
 
         def found(conn: Connection) -> Answer:
-            said = store.find(conn, its_id, partner)
-            if said is None:
+            statement = store.find(conn, statement_id, partner)
+            if statement is None:
                 raise refusals.not_found(store.noun)
-            return Answer(shown(said, partner))
+            return Answer(shown(statement, partner))
 
         return edge.read(found, caller)
 
-    one.__annotations__["its_id"] = Annotated[UUID, Path(alias=store.key)]
-    path, what = f"/{store.table}", "Those you said, and those said of your persons"
-    router.add_api_route(path, listed, methods=["GET"], summary=what)
+    one.__annotations__["statement_id"] = Annotated[UUID, Path(alias=store.key)]
+    path, summary = f"/{store.table.name}", "Those you said, and those said of your persons"
+    router.add_api_route(path, listed, methods=["GET"], summary=summary)
     router.add_api_route(f"{path}/{{{store.key}}}", one, methods=["GET"], summary="One of them")

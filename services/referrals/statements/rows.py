@@ -1,75 +1,63 @@
-"""What partners say beside the acts, needs and activities, as rows; those of a person go when the person is erased."""
+"""Stores what partners state beside the acts: a need or an activity is read by its author and the home partner only."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Row, Select, Table, insert, or_, select
 
-from jalons.database import execute
 from jalons.privacy.audit import Line, note
 from services.referrals.activities.rules import Activity
 from services.referrals.needs.rules import Need
 
 S = TypeVar("S", Need, Activity)
 
-_MAY_READ = "(said_by = %(partner)s OR home = %(partner)s)"
-"""What one said, and what is said of one's persons."""
-
 
 @dataclass(frozen=True)
 class Statements(Generic[S]):
-    """One of the two tables. key: the column of its id."""
+    """The repository of one kind of statement. Each one read about a person is noted for the audit."""
 
-    table: str
+    table: Table
     kind: type[S]
-    key: str
 
     @property
     def noun(self) -> str:
-        """What one is called."""
+        """What one is called: `need` or `activity`."""
         return self.kind.__name__.lower()
 
     @property
-    def _columns(self) -> str:
-        return ", ".join(f'"{field.name}"' for field in fields(self.kind))
+    def key(self) -> str:
+        """The name of the id's column."""
+        return f"{self.noun}_id"
 
-    def add(self, conn: Connection, said: S, recorded: datetime) -> None:
-        """Keep one."""
-        values: list[Any] = [getattr(said, field.name) for field in fields(self.kind)]
-        slots = ", ".join(["%s"] * (len(values) + 1))
-        execute(conn, f"INSERT INTO {self.table} ({self._columns}, recorded) VALUES ({slots})", (*values, recorded))
+    def add(self, conn: Connection, statement: S, recorded: datetime) -> None:
+        """Store a new statement."""
+        conn.execute(insert(self.table).values({**asdict(statement), "recorded": recorded}))
 
-    def find(self, conn: Connection, its_id: UUID, partner: str) -> S | None:
-        """One that a partner said, or that is of its person."""
-        row = execute(
-            conn,
-            f"SELECT {self._columns} FROM {self.table} WHERE {self.key} = %(id)s AND {_MAY_READ}",
-            {"id": its_id, "partner": partner},
-        ).fetchone()
+    def find(self, conn: Connection, statement_id: UUID, partner: str) -> S | None:
+        """A statement that a partner made, or that is about its own person."""
+        row = conn.execute(self._readable(partner).where(self.table.c[self.key] == statement_id)).one_or_none()
         return self._read(conn, row) if row else None
 
     def page(self, conn: Connection, partner: str, ref: UUID | None, before: UUID, limit: int) -> Sequence[S]:
-        """A page of those a partner said or that are of its persons, newest first. ref: of this person only."""
-        rows = execute(
-            conn,
-            f"SELECT {self._columns} FROM {self.table} WHERE {_MAY_READ} AND {self.key} < %(before)s"
-            f" AND (%(ref)s::uuid IS NULL OR ref = %(ref)s) ORDER BY {self.key} DESC LIMIT %(limit)s",
-            {"partner": partner, "ref": ref, "before": before, "limit": limit},
-        )
-        return [self._read(conn, row) for row in rows]
+        """A page of the statements a partner may read, newest first. ref: about this person only."""
+        key = self.table.c[self.key]
+        statement = self._readable(partner).where(key < before).order_by(key.desc()).limit(limit)
+        if ref is not None:
+            statement = statement.where(self.table.c.ref == ref)
+        return [self._read(conn, row) for row in conn.execute(statement)]
 
-    def _read(self, conn: Connection, row: Any) -> S:
-        """A row as what was said; of a person it is told to the audit."""
-        said = self.kind(*row)
-        if said.ref is not None:
-            note(conn, Line(str(said.ref), self.noun, thing=getattr(said, self.key)))
-        return said
+    def _readable(self, partner: str) -> Select[Any]:
+        c = self.table.c
+        chosen = select(*(c[field.name] for field in fields(self.kind)))
+        return chosen.where(or_(c.said_by == partner, c.home == partner))
 
-
-NEEDS = Statements("needs", Need, "need_id")
-ACTIVITIES = Statements("activities", Activity, "activity_id")
+    def _read(self, conn: Connection, row: Row[Any]) -> S:
+        statement = self.kind(**row._asdict())
+        if statement.ref is not None:
+            note(conn, Line(str(statement.ref), self.noun, thing=getattr(statement, self.key)))
+        return statement

@@ -1,0 +1,232 @@
+"""Writes e-mails: something awaits the partner, with a reference and a contact; never who it is about, nor why."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from datetime import date, datetime
+from email import policy
+from email.errors import MessageError
+from email.headerregistry import Address, BaseHeader, HeaderRegistry
+from email.message import EmailMessage
+from email.utils import format_datetime, parseaddr
+from functools import cache, lru_cache
+from importlib.resources import files
+from typing import Any, cast
+from uuid import UUID
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template, select_autoescape
+
+from jalons.clock import BRUSSELS
+from jalons.privacy.disclosure import names_contact
+from jalons.privacy.links import AnswerLinks, Named, Noun
+from services.notifications.deliveries.gate import PartnerRecord
+from services.notifications.deliveries.rows import Delivery
+from services.notifications.routing.rules import awaits_answer
+
+FALLBACK = "fr"
+OPEN_ACTS = "jalons.waiting.asked.v1"
+"""The type of a mail that lists all that awaits a partner: sent on request, about no event."""
+_SERVICE = "services.notifications.emails"
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+
+
+class _Headers(HeaderRegistry):
+    """The library's header classes, cached by name instead of made for every header."""
+
+    @cache  # noqa: B019 - one instance, for as long as the process lives
+    def __getitem__(self, name: str) -> type[BaseHeader]:
+        return super().__getitem__(name)
+
+
+_HEADERS = _Headers()
+_POLICY = policy.default.clone(header_factory=_HEADERS)
+
+
+@lru_cache(maxsize=512)
+def _parsed(name: str, value: str) -> BaseHeader:
+    """A header that many mails share, parsed once: parsing takes longer than rendering the text."""
+    header: BaseHeader = _HEADERS(name, value)
+    return header
+
+
+class InvalidMailbox(Exception):
+    """The recipient's mailbox is not an e-mail address."""
+
+
+class MessageWriter:
+    """Writes the hub's mails. A language is a folder of templates: two layouts and a catalogue of texts.
+
+    public_url: the base of links; None for mails without links.
+    """
+
+    def __init__(self, network: str, mail_from: str, public_url: str | None, links: AnswerLinks) -> None:
+        self._network = _one_line(network)
+        self._links = links
+        self._from = parseaddr(mail_from)[1]
+        self._public_url = public_url
+        self._templates = Environment(
+            loader=PackageLoader(_SERVICE, "templates"),
+            autoescape=select_autoescape(["html.j2"], default_for_string=False),
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self._compiled_texts: dict[str, Template] = {}
+        folders = files(_SERVICE).joinpath("templates").iterdir()
+        self._catalogues = {each.name: tomllib.loads(each.joinpath("catalogue.toml").read_text()) for each in folders}
+
+    def write(
+        self, delivery: Delivery, recipient: PartnerRecord, contact: PartnerRecord, now: datetime
+    ) -> EmailMessage:
+        """The mail for a delivery, the same each time but for its date. Raises InvalidMailbox."""
+        language = recipient.language if recipient.language in self._catalogues else FALLBACK
+        if delivery.about_type == OPEN_ACTS:
+            return self._open_acts(delivery, recipient, language, now)
+        catalogue = self._catalogues[language]
+        facts = delivery.facts or {}
+        named = names_contact(facts["role"], recipient.kind, contact.kind)
+        context = self._context(catalogue, delivery, facts, recipient, contact, named=named)
+        frame = self._texts(catalogue, "frame", context)
+        given = context | {"contact": context["contact"] or frame["somebody"], "frame": frame}
+        texts = self._texts(catalogue, f"{delivery.about_type}/{facts['role']}", given)
+        subject = f"{frame['mark']} {texts['subject']}" if delivery.trial else texts["subject"]
+        message = self._message(delivery, recipient, subject, now)
+        reply_to = _reply_to(contact, named=named)
+        if reply_to is not None:
+            message["Reply-To"] = _parsed("Reply-To", str(reply_to))
+        return self._lay_out(message, f"{language}/message", context | texts | {"frame": frame})
+
+    def _open_acts(self, delivery: Delivery, recipient: PartnerRecord, language: str, now: datetime) -> EmailMessage:
+        """All that awaits a partner, each with the link by which it is answered. Raises InvalidMailbox."""
+        catalogue, acts = self._catalogues[language], (delivery.facts or {})["acts"]
+        about: dict[str, Any] = {"network": self._network, "recipient": _one_line(recipient.name), "count": len(acts)}
+        about["more"] = (delivery.facts or {})["more"]
+        frame = self._texts(catalogue, "frame", about | dict(_NO_CONTACT))
+        waiting = []
+        for act in acts:
+            texts = self._texts(catalogue, f"{OPEN_ACTS}/partner", about | {"reference": act["reference"]})
+            path = self._answer(Named(act["noun"], UUID(act["id"]), delivery.recipient))
+            waiting.append({"what": texts[act["noun"]], "link": self._public(path)})
+        texts = self._texts(catalogue, f"{OPEN_ACTS}/partner", about | {"reference": ""})
+        message = self._message(delivery, recipient, texts["subject"], now)
+        return self._lay_out(message, f"{language}/waiting", texts | {"frame": frame, "waiting": waiting})
+
+    def _message(self, delivery: Delivery, recipient: PartnerRecord, subject: str, now: datetime) -> EmailMessage:
+        message = EmailMessage(_POLICY)
+        message["Subject"] = subject
+        message["From"] = _parsed("From", str(Address(self._network, addr_spec=self._from)))
+        message["To"] = _parsed("To", str(_address(recipient.mailbox)))
+        message["Date"] = format_datetime(now.astimezone(BRUSSELS))
+        message["Message-ID"] = f"<{delivery.delivery_id}@{self._from.rpartition('@')[2]}>"
+        message["Auto-Submitted"] = _parsed("Auto-Submitted", "auto-generated")
+        return message
+
+    def _lay_out(self, message: EmailMessage, layout: str, context: Mapping[str, Any]) -> EmailMessage:
+        message.set_content(self._render(f"{layout}.txt.j2", context), cte="quoted-printable")
+        html = self._render(f"{layout}.html.j2", context)
+        message.add_alternative(html, subtype="html", cte="quoted-printable")
+        return message
+
+    def _context(
+        self,
+        catalogue: Mapping[str, Any],
+        delivery: Delivery,
+        facts: Mapping[str, Any],
+        recipient: PartnerRecord,
+        contact: PartnerRecord,
+        *,
+        named: bool,
+    ) -> dict[str, Any]:
+        dates = {name: date.fromisoformat(facts[name]) for name in _DATES if name in facts}
+        return {
+            "network": self._network,
+            "reference": delivery.reference,
+            "trial": delivery.trial,
+            "recipient": _one_line(recipient.name),
+            "contact": _one_line(contact.name) if named else None,
+            "phone": _one_line(contact.phone),
+            "phone_hours": _one_line(contact.phone_hours or ""),
+            "first_contact": facts.get("contact"),
+            "role": facts["role"],
+            "number": facts.get("number"),
+            "about": facts.get("about"),
+            "months": facts.get("months"),
+            "reported": facts.get("reported_by") == "referrer",
+            **self._link(delivery, facts),
+            "dates": {name: in_words(day, catalogue["dates"]) for name, day in dates.items()},
+        }
+
+    def _link(self, delivery: Delivery, facts: Mapping[str, Any]) -> dict[str, Any]:
+        """`link`: where to answer, if there is a public URL; `without_account`: whether the link alone suffices."""
+        if "act" not in facts or not awaits_answer(delivery.about_type, facts["role"]):
+            return {"link": self._public(facts["path"]), "without_account": False}
+        noun = cast("Noun", delivery.about_type.split(".")[1])  # only acts await an answer
+        path = self._answer(Named(noun, UUID(facts["act"]), delivery.recipient))
+        return {"link": self._public(path), "without_account": True}
+
+    def _answer(self, named: Named) -> str:
+        return f"/answer/{self._links.token(named)}"
+
+    def _public(self, path: str) -> str | None:
+        return f"{self._public_url}{path}" if self._public_url else None
+
+    def _texts(self, catalogue: Mapping[str, Any], entry: str, context: Mapping[str, Any]) -> dict[str, str]:
+        """The rendered texts of one entry; plain, one line each."""
+        rendered = {name: _one_line(self._compiled(text).render(context)) for name, text in catalogue[entry].items()}
+        return {name: text[:1].upper() + text[1:] for name, text in rendered.items()} if "/" in entry else rendered
+
+    def _compiled(self, text: str) -> Template:
+        """A text of the catalogue, compiled once: compiling takes longer than the rest of a mail."""
+        if text not in self._compiled_texts:
+            self._compiled_texts[text] = self._templates.from_string(text)
+        return self._compiled_texts[text]
+
+    def _render(self, template: str, context: Mapping[str, Any]) -> str:
+        return self._templates.get_template(template).render(context)
+
+
+_NO_CONTACT: Mapping[str, Any] = {
+    "contact": None,
+    "phone": "",
+    "phone_hours": "",
+    "reference": "",
+    "role": "partner",
+    "link": None,
+    "without_account": False,
+}
+"""What the frame needs where there is no other party."""
+_DATES = (
+    *("reply_by", "first_contact_on", "expected_on", "started_on"),
+    *("planned_start", "planned_end", "ended_on", "since"),
+)
+
+
+def in_words(day: date, words: Mapping[str, Any]) -> str:
+    """A date in words, « mardi 1er décembre 2026 ». words: `days`, `months`, `first` of a catalogue."""
+    number = words["first"] if day.day == 1 else str(day.day)
+    return f"{words['days'][day.weekday()]} {number} {words['months'][day.month - 1]} {day.year}"
+
+
+def _one_line(text: str) -> str:
+    """A partner's text as one line without control characters, so that it cannot start a header or a paragraph."""
+    return " ".join(_UNPRINTABLE.sub(" ", text).split())
+
+
+def _address(mailbox: str, name: str = "") -> Address:
+    """Raises InvalidMailbox for anything but one plain ASCII address."""
+    try:
+        address = Address(name, addr_spec=mailbox)
+    except (ValueError, IndexError, MessageError):
+        raise InvalidMailbox from None
+    if not mailbox.isascii() or not address.domain:
+        raise InvalidMailbox
+    return address
+
+
+def _reply_to(contact: PartnerRecord, *, named: bool) -> Address | None:
+    try:
+        return _address(contact.mailbox, _one_line(contact.name) if named else "")
+    except InvalidMailbox:
+        return None
