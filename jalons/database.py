@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import cache
-from typing import Any, LiteralString, TypeVar
+from typing import Any, TypeVar
 
 import psycopg
 from psycopg.errors import UniqueViolation
-from psycopg.rows import namedtuple_row
 from sqlalchemy import Column, Connection, Engine, TableValuedAlias, bindparam, create_engine, func
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
@@ -122,66 +120,6 @@ def transact(engine: Engine, do: Callable[[Connection], T], *, attempts: int = 3
             if committing or attempt == attempts:
                 raise Busy("the database did not take this on in time") from error
     raise AssertionError("unreachable")
-
-
-# What follows is to be deleted once every statement is written with SQLAlchemy Core.
-
-Values = Sequence[Any] | Mapping[str, Any]
-Asked = Callable[[], T]
-"""Reads the answer to a statement of a pipeline, after the pipeline."""
-
-
-def execute(conn: Connection, statement: LiteralString | str, values: Values = ()) -> psycopg.Cursor[Any]:
-    """Run one statement in a connection's transaction; rows have their columns as attributes.
-
-    On psycopg's own cursor: the layer between costs half as much again, and our statements are SQL anyway.
-    """
-    cursor = conn.connection.driver_connection.cursor(row_factory=namedtuple_row)  # type: ignore[union-attr]
-    return cursor.execute(statement, values or None)  # type: ignore[no-any-return]
-
-
-def one(conn: Connection, statement: LiteralString | str, values: Values = ()) -> Any:
-    """The row of a statement that gives one. Raises LookupError if it gives none."""
-    row = execute(conn, statement, values).fetchone()
-    if row is None:
-        raise LookupError("the statement gave no row")
-    return row
-
-
-FEW = 8
-"""So many rows are cheaper to pass value by value than as arrays."""
-
-
-def given(types: str, rows: Sequence[Sequence[Any]]) -> tuple[str, list[Any]]:
-    """What stands after FROM for these rows, and its values: `VALUES` while they are few, `unnest` when they are many.
-
-    types: of the columns, in order, as in "text bigint uuid".
-    """
-    if 0 < len(rows) <= FEW:
-        return _listed(types, len(rows)), [value for row in rows for value in row]
-    columns = [list(column) for column in zip(*rows, strict=True)] if rows else [[] for _ in types.split()]
-    return _unnested(types), columns
-
-
-@cache
-def _listed(types: str, rows: int) -> str:
-    kinds = types.split()
-    first = ", ".join(f"%s::{kind}" for kind in kinds)
-    other = ", ".join(["%s"] * len(kinds))
-    return f"(VALUES ({first}){f', ({other})' * (rows - 1)})"
-
-
-@cache
-def _unnested(types: str) -> str:
-    return f"unnest({', '.join(f'%s::{kind}[]' for kind in types.split())})"
-
-
-@contextmanager
-def pipelined(conn: Connection) -> Iterator[None]:
-    """Statements in here are sent without waiting for each answer, and are all answered at its end, where the first
-    that failed raises. A row can be asked for and is waited for; a count of rows cannot."""
-    with conn.connection.driver_connection.pipeline():  # type: ignore[union-attr]
-        yield
 
 
 @contextmanager

@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
-from jalons.database import engine, execute, transaction
+from jalons.database import engine, transaction
 from jalons.embedded.stack import Servers, Stack
 from jalons.messaging import migration
 from tests.support.network import Network
+from tests.support.sql import execute
 
 PORTS = 10_000 + os.getpid() % 800 * 10
 """Ten ports of this process: two can test at once."""

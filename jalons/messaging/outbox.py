@@ -11,7 +11,6 @@ from sqlalchemy import Connection, Text, func, insert, select
 
 from jalons.clock import new_id
 from jalons.database import array_rows, as_arrays
-from jalons.inserts import Inserts, Into
 from jalons.messaging.codec import encode
 from jalons.messaging.tables import events as log
 from jalons.process import metrics
@@ -77,26 +76,9 @@ class Outbox:
         """
         if not drafts:
             return []
-        events, values = self._encoded(conn, drafts, now, keys or {}, {})
+        events, values = self._encoded(conn, drafts, now, keys or {})
         conn.execute(insert(log), [_row(event, value) for event, value in zip(events, values, strict=True)])
         conn.execute(select(func.pg_notify(channel(self.service), "")))
-        return events
-
-    def gather(  # to be deleted with jalons.inserts, once no caller defers its rows
-        self,
-        rows: Inserts,
-        conn: Connection,
-        drafts: Sequence[Draft],
-        now: datetime,
-        known: Mapping[str, bytes] | None = None,
-        last: Mapping[str, int] | None = None,
-    ) -> list[Event]:
-        """As `append`, but the rows are written with the caller's others."""
-        if not drafts:
-            return []
-        events, values = self._encoded(conn, drafts, now, known or {}, last or {})
-        rows.add(_EVENTS, *(tuple(_row(event, value).values()) for event, value in zip(events, values, strict=True)))
-        rows.wake(channel(self.service))
         return events
 
     def last(self, conn: Connection, subjects: Collection[str]) -> dict[str, int]:
@@ -105,16 +87,9 @@ class Outbox:
         return {row.subject: row.last or 0 for row in rows}
 
     def _encoded(
-        self,
-        conn: Connection,
-        drafts: Sequence[Draft],
-        now: datetime,
-        keys: Mapping[str, bytes],
-        last: Mapping[str, int],
+        self, conn: Connection, drafts: Sequence[Draft], now: datetime, keys: Mapping[str, bytes]
     ) -> tuple[list[Event], list[bytes]]:
-        counted = dict(last)
-        if unknown := {draft.subject for draft in drafts} - counted.keys():
-            counted |= self.last(conn, unknown)
+        counted = self.last(conn, {draft.subject for draft in drafts})
         if missing := {draft.subject for draft in drafts if draft.sealed is not None} - keys.keys():
             keys = {**keys, **self._keys_of(conn, missing)}
         events = []
@@ -146,12 +121,6 @@ class Outbox:
 def channel(service: str) -> str:
     """The NOTIFY channel that wakes a service's relay."""
     return f"jalons_outbox_{service}"
-
-
-_EVENTS = Into(
-    "events",
-    "subject text, sequence bigint, id uuid, type text, topic text, recorded timestamptz, value bytea",
-)
 
 
 def _row(event: Event, value: bytes) -> dict[str, object]:

@@ -19,7 +19,6 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, Connection, insert, select
 
-from jalons.inserts import Inserts, Into
 from jalons.privacy.sealing import derive
 from jalons.privacy.tables import audit
 from jalons.web.identity import Principal
@@ -41,9 +40,6 @@ class AuditLine:
     thing: UUID | None = None
     reference: str | None = None
     purpose: str | None = None
-
-
-Line = AuditLine  # to be deleted once every caller uses the new name
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,10 +122,6 @@ class Audit:
         if lines:
             conn.execute(insert(audit), [self._row(caller, line) for line in lines])
 
-    def gather(self, rows: Inserts, caller: Caller, lines: Collection[AuditLine]) -> None:
-        """As `write`, but with the caller's other rows."""  # to be deleted with jalons.inserts
-        rows.add(_AUDIT, *(tuple(self._row(caller, line).values()) for line in lines))
-
     def of_person(self, conn: Connection, ref: str, page: AuditPage) -> list[dict[str, Any]]:
         """A person's lines, newest first."""
         return page.read(conn, audit.c.person == self.person(ref))
@@ -152,10 +144,3 @@ class Audit:
             "purpose": line.purpose,
             "person": self.person(line.ref),
         }
-
-
-_AUDIT = Into(
-    "audit",
-    "at timestamptz, call uuid, client text, partner text, actor text, noun text, action text, thing uuid,"
-    " reference text, purpose text, person bytea",
-)

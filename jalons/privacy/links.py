@@ -33,9 +33,6 @@ class LinkTarget:
     partner: str
 
 
-Named = LinkTarget  # to be deleted once every caller uses the new name
-
-
 class AnswerLinks:
     """Makes and reads the links through which a partner without an account answers. secret: the hub's secret key."""
 

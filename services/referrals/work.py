@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from jalons.clock import happened, local_date
 from jalons.messaging.outbox import Cause, Draft, Outbox
 from jalons.privacy import audit
-from jalons.privacy.audit import Audit, Line
+from jalons.privacy.audit import Audit, AuditLine
 from jalons.privacy.disclosure import Alias
 from jalons.process.wiring import Ground
 from jalons.web.identity import Principal
@@ -115,7 +115,7 @@ class Work:
         if expected is not None and (version is None or expected not in ("*", f'"{version}"')):
             raise Stale
 
-    def append(self, seen: Iterable[Line] = ()) -> None:
+    def append(self, seen: Iterable[AuditLine] = ()) -> None:
         """Store the events, and an audit line for each event about a person.
 
         seen: what the call read of persons; it makes a line too, unless an event about that person does.

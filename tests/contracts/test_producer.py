@@ -17,7 +17,7 @@ from kafka.errors import KafkaConfigurationError, KafkaTimeoutError
 from sqlalchemy import Engine
 
 from jalons.clock import new_id, now
-from jalons.database import execute, one, transaction
+from jalons.database import transaction
 from jalons.embedded.stack import Servers
 from jalons.messaging import kafka
 from jalons.messaging import relay as relay_module
@@ -30,6 +30,7 @@ from jalons.process.settings import Settings
 from tests.support.events import MemorySource, person
 from tests.support.network import eventually
 from tests.support.parts import at_work
+from tests.support.sql import execute, one
 
 TYPE = "jalons.referral.received.v1"
 

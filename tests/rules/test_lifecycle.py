@@ -69,7 +69,11 @@ GIVEN = {
 }
 REASONS = {"reopen": "situation_changed", "void": "wrong_person", "decline": "no_place", "refuse": "no_place"}
 BY_COMMAND = {
-    "redirect": {"redirected_to": str(uuid.uuid4()), "redirected_reference": "R-4M2P-8XK"},
+    "redirect": {
+        "redirected_to": str(uuid.uuid4()),
+        "redirected_reference": "R-4M2P-8XK",
+        "recipient": "lire-et-ecrire",
+    },
     "suggest": {"suggested_partner": "lire-et-ecrire"},
 }
 """What the command adds to what the caller gave."""

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jalons.privacy.links import AnswerLinks, Named
+from jalons.privacy.links import AnswerLinks, LinkTarget
 from jalons.privacy.private_codes import code_hash, private_code
 from services.referrals.acts import lifecycle
 from services.referrals.pages.rate_limit import RateLimit
@@ -16,7 +16,7 @@ from services.referrals.pages.rate_limit import RateLimit
 SECRET = "0123456789abcdef0123456789abcdef"
 LINKS = AnswerLinks(SECRET)
 named = st.builds(
-    Named,
+    LinkTarget,
     st.sampled_from(["referral", "training", "placement"]),
     st.uuids(),
     st.from_regex(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", fullmatch=True),
@@ -24,7 +24,7 @@ named = st.builds(
 
 
 @given(named, st.data())
-def test_a_link_is_read_as_it_was_made_and_only_by_who_has_the_secret(what: Named, data: st.DataObject) -> None:
+def test_a_link_is_read_as_it_was_made_and_only_by_who_has_the_secret(what: LinkTarget, data: st.DataObject) -> None:
     token = LINKS.token(what)
     assert LINKS.read(token) == what
     assert AnswerLinks(SECRET + "x").read(token) is None

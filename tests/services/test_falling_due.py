@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from sqlalchemy import create_engine
 
-from jalons.database import engine, execute, transaction
+from jalons.database import engine, transaction
 from jalons.embedded.stack import Servers
 from jalons.process import metrics
 from jalons.process.migrate import upgrade
@@ -30,6 +30,7 @@ from services.referrals.directory import commands as directory_commands
 from services.referrals.work import Work
 from tests.support.falling_due import Desk, brussels, work_off
 from tests.support.network import eventually
+from tests.support.sql import execute
 
 MONDAY = "2026-11-23 10:00"
 

@@ -12,7 +12,7 @@ import pytest
 from jalons.clock import new_id
 from jalons.messaging.outbox import Outbox
 from jalons.privacy.disclosure import parties
-from jalons.privacy.links import AnswerLinks, Named
+from jalons.privacy.links import AnswerLinks, LinkTarget
 from schemas.catalogue import TYPES
 from schemas.examples import DATA, SEALED
 from schemas.routing import BY_TYPE, HOLDERS, ROUTES
@@ -223,7 +223,7 @@ def test_where_an_answer_is_awaited_the_link_is_signed_for_this_act_and_this_rec
         re.search(r"https://jalons.example/answer/([\w-]+)", part.get_content())[1] for part in message.iter_parts()
     }
     noun = type_.split(".")[1]
-    assert {links.read(token) for token in found} == {Named(noun, UUID(delivery.facts["act"]), delivery.recipient)}
+    assert {links.read(token) for token in found} == {LinkTarget(noun, UUID(delivery.facts["act"]), delivery.recipient)}
     assert delivery.facts["act"] == DATA[type_][f"{noun}_id"]
     assert "sans compte ni mot de passe" in everything(message)
     assert "/referrals/" not in everything(message)

@@ -17,7 +17,7 @@ import pytest
 import uvicorn
 from sqlalchemy import Connection, Engine
 
-from jalons.database import execute, transaction
+from jalons.database import transaction
 from schemas.envelope import Event
 from services.observation.stream import http as streaming
 from services.observation.stream import rows as stream_rows
@@ -32,6 +32,7 @@ from tests.services.test_observation_stage import (
     stream_events,
 )
 from tests.support.parts import at_work
+from tests.support.sql import execute
 
 pytest_plugins = ["tests.services.test_observation_stage"]
 

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from jalons.embedded.stack import Stack
-from jalons.privacy.links import AnswerLinks, Named
+from jalons.privacy.links import AnswerLinks, LinkTarget
 from schemas.codes import Language
 from services.referrals.pages.words import LANGUAGES
 from tests.support.calls import offer, written
@@ -36,7 +36,7 @@ def link(network: Network, links: AnswerLinks, sent: dict[str, Any]) -> str:
 
 
 def _link(network: Network, links: AnswerLinks, sent: dict[str, Any], partner: str) -> str:
-    token = links.token(Named("referral", uuid.UUID(sent["referral_id"]), partner))
+    token = links.token(LinkTarget("referral", uuid.UUID(sent["referral_id"]), partner))
     return f"{network.info['referrals']}/answer/{token}"
 
 

@@ -18,7 +18,7 @@ import httpx
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine, create_engine
 
-from jalons.database import engine, execute, transaction
+from jalons.database import engine, transaction
 from jalons.embedded.postgres import Postgres
 from jalons.messaging import progress
 from jalons.messaging.codec import opened, read
@@ -31,6 +31,7 @@ from jalons.process.settings import SERVICES, Settings
 from services.observation.pathways.apply import Project
 from services.referrals.persons.keys import PersonKeys
 from tests.support.network import Network
+from tests.support.sql import execute
 
 SECRET = "a secret for tests only, of forty-some characters"
 

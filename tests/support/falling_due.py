@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Engine
 
 from jalons.clock import BRUSSELS, new_id
-from jalons.database import engine, execute, transact, transaction
+from jalons.database import engine, transact, transaction
 from jalons.messaging.codec import opened, read
 from jalons.messaging.outbox import Outbox
 from jalons.privacy.keys import GONE
@@ -29,6 +29,7 @@ from services.referrals.persons.keys import PersonKeys
 from services.referrals.work import Call, Hub, Work
 from tests.support.network import PARTNERS, PROFILE, Network
 from tests.support.parts import at_work
+from tests.support.sql import execute
 
 SECRET = "a secret that is long enough for tests"
 T = TypeVar("T")

@@ -6,7 +6,7 @@ import uuid
 from typing import Any
 from uuid import UUID
 
-from jalons.privacy.links import AnswerLinks, Named
+from jalons.privacy.links import AnswerLinks, LinkTarget
 from tests.support.apps import SECRET, Apps
 from tests.support.calls import offer, sheet
 from tests.support.network import PARTNERS, PROFILE, Network
@@ -68,6 +68,6 @@ def one_of_everything(apps: Apps) -> dict[str, str]:
         "client_id": home.client_id,
         "offer": "auxiliaire-de-soins",
         "name": "theirs",
-        "token": AnswerLinks(SECRET).token(Named("referral", UUID(made["referral_id"]), "le-trusquin")),
+        "token": AnswerLinks(SECRET).token(LinkTarget("referral", UUID(made["referral_id"]), "le-trusquin")),
         "code": slip_code(home.call("GET", f"/referrals/{made['referral_id']}/slip")),
     }

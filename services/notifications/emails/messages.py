@@ -20,7 +20,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template, select
 
 from jalons.clock import BRUSSELS
 from jalons.privacy.disclosure import names_contact
-from jalons.privacy.links import AnswerLinks, Named, Noun
+from jalons.privacy.links import AnswerLinks, LinkTarget, Noun
 from services.notifications.deliveries.gate import PartnerRecord
 from services.notifications.deliveries.rows import Delivery
 from services.notifications.routing.rules import awaits_answer
@@ -107,7 +107,7 @@ class MessageWriter:
         waiting = []
         for act in acts:
             texts = self._texts(catalogue, f"{OPEN_ACTS}/partner", about | {"reference": act["reference"]})
-            path = self._answer(Named(act["noun"], UUID(act["id"]), delivery.recipient))
+            path = self._answer(LinkTarget(act["noun"], UUID(act["id"]), delivery.recipient))
             waiting.append({"what": texts[act["noun"]], "link": self._public(path)})
         texts = self._texts(catalogue, f"{OPEN_ACTS}/partner", about | {"reference": ""})
         message = self._message(delivery, recipient, texts["subject"], now)
@@ -163,10 +163,10 @@ class MessageWriter:
         if "act" not in facts or not awaits_answer(delivery.about_type, facts["role"]):
             return {"link": self._public(facts["path"]), "without_account": False}
         noun = cast("Noun", delivery.about_type.split(".")[1])  # only acts await an answer
-        path = self._answer(Named(noun, UUID(facts["act"]), delivery.recipient))
+        path = self._answer(LinkTarget(noun, UUID(facts["act"]), delivery.recipient))
         return {"link": self._public(path), "without_account": True}
 
-    def _answer(self, named: Named) -> str:
+    def _answer(self, named: LinkTarget) -> str:
         return f"/answer/{self._links.token(named)}"
 
     def _public(self, path: str) -> str | None:

@@ -96,7 +96,7 @@ def pathway_routes(engine: Engine, alias: Alias, audit: Audit) -> APIRouter:
             events = rows.events_of(conn, person, then)
             steps = rows.steps_of(conn, person, then)
             call = audits.Caller(caller, clock.new_id(), clock.now(), by)
-            audit.write(conn, call, [audits.Line(str(person), "pathway")])
+            audit.write(conn, call, [audits.AuditLine(str(person), "pathway")])
         if person == name:
             return Pathway(
                 beneficiary=person,

@@ -22,7 +22,7 @@ from starlette.types import Receive, Scope, Send
 from jalons.clock import new_id, now
 from jalons.database import transaction
 from jalons.privacy import audit as audits
-from jalons.privacy.audit import Audit, Line
+from jalons.privacy.audit import Audit, AuditLine
 from jalons.privacy.disclosure import Alias, cut, for_coordinator
 from jalons.web.application import Actor
 from jalons.web.identity import Principal, require
@@ -61,7 +61,7 @@ class Reader:
     types: frozenset[str]
     cut: Cut
 
-    def shown(self, entries: Entries) -> tuple[bytes, list[Line]]:
+    def shown(self, entries: Entries) -> tuple[bytes, list[AuditLine]]:
         """What the reader is sent of these events, and the audit line of each event shown."""
         frames, lines = [], []
         for position, event in entries:
@@ -151,7 +151,7 @@ class Streams:
             return b"", position
         return frames, upto
 
-    def _write_audit(self, reader: Reader, lines: list[Line]) -> None:
+    def _write_audit(self, reader: Reader, lines: list[AuditLine]) -> None:
         with transaction(self._engine) as conn:
             self._audit.write(conn, replace(reader.caller, now=now()), lines)
 

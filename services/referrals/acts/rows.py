@@ -11,7 +11,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Connection, Row, Select, Table, insert, select, update
 
 from jalons.database import unique_errors
-from jalons.privacy.audit import Line, note
+from jalons.privacy.audit import AuditLine, note
 from services.referrals import tables
 from services.referrals.acts.rules import Act, Placement, Referral, Training
 
@@ -111,7 +111,7 @@ class Acts(Generic[S]):
 
     def _read(self, conn: Connection, row: Row[Any]) -> S:
         state = self.kind(**{name: getattr(row, name) for name in self._names})
-        note(conn, Line(str(state.ref), self.noun, thing=state.id, reference=state.reference))
+        note(conn, AuditLine(str(state.ref), self.noun, thing=state.id, reference=state.reference))
         return state
 
 

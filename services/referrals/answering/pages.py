@@ -19,7 +19,7 @@ from fastapi.responses import HTMLResponse, JSONResponse
 from sqlalchemy import Connection
 
 from jalons.database import Busy
-from jalons.privacy.links import AnswerLinks, Named
+from jalons.privacy.links import AnswerLinks, LinkTarget
 from jalons.web.problems import Problem
 from services.referrals.acts import commands
 from services.referrals.acts.http import ACTIONS, seen
@@ -67,7 +67,7 @@ class Visit:
     partner may not know it), phone and hours.
     """
 
-    named: Named
+    named: LinkTarget
     caller: Call
     state: Act
     body: Mapping[str, Any]
@@ -127,7 +127,7 @@ class AnswerPages:
         caller = page_call(CLIENT, named.partner)
         return self._edge.query(lambda conn: self._opened(conn, named, caller), caller)
 
-    def _opened(self, conn: Connection, named: Named, caller: Call) -> Visit | None:
+    def _opened(self, conn: Connection, named: LinkTarget, caller: Call) -> Visit | None:
         state = STORES[named.noun].find(conn, named.id)
         if state is None or not state.party(named.partner):
             return None

@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Connection, Row, insert, or_, select, upda
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from jalons.database import unique_errors
-from jalons.privacy.audit import Line, note
+from jalons.privacy.audit import AuditLine, note
 from services.referrals.tables import aliases, beneficiaries, person_keys
 
 
@@ -141,5 +141,5 @@ def _one(conn: Connection, condition: ColumnElement[bool], lock: bool) -> Person
 
 
 def _person(conn: Connection, row: Row[Any]) -> Person:
-    note(conn, Line(str(row.ref), "beneficiary"))
+    note(conn, AuditLine(str(row.ref), "beneficiary"))
     return Person(**row._asdict())

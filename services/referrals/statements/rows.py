@@ -10,7 +10,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Row, Select, Table, insert, or_, select
 
-from jalons.privacy.audit import Line, note
+from jalons.privacy.audit import AuditLine, note
 from services.referrals.activities.rules import Activity
 from services.referrals.needs.rules import Need
 
@@ -59,5 +59,5 @@ class Statements(Generic[S]):
     def _read(self, conn: Connection, row: Row[Any]) -> S:
         statement = self.kind(**row._asdict())
         if statement.ref is not None:
-            note(conn, Line(str(statement.ref), self.noun, thing=getattr(statement, self.key)))
+            note(conn, AuditLine(str(statement.ref), self.noun, thing=getattr(statement, self.key)))
         return statement
