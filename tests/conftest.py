@@ -58,7 +58,7 @@ def schema(servers: Servers) -> str:
     with transaction(pool) as conn:
         execute(conn, f"CREATE SCHEMA {name}")
         execute(conn, f"SET LOCAL search_path TO {name}")
-        execute(conn, migration.FIRST)
+        execute(conn, migration.first())
     pool.dispose()
     return name
 

@@ -1,65 +1,10 @@
-"""Messaging's part of each service's first migration; every service runs it in its own schema."""
+"""Messaging's tables as SQL, for a service's first migration; a test compares them with `tables.py`."""
 
-FIRST = """
-CREATE TABLE events (
-    subject   text        NOT NULL,
-    sequence  bigint      NOT NULL,
-    id        uuid        NOT NULL,
-    appended  bigint      GENERATED ALWAYS AS IDENTITY,
-    position  bigint,
-    type      text        NOT NULL,
-    topic     text        NOT NULL,
-    recorded  timestamptz NOT NULL,
-    value     bytea       NOT NULL,
-    PRIMARY KEY (subject, sequence)
-);
-CREATE UNIQUE INDEX events_position ON events (position) WHERE position IS NOT NULL;
-CREATE INDEX events_unsent ON events (appended) WHERE position IS NULL;
+from __future__ import annotations
 
-CREATE TABLE progress (
-    source    text    NOT NULL,
-    subject   text    NOT NULL,
-    last      bigint  NOT NULL,
-    seen      bytea   NOT NULL,
-    parked    boolean NOT NULL DEFAULT false,
-    PRIMARY KEY (source, subject)
-) WITH (fillfactor = 80);
+from pathlib import Path
 
-CREATE TABLE dead_letters (
-    id         uuid        PRIMARY KEY,
-    kind       text        NOT NULL CHECK (kind IN ('set_aside', 'parked')),
-    topic      text,
-    partition  int,
-    "offset"   bigint,
-    source     text,
-    subject    text,
-    sequence   bigint,
-    event_id   uuid,
-    type       text,
-    reason     text        NOT NULL,
-    value      bytea,
-    at         timestamptz NOT NULL,
-    attempts   int         NOT NULL DEFAULT 1,
-    resolved   timestamptz
-);
-CREATE UNIQUE INDEX dead_letters_record ON dead_letters (topic, partition, "offset") WHERE kind = 'set_aside';
-CREATE UNIQUE INDEX dead_letters_parked ON dead_letters (source, subject) WHERE kind = 'parked' AND resolved IS NULL;
-CREATE INDEX dead_letters_open ON dead_letters (at) WHERE resolved IS NULL;
 
-CREATE TABLE waiting (
-    source    text   NOT NULL,
-    subject   text   NOT NULL,
-    sequence  bigint NOT NULL,
-    id        uuid   NOT NULL,
-    topic     text,
-    partition int,
-    "offset"  bigint,
-    value     bytea  NOT NULL,
-    PRIMARY KEY (source, subject, sequence)
-);
-
-CREATE TABLE reconciled (
-    source    text   PRIMARY KEY,
-    position  bigint NOT NULL
-);
-"""
+def first() -> str:
+    """The statements that create them."""
+    return Path(__file__).with_suffix(".sql").read_text("utf-8")

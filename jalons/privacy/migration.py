@@ -1,35 +1,15 @@
-"""Privacy's part of a service's first migration: the audit, kept append-only by a trigger, and applied erasures."""
+"""Privacy's tables as SQL, for a service's first migration; a test compares them with `tables.py`."""
 
-AUDIT = """
-CREATE TABLE audit (
-    id        bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    at        timestamptz NOT NULL,
-    call      uuid        NOT NULL,
-    client    text        NOT NULL,
-    partner   text        NOT NULL,
-    actor     text,
-    noun      text        NOT NULL,
-    action    text        NOT NULL,
-    thing     uuid,
-    reference text,
-    purpose   text,
-    person    bytea       NOT NULL
-);
-CREATE INDEX audit_person ON audit (person, id);
-CREATE INDEX audit_reference ON audit (reference, id) WHERE reference IS NOT NULL;
+from __future__ import annotations
 
-CREATE FUNCTION audit_stays() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    RAISE EXCEPTION 'audit is append-only' USING ERRCODE = 'insufficient_privilege';
-END $$;
-CREATE TRIGGER audit_stays BEFORE UPDATE OR DELETE OR TRUNCATE ON audit
-    FOR EACH STATEMENT EXECUTE FUNCTION audit_stays();
-"""
-"""A trigger, because the services own their tables: revoked rights do not bind an owner."""
+from pathlib import Path
 
-FORGOTTEN = """
-CREATE TABLE forgotten (
-    receipt_id uuid        PRIMARY KEY,
-    at         timestamptz NOT NULL
-);
-"""
+
+def audit() -> str:
+    """The audit. A trigger holds it append-only: a service owns its tables, so a right would not hold it."""
+    return Path(__file__).with_name("audit.sql").read_text("utf-8")
+
+
+def forgotten() -> str:
+    """The erasures that a service has applied."""
+    return Path(__file__).with_name("forgotten.sql").read_text("utf-8")

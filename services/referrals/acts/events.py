@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from schemas import placement as placements
 from schemas import referral as referrals
@@ -15,7 +15,16 @@ if TYPE_CHECKING:
 
 Facts = Mapping[str, Any]
 EventParts = tuple[Payload, SealedPart | None]
-EventMakers = Mapping[str, Callable[[Any, Facts], EventParts]]
+
+
+class Maker(NamedTuple):
+    """The event that an action records. make: builds it, with its sealed part, from the new state and what was given."""
+
+    event: type[Payload]
+    make: Callable[[Any, Facts], EventParts]
+
+
+EventMakers = Mapping[str, Maker]
 
 
 def planned(state: Act) -> dict[str, Any]:
@@ -23,7 +32,7 @@ def planned(state: Act) -> dict[str, Any]:
     return {"planned_start": state.facts["planned_start"], "planned_end": state.facts.get("planned_end")}
 
 
-def _referral(event: type[referrals.ReferralEvent], *fields: str) -> Callable[[Referral, Facts], EventParts]:
+def _referral(event: type[referrals.ReferralEvent], *fields: str) -> Maker:
     """Makes an event with these fields as given, and its sealed part if it has one."""
 
     def make(r: Referral, given: Facts) -> EventParts:
@@ -31,7 +40,7 @@ def _referral(event: type[referrals.ReferralEvent], *fields: str) -> Callable[[R
         sealed = event.SEALED.model_validate(given) if event.SEALED else None
         return event.model_validate({**r.common(), **values}), sealed
 
-    return make
+    return Maker(event, make)
 
 
 def _redirected(r: Referral, given: Facts) -> EventParts:
@@ -55,28 +64,28 @@ def _suggested(r: Referral, given: Facts) -> EventParts:
     return event, None
 
 
-def _training(event: type[trainings.TrainingEvent]) -> Callable[[Training, Facts], EventParts]:
+def _training(event: type[trainings.TrainingEvent]) -> Maker:
     """Makes an event whose sealed part, if any, is the training's kind and what was given."""
 
     def make(t: Training, given: Facts) -> EventParts:
         sealed = event.SEALED.model_validate({"kind": t.facts["kind"], **given}) if event.SEALED else None
         return event.model_validate(t.common()), sealed
 
-    return make
+    return Maker(event, make)
 
 
 def _training_started(t: Training, given: Facts) -> EventParts:
     return trainings.StartedV1(**t.common(), started_on=given["started_on"]), t.course()
 
 
-def _placement(event: type[placements.PlacementEvent], *fields: str) -> Callable[[Placement, Facts], EventParts]:
+def _placement(event: type[placements.PlacementEvent], *fields: str) -> Maker:
     """Makes an event with these fields as given. Its sealed part, if any, is the placement's kind and the rest."""
 
     def make(p: Placement, given: Facts) -> EventParts:
         sealed = event.SEALED.model_validate({"kind": p.facts["kind"], **given}) if event.SEALED else None
         return event.model_validate({**p.common(), **{name: given[name] for name in fields}}), sealed
 
-    return make
+    return Maker(event, make)
 
 
 def _confirmed(p: Placement, _given: Facts) -> EventParts:
@@ -92,19 +101,19 @@ REFERRAL: EventMakers = {
     "accept": _referral(referrals.AcceptedV1, "first_contact_on", "place"),
     "waitlist": _referral(referrals.WaitlistedV1, "rank", "expected_on"),
     "decline": _referral(referrals.DeclinedV1),
-    "redirect": _redirected,
+    "redirect": Maker(referrals.RedirectedV1, _redirected),
     "cancel": _referral(referrals.CancelledV1),
-    "lapse": _lapsed,
+    "lapse": Maker(referrals.CancelledV1, _lapsed),
     "start": _referral(referrals.StartedV1, "started_on", "answered_by", "answered_by_id"),
     "complete": _referral(referrals.CompletedV1),
     "interrupt": _referral(referrals.InterruptedV1),
     "expire": _referral(referrals.ExpiredV1),
-    "reopen": _reopened,
-    "suggest": _suggested,
+    "reopen": Maker(referrals.ReopenedV1, _reopened),
+    "suggest": Maker(referrals.SuggestedV1, _suggested),
     "void": _referral(referrals.VoidedV1, "reason"),
 }
 TRAINING: EventMakers = {
-    "start": _training_started,
+    "start": Maker(trainings.StartedV1, _training_started),
     "attendance-falling": _training(trainings.AttendanceFallingV1),
     "suspend": _training(trainings.SuspendedV1),
     "resume": _training(trainings.ResumedV1),
@@ -113,9 +122,9 @@ TRAINING: EventMakers = {
     "cancel": _training(trainings.CancelledV1),
 }
 PLACEMENT: EventMakers = {
-    "confirm": _confirmed,
+    "confirm": Maker(placements.ConfirmedV1, _confirmed),
     "refuse": _placement(placements.RefusedV1),
-    "start": _placement_started,
+    "start": Maker(placements.StartedV1, _placement_started),
     "cancel": _placement(placements.CancelledV1),
     "evaluate": _placement(placements.EvaluatedV1),
     "end": _placement(placements.EndedV1, "ended_on"),
@@ -123,42 +132,8 @@ PLACEMENT: EventMakers = {
 }
 
 EVENTS: Mapping[str, Mapping[str, type[Payload]]] = {
-    "referral": {
-        "send": referrals.SentV1,
-        "receive": referrals.ReceivedV1,
-        "accept": referrals.AcceptedV1,
-        "waitlist": referrals.WaitlistedV1,
-        "decline": referrals.DeclinedV1,
-        "redirect": referrals.RedirectedV1,
-        "cancel": referrals.CancelledV1,
-        "lapse": referrals.CancelledV1,
-        "start": referrals.StartedV1,
-        "complete": referrals.CompletedV1,
-        "interrupt": referrals.InterruptedV1,
-        "expire": referrals.ExpiredV1,
-        "reopen": referrals.ReopenedV1,
-        "suggest": referrals.SuggestedV1,
-        "void": referrals.VoidedV1,
-    },
-    "training": {
-        "enrol": trainings.EnrolledV1,
-        "start": trainings.StartedV1,
-        "attendance-falling": trainings.AttendanceFallingV1,
-        "suspend": trainings.SuspendedV1,
-        "resume": trainings.ResumedV1,
-        "complete": trainings.CompletedV1,
-        "interrupt": trainings.InterruptedV1,
-        "cancel": trainings.CancelledV1,
-    },
-    "placement": {
-        "propose": placements.ProposedV1,
-        "confirm": placements.ConfirmedV1,
-        "refuse": placements.RefusedV1,
-        "start": placements.StartedV1,
-        "cancel": placements.CancelledV1,
-        "evaluate": placements.EvaluatedV1,
-        "end": placements.EndedV1,
-        "follow-up": placements.FollowedUpV1,
-    },
+    "referral": {"send": referrals.SentV1, **{action: maker.event for action, maker in REFERRAL.items()}},
+    "training": {"enrol": trainings.EnrolledV1, **{action: maker.event for action, maker in TRAINING.items()}},
+    "placement": {"propose": placements.ProposedV1, **{action: maker.event for action, maker in PLACEMENT.items()}},
 }
 """Life cycle → action → its type of event; `schemas/routing.py` says who is told of it."""

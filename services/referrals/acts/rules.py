@@ -233,7 +233,7 @@ def act(state: S, action: str, by: str, given: Facts, today: date) -> Decided[S]
             "reported": "reported_by" in values,
         }
     after = replace(state, status=target, version=state.version + 1, facts=facts)
-    event, sealed = _LIFE[type(state)][1][action](after, values)
+    event, sealed = _LIFE[type(state)][1][action].make(after, values)
     return Decided(after, event, sealed)
 
 
