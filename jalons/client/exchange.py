@@ -63,7 +63,8 @@ class Call:
     """One call. Its idempotency key is generated once and sent with every retry.
 
     query: None omits a parameter. cursor: the parameter that takes `next` of the previous page. file: sent as
-    multipart form, with the body as its other fields. streamed: the response is read as it arrives; accept: its media type.
+    multipart form, with the body as its other fields. streamed: the response is read as it arrives.
+    accept: its media type.
     """
 
     method: str
@@ -133,8 +134,7 @@ def written(method: str, service: Service, path: str, said: Mapping[str, object]
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """Asks the driver to send a request. The driver returns the response (body unread if streamed and successful) or the
-    error."""
+    """Asks the driver to send a request. It returns the response (unread if streamed and successful), or the error."""
 
     request: httpx.Request
     streamed: bool = False
