@@ -112,7 +112,7 @@ class Partners(Kept[One, Many]):
         return self._listed()
 
     def set_status(self, partner: str, status: codes.PartnerStatus, **fields: Unpack[bodies.Write]) -> One:
-        """Activate, pause or close a partner."""
+        """Set a partner's status, such as `suspended` or `left`."""
         return self._write("PUT", (partner, "status"), {**fields, "status": status})
 
     def add_client(self, partner: str, *, scopes: Sequence[str] | None = None, **fields: Unpack[bodies.Write]) -> One:
