@@ -197,7 +197,7 @@ class Network:
 
 
 def eventually(what: Any, seconds: float = 20) -> Any:
-    """Call `what` until its result is truthy, and return it. Raises AssertionError with the last one after `seconds`."""
+    """Call `what` until its result is truthy, and return it. Raises AssertionError with the last one at the end."""
     until = time.monotonic() + seconds
     found = None
     while time.monotonic() < until:
