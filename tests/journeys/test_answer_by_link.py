@@ -97,8 +97,8 @@ def test_a_persons_answer_by_slip_is_reported_to_the_referrer_and_changes_nothin
     page = well_made(opened)
     assert "envoyé, sans réponse encore" in opened.text
     assert sent["ref"] not in opened.text and "Trusquin" not in opened.text, "the status only"
-    said = network.http.post(str(opened.url), data=page.forms()[""] | {"said": "no_longer"})
-    well_made(said)
+    answered = network.http.post(str(opened.url), data=page.forms()[""] | {"said": "no_longer"})
+    well_made(answered)
 
     mail = eventually(
         lambda: [
@@ -106,12 +106,12 @@ def test_a_persons_answer_by_slip_is_reported_to_the_referrer_and_changes_nothin
         ]
     )[0]
     assert "laissé un mot" in mail["subject"] and "souhaite plus" not in mail["text"]
-    told = [
+    reported = [
         event["data"]
         for event in hotton.done("GET", f"/events?after={before}")["items"]
         if event["type"] == "jalons.beneficiary.said.v1"
     ]
-    assert [(event["reference"], event["said"]) for event in told] == [(sent["ref"], "no_longer")]
+    assert [(event["reference"], event["said"]) for event in reported] == [(sent["ref"], "no_longer")]
     seen = hotton.done("GET", f"/referrals/{sent['ref']}")
     assert (seen["status"], seen["version"]) == ("sent", 1)
 

@@ -24,7 +24,7 @@ def producer(stack: Stack) -> Any:
     made.close()
 
 
-def _letters(network: Network, service: str) -> list[dict[str, Any]]:
+def _dead_letters(network: Network, service: str) -> list[dict[str, Any]]:
     return list(network.operator.done("GET", "/dead-letters?resolved=true&limit=1000", service=service)["items"])
 
 
@@ -55,12 +55,12 @@ def test_a_bad_record_is_set_aside_and_the_next_event_is_applied(
 ) -> None:
     if isinstance(value, dict):
         value = json.dumps(_event() | value).encode()
-    before = {letter["id"] for letter in _letters(network, "observation")}
+    before = {letter["id"] for letter in _dead_letters(network, "observation")}
     put = producer.send("jalons.pathways", key=b"nobody", value=value).get(10)
     after = network["cpas-hotton"].refer("le-trusquin")
 
     def kept() -> dict[str, Any] | None:
-        found = [each for each in _letters(network, "observation") if each["id"] not in before]
+        found = [each for each in _dead_letters(network, "observation") if each["id"] not in before]
         return found[0] if found else None
 
     letter = eventually(kept)
@@ -94,7 +94,7 @@ def test_an_operator_finds_fixes_and_retries_a_failed_event(network: Network, st
         eventually(lambda: len(_seen(network, bela)) == 5)
 
         def parked() -> dict[str, Any] | None:
-            found = [each for each in _letters(network, "observation") if each["subject"] == anna["beneficiary"]]
+            found = [each for each in _dead_letters(network, "observation") if each["subject"] == anna["beneficiary"]]
             return found[0] if found and found[0]["waiting"] == 1 else None
 
         letter = eventually(parked)

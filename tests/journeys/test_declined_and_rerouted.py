@@ -96,8 +96,8 @@ def test_after_a_redirect_the_first_receiver_no_longer_sees_the_person(rendeux: 
     eventually(lambda: _count(rendeux, "needs_unmet") == 1)
     for other in (asked, instead, rendeux["integra-plus"]):
         for type_ in ("expressed", "unmet", "reported"):
-            told = [event for event in _events(other, f"jalons.need.{type_}.*") if event["partner"] != other.slug]
-            assert not told, "only the home partner and the author see a need"
+            visible = [event for event in _events(other, f"jalons.need.{type_}.*") if event["partner"] != other.slug]
+            assert not visible, "only the home partner and the author see a need"
 
     refused(home.call("POST", path, {"recipient": INSTEAD, **new}), 409, "transition_not_allowed")
     refused(asked.call("POST", f"/referrals/{first['ref']}/accept", {}), 409, "transition_not_allowed")

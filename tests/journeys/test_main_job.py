@@ -106,15 +106,15 @@ def test_every_events_cause_leads_to_a_partners_call(network: Network, stack: St
         found: list[dict[str, Any]] = answer.json()["items"]
         return found if len(found) == 3 else []
 
-    told = eventually(derived)
-    assert [(event["type"], event["data"]["moment"]) for event in told] == [
+    events = eventually(derived)
+    assert [(event["type"], event["data"]["moment"]) for event in events] == [
         ("jalons.pathway.moment_entered.v1", "accueil"),
         ("jalons.pathway.moment_left.v1", "accueil"),
         ("jalons.pathway.moment_entered.v1", "formation"),
     ]
     caused = {event["id"]: event["causation"] for event in pathway["events"]}
-    assert all(caused[event["causationid"]] in calls for event in told)
-    assert all(event["correlationid"] in calls for event in told)
+    assert all(caused[event["causationid"]] in calls for event in events)
+    assert all(event["correlationid"] in calls for event in events)
 
 
 def test_counts_equal_a_recount_of_the_log(network: Network, stack: Stack) -> None:
@@ -148,7 +148,7 @@ def test_trainer_employer_and_referrer_are_notified_once_each(network: Network) 
     network["le-trusquin"].done("POST", f"/referrals/{referral['ref']}/accept", {"first_contact_on": "2026-12-01"})
     placement = _employed(network, referral["beneficiary"])
 
-    def told() -> list[tuple[str, str]]:
+    def deliveries() -> list[tuple[str, str]]:
         references = (referral["ref"], placement["ref"])
         found = [
             (mail["to"], next(ref for ref in references if ref in mail["subject"]))
@@ -157,7 +157,7 @@ def test_trainer_employer_and_referrer_are_notified_once_each(network: Network) 
         ]
         return found if len(found) >= 5 else []
 
-    assert Counter(eventually(told)) == {
+    assert Counter(eventually(deliveries)) == {
         ("accueil@le-trusquin.example", referral["ref"]): 1,
         ("insertion@cpas-hotton.example", referral["ref"]): 1,
         ("rh@home-hotton.example", placement["ref"]): 1,

@@ -102,11 +102,11 @@ def test_a_wrong_file_is_refused_before_anything_is_sent(network: Network, stack
     region["offers"]["r4-createurs"]["colour"] = "green"
     write(file, region)
     before = written(network)
-    said = load(stack, file)
-    assert (said.returncode, said.stdout) == (1, "")
+    result = load(stack, file)
+    assert (result.returncode, result.stdout) == (1, "")
     line = 1 + file.read_text("utf-8").splitlines().index("    colour: green")
-    assert f"region.yaml, line {line}: offers.r4-createurs.colour: no such key" in said.stderr
-    assert "Correct the file" in said.stderr
+    assert f"region.yaml, line {line}: offers.r4-createurs.colour: no such key" in result.stderr
+    assert "Correct the file" in result.stderr
     assert written(network) == before
 
 
@@ -119,11 +119,11 @@ def test_an_impossible_change_is_reported_before_anything_is_sent(network: Netwo
     region["conventions"][0]["shared_attributes"] = ["age_band"]
     region["partners"]["r5-slaie"]["name"] = "Autre nom"
     write(file, region)
-    said = load(stack, file)
-    assert said.returncode == 1
-    assert "The convention of 1996-01-01, 2 parties" in said.stderr
-    assert "another shared_attributes" in said.stderr
-    assert "terminate" in said.stderr
+    result = load(stack, file)
+    assert result.returncode == 1
+    assert "The convention of 1996-01-01, 2 parties" in result.stderr
+    assert "another shared_attributes" in result.stderr
+    assert "terminate" in result.stderr
     assert written(network) == loaded, "not even the partner's name was changed"
     region["codes"]["end_reason"]["r5_abroad"]["parent"] = "found_work"
     write(file, region)
@@ -138,7 +138,7 @@ def test_a_client_that_may_not_write_the_directory_loads_nothing(
     hotton = network["cpas-hotton"]
     monkeypatch.setitem(ENVIRONMENT, "JALONS_CLIENT_SECRET", hotton.client_secret)
     before = written(network)
-    said = load(stack, file, "--as", hotton.client_id)
-    assert said.returncode == 1
-    assert "coordinator" in said.stderr
+    result = load(stack, file, "--as", hotton.client_id)
+    assert result.returncode == 1
+    assert "coordinator" in result.stderr
     assert written(network) == before

@@ -43,7 +43,7 @@ class Watch:
     def __init__(self, network: Network, secret: str, referral_id: str) -> None:
         self.network, self.secret, self.referral_id = network, secret, referral_id
 
-    def said(self) -> list[str]:
+    def types(self) -> list[str]:
         """Types of the events, in the order of the log."""
         log = log_of(self.network, hub_token(self.network, self.secret))
         return [
@@ -56,8 +56,8 @@ class Watch:
         """Move the time; returns the types of the hub's events, once there are at least `most`."""
         moved = self.network.operator.done("POST", "/test/clock", {"now": upto})
         assert datetime.fromisoformat(moved["now"]) >= datetime.fromisoformat(upto)
-        eventually(lambda: len(self.said()) >= most)
-        return self.said()
+        eventually(lambda: len(self.types()) >= most)
+        return self.types()
 
 
 def test_an_unanswered_referral_is_reminded_escalated_and_expired_once_each(moved: Stack, early: Network) -> None:
@@ -94,7 +94,7 @@ def test_an_unanswered_referral_is_reminded_escalated_and_expired_once_each(move
 
     kill(moved, "referrals")
     watch.passes(at(MONDAY + timedelta(days=90)), most=4)
-    assert Counter(watch.said()) == {"reminder_due": 2, "escalated": 1, "expired": 1}
+    assert Counter(watch.types()) == {"reminder_due": 2, "escalated": 1, "expired": 1}
 
 
 def test_all_services_share_a_clock_that_moves_forward_only(moved: Stack, early: Network) -> None:

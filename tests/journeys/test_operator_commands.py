@@ -40,32 +40,32 @@ def jalons(data: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_doctor_reports_a_running_hub_as_ready_with_notes(network: Network, stack: Stack) -> None:
-    said = jalons(stack.folder.path, "doctor")
-    assert said.returncode == 0, said.stdout
-    assert "not ready" not in said.stdout
-    assert "this machine only" in said.stdout, "no public address"
-    assert "never sent" in said.stdout, "mail is caught"
+    result = jalons(stack.folder.path, "doctor")
+    assert result.returncode == 0, result.stdout
+    assert "not ready" not in result.stdout
+    assert "this machine only" in result.stdout, "no public address"
+    assert "never sent" in result.stdout, "mail is caught"
 
 
 def test_doctor_reports_a_missing_hub(tmp_path: Path) -> None:
-    said = jalons(tmp_path, "doctor")
-    assert said.returncode == 1
-    assert "Start it: jalons up" in said.stderr
+    result = jalons(tmp_path, "doctor")
+    assert result.returncode == 1
+    assert "Start it: jalons up" in result.stderr
 
 
 def test_doctor_names_the_service_that_does_not_answer(stack: Stack, tmp_path: Path) -> None:
     info = json.loads((stack.folder.path / "hub.json").read_text("utf-8"))
     (tmp_path / "hub.json").write_text(json.dumps(info | {"observation": f"http://127.0.0.1:{free_port()}"}), "utf-8")
-    said = jalons(tmp_path, "doctor")
-    assert said.returncode == 1
-    wrong = [line for line in said.stdout.splitlines() if line.startswith("not ready")]
+    result = jalons(tmp_path, "doctor")
+    assert result.returncode == 1
+    wrong = [line for line in result.stdout.splitlines() if line.startswith("not ready")]
     assert len(wrong) == 1
     assert "observation" in wrong[0]
     assert "Start it" in wrong[0]
 
 
 @pytest.mark.parametrize(
-    ("metric", "verdict", "said"),
+    ("metric", "verdict", "text"),
     [
         ('jalons_outbox_oldest_seconds{service="referrals"} 90', "not ready", "waited 90 s"),
         ('jalons_deadlines_oldest_seconds{service="referrals"} 400', "not ready", "due for 400 s"),
@@ -74,10 +74,10 @@ def test_doctor_names_the_service_that_does_not_answer(stack: Stack, tmp_path: P
         ('jalons_consumer_lag{service="x",topic="jalons.pathways",partition="3"} 2', "ok", "none waiting"),
     ],
 )
-def test_doctor_reports_backlogs_and_open_fuses(metric: str, verdict: str, said: str) -> None:
+def test_doctor_reports_backlogs_and_open_fuses(metric: str, verdict: str, text: str) -> None:
     findings = list(measured("x", f"{metric}\n"))
     assert [finding.verdict for finding in findings] == [verdict]
-    assert said in findings[0].said
+    assert text in findings[0].said
 
 
 def test_republishing_changes_nothing(network: Network, stack: Stack) -> None:
@@ -114,15 +114,15 @@ def test_republish_sends_exactly_the_range_and_refuses_one_outside_the_log(netwo
 
 
 def test_dead_letters_are_listed_from_every_service(network: Network, stack: Stack) -> None:
-    said = jalons(stack.folder.path, "dead-letters", "list")
-    assert said.returncode == 0, said.stderr
+    result = jalons(stack.folder.path, "dead-letters", "list")
+    assert result.returncode == 0, result.stderr
     letters = [
         letter
         for service in ("observation", "notifications")
         for letter in network.operator.done("GET", "/dead-letters", service=service)["items"]
     ]
-    assert all(letter["id"] in said.stdout for letter in letters)
-    assert letters or "No dead letter" in said.stdout
+    assert all(letter["id"] in result.stdout for letter in letters)
+    assert letters or "No dead letter" in result.stdout
 
 
 def test_tail_shows_a_referral_live(network: Network, stack: Stack) -> None:

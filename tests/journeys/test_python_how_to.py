@@ -31,11 +31,11 @@ def test_the_how_to_runs_as_written(network: Network, capsys: pytest.CaptureFixt
     exec(answer, receiver | {"REF": reference})
     assert "`complete` is not open to you while the status is `accepted`" in capsys.readouterr().out
 
-    def told() -> bool:
+    def printed() -> bool:
         exec(keep_up, sender)
         return f"{reference} was accepted" in capsys.readouterr().out
 
-    assert eventually(told)
+    assert eventually(printed)
     exec(table, sender)
     assert f"H-2026-208 {reference} Accepté" in capsys.readouterr().out
     other = network["cpas-hotton"].refer("le-trusquin")["ref"]
