@@ -46,7 +46,7 @@ def application(
     promise: one-line description for the API documents. large: path → body limit in bytes, where it is not
     MAX_BODY_BYTES.
     """
-    app = documents.Described(
+    app = documents.DocumentedApp(
         title=f"Jalons · {service}",
         description=promise,
         version="1",
@@ -132,16 +132,16 @@ def _too_large(limit: int) -> problems.Problem:
     )
 
 
-def kept_header(request: Request, name: str, most: int) -> str | None:
+def kept_header(request: Request, name: str, max_length: int) -> str | None:
     """The value of a header that is stored; None if absent or empty.
 
-    Raises Problem 422 if it is longer than `most` characters, or has a control character or a national number.
+    Raises Problem 422 if it is longer than `max_length` characters, or has a control character or a national number.
     """
     text = request.headers.get(name)
     if text is None or text == "":
         return None
-    if len(text) > most:
-        raise problems.Problem(422, "invalid", f"The header {name} is over {most} characters.", "Shorten it.")
+    if len(text) > max_length:
+        raise problems.Problem(422, "invalid", f"The header {name} is over {max_length} characters.", "Shorten it.")
     if holds_control_character(text):
         raise problems.CONTROL_CHARACTER
     if not is_uuid(text) and holds_national_number(text):

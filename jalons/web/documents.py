@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from fastapi import FastAPI
 from fastapi.routing import APIRoute, iter_route_contexts
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template, select_autoescape
 
 from jalons.web.demands import Demand, demand_of
-from jalons.web.openapi import Application
+from jalons.web.openapi import add_errors
 
 Json = dict[str, Any]
 Examples = Mapping[tuple[str, str], Mapping[str, Any]]
@@ -33,23 +34,26 @@ _ACTOR = (
 )
 
 
-class Described(Application):
-    """An application whose OpenAPI document also has scopes, headers and examples.
+class DocumentedApp(FastAPI):
+    """An application whose OpenAPI document also has error responses, scopes, headers and examples.
 
     `state.examples`, if the service sets it: (method, path) → example request body.
     """
 
     def openapi(self) -> Json:
         """The OpenAPI document; generated once."""
-        document = super().openapi()
-        if "securitySchemes" not in document.setdefault("components", {}):
-            self._complete(document)
-        return document
+        if self.openapi_schema is None:
+            document = super().openapi()
+            add_errors(document)
+            self._add_requirements(document)
+        return super().openapi()
 
-    def _complete(self, document: Json) -> None:
+    def _add_requirements(self, document: Json) -> None:
+        """Add what a caller has to send: scopes, headers and example bodies."""
         base = self.servers[0]["url"] if self.servers else ""
         flow = {"tokenUrl": f"{base}/oauth/token", "scopes": SCOPES}
-        document["components"]["securitySchemes"] = {SCHEME: {"type": "oauth2", "flows": {"clientCredentials": flow}}}
+        schemes = {SCHEME: {"type": "oauth2", "flows": {"clientCredentials": flow}}}
+        document.setdefault("components", {})["securitySchemes"] = schemes
         examples: Examples = getattr(self.state, "examples", {})
         for context in iter_route_contexts(self.routes):
             route = context.original_route

@@ -20,8 +20,8 @@ AUDIENCE = "jalons"
 ALGORITHM = "ES256"
 TOKEN_SECONDS = 600
 SCOPES = ("partner", "coordinator", "read:counts", "operator", "hub")
-_CACHE_MOST = 5_000
-_JWKS_PAUSE = 5.0
+_CACHE_SIZE = 5_000
+_REFETCH_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ class RemoteKeySet:
     def key(self, kid: str) -> Any | None:
         """The public key with that id. An unknown id causes a fetch at most every 5 s."""
         with self._lock:
-            if kid not in self._keys and time.monotonic() - self._fetched_at > _JWKS_PAUSE:
+            if kid not in self._keys and time.monotonic() - self._fetched_at > _REFETCH_SECONDS:
                 self._fetch()
             return self._keys.get(kid)
 
@@ -101,7 +101,7 @@ class Verifier:
             return cached[1]
         claims = self._claims(token)
         principal = Principal(str(claims["client_id"]), claims.get("partner"), frozenset(str(claims["scope"]).split()))
-        if len(self._verified) >= _CACHE_MOST:
+        if len(self._verified) >= _CACHE_SIZE:
             self._verified.clear()
         self._verified[token] = (float(claims["exp"]), principal)
         return principal

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import FastAPI
-
 PUBLIC = frozenset({"/health/live", "/health/ready", "/metrics", "/oauth/token", "/.well-known/jwks.json"})
 """Paths that need no token."""
 BY_LINK = frozenset({"/answer", "/answer/{token}", "/s", "/s/{code}"})
@@ -39,20 +37,14 @@ _HTML = {"text/html": {"schema": {"type": "string"}}}
 _PROBLEM = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/ProblemBody"}}}
 
 
-class Application(FastAPI):
-    """FastAPI with error responses in its OpenAPI document."""
-
-    def openapi(self) -> dict[str, Any]:
-        """The OpenAPI document; generated once."""
-        if self.openapi_schema is None:
-            document = super().openapi()
-            for path, methods in document["paths"].items():
-                for method, operation in methods.items():
-                    _complete(path, method, operation)
-        return super().openapi()
+def add_errors(document: dict[str, Any]) -> None:
+    """Add the error responses to every operation of an OpenAPI document."""
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            _add_errors(path, method, operation)
 
 
-def _complete(path: str, method: str, operation: dict[str, Any]) -> None:
+def _add_errors(path: str, method: str, operation: dict[str, Any]) -> None:
     responses = operation["responses"]
     responses.pop("4XX", None)  # declared only so that FastAPI includes the ProblemBody schema
     if method == "put" and "201" in responses:

@@ -20,7 +20,7 @@ from jalons.privacy.national_number import free_strings, holds_control_character
 
 log = logging.getLogger(__name__)
 
-_FIELDS_MOST = 20
+_MAX_FIELDS = 20
 
 
 class Problem(Exception):
@@ -136,7 +136,7 @@ def _validation(error: RequestValidationError) -> Problem:
     code = "unknown_field" if any(each["type"] == "extra_forbidden" for each in found) else "invalid"
     if any(each["type"] == "json_invalid" for each in found):
         return NOT_JSON
-    fields = [{"at": _at(each["loc"]), "problem": each["msg"]} for each in found[:_FIELDS_MOST]]
+    fields = [{"at": _at(each["loc"]), "problem": each["msg"]} for each in found[:_MAX_FIELDS]]
     named = ", ".join(field["at"] for field in fields[:5])
     return Problem(
         422,
