@@ -62,9 +62,9 @@ class Addresses:
 class Call:
     """One call. Its idempotency key is generated once and sent with every retry.
 
-    query: None omits a parameter. cursor: the parameter that takes `next` of the previous page. file: sent as
-    multipart form, with the body as its other fields. streamed: the response is read as it arrives.
-    accept: its media type.
+    query: None omits a parameter. cursor: the parameter that takes `next` of the previous page. file: sent as a
+    multipart form, with the body as its other fields. streamed: the response is read as it arrives. accept: media type
+    of the response.
     """
 
     method: str
@@ -134,7 +134,8 @@ def written(method: str, service: Service, path: str, said: Mapping[str, object]
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """Asks the driver to send a request. It returns the response (unread if streamed and successful), or the error."""
+    """Asks the driver to send a request. The driver returns the response, its body unread if it is streamed and
+    successful, or the error."""
 
     request: httpx.Request
     streamed: bool = False

@@ -13,8 +13,8 @@ from jalons.process import metrics
 
 DECLARED = {name: metric for name, metric in vars(metrics).items() if isinstance(metric, Counter | Gauge | Histogram)}
 LABELS = {"service", "type", "outcome", "topic", "partition", "method", "route", "status", "channel"}
-"""All have closed or bounded sets of values; check this before adding a label."""
-UNITS = {  # the unit in brackets, or the counted items first, in the plural
+"""Closed or bounded sets all; a new label is thought about here first."""
+UNITS = {  # in brackets, or what is counted stands first, in the plural
     Gauge: r"\((rows|records|seconds)\)|^1 where|^[A-Z][a-z]+s ",
     Histogram: r"\(seconds\)",
     Counter: r"^[A-Z][a-z]+s ",

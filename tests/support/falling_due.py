@@ -98,7 +98,7 @@ class Desk:
         return self.do("cpas-hotton", lambda work: acts.send_referral(work, given))
 
     def step(self, store: Acts[Any], state: Any, action: str, by: str = "le-trusquin", **given: Any) -> Any:
-        """Take an action of a life cycle."""
+        """One action of one of the tables."""
         return self.do(by, lambda work: acts.step(work, store, state.id, action, given))
 
     def passes(self, upto: str) -> list[str]:

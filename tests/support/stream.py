@@ -24,7 +24,7 @@ from tests.support.network import PROFILE, Network, Partner, eventually
 
 _YEAR = local_date(now()).year
 MONTHS = f"from={_YEAR - 1}-01&to={_YEAR}-12"
-"""Query for the months in which the tests record acts."""
+"""What the tests do happens within these."""
 COUNTED = tuple(measure.name for kind, measure in MEASURES.items() if kind.TO_COORDINATOR)
 
 

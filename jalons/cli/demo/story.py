@@ -153,7 +153,7 @@ class Story:
         return (self.today - timedelta(days=ago)).isoformat()
 
     def outcome(self, seconds: float = 30) -> dict[str, Any]:
-        """Pathway, counts and deliveries once all checks pass. Raises DemoFailed with the others after `seconds`."""
+        """Pathway, counts and deliveries once all checks pass; after `seconds`, raises DemoFailed."""
         until = time.monotonic() + seconds
         while True:
             found = {"pathway": self._pathway(), "counts": self._counts(), "deliveries": self._deliveries()}
