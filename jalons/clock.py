@@ -1,12 +1,12 @@
-"""The one place that reads the clock and makes ids; everything else is handed both.
+"""Reads the clock and makes ids; all other code receives both as arguments.
 
-Two clocks. `now` is the hub's time: whatever is recorded, falls due, is tried again or is counted by month goes by it.
-It is the real time, unless the hub runs with a test clock, which may have moved it forward. `real_now` is for what
-others outside check by their own clocks: tokens and signing keys. What only waits (a pause between two tries, a cache,
-the session of a consumer, a lock) goes by `time.monotonic` or by the server that holds it, and is never moved.
+There are two clocks. `now` is the hub's time: it decides what is recorded, falls due, is retried or is counted by
+month. It is the real time unless the hub runs with a test clock, which can be moved forward. `real_now` is the real
+time, for what other systems check with their own clocks: tokens and signing keys. Waiting (pauses between attempts,
+caches, consumer sessions, locks) uses `time.monotonic` or the server's own time, and is never moved.
 
-A lease of a message on its way to a mail server or webhook goes by `now`, as its next attempt does, since both stand
-in one column: time moved while an attempt is in hand may make the message go twice, under its one id, as a crash may.
+The lease of a message that is being sent uses `now`, because it shares a column with the time of the next attempt.
+Moving the time during an attempt may therefore send the message twice with the same id, as a crash may.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from zoneinfo import ZoneInfo
 import uuid_utils.compat
 
 BRUSSELS = ZoneInfo("Europe/Brussels")
-"""Months, dates and working days are those of the network's offices."""
+"""Time zone of months, dates and working days."""
 
 
 def now() -> datetime:
-    """The present instant, aware, in UTC; by the test clock, if there is one."""
-    return real_now() + _moved.offset() if _moved else real_now()
+    """The hub's current time (aware, UTC); the test clock's, if there is one."""
+    return real_now() + _test_clock.offset() if _test_clock else real_now()
 
 
 def real_now() -> datetime:
-    """The present instant outside, aware, in UTC, whatever a test clock says."""
+    """The real current time (aware, UTC), even with a test clock."""
     return datetime.now(UTC)
 
 
@@ -39,94 +39,94 @@ class NoTestClock(Exception):
 
 
 class NotForward(Exception):
-    """The instant lies before the present one of the test clock."""
+    """The instant is before the test clock's current time."""
 
 
-class _Moved:
-    """How far ahead of the real time the hub is: seconds in a file that all its processes read, and that is written
-    whole or not at all. Time goes on running from wherever it was moved to."""
+class _TestClock:
+    """An offset to the real time, in seconds, in a file that all processes of the hub read. The file is replaced
+    atomically. Time runs on from the instant it was moved to."""
 
-    _LOOK_SECONDS = 1.0
+    _REFRESH_SECONDS = 1.0
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._lock = threading.Lock()
         self._offset = timedelta()
-        self._looked = float("-inf")
+        self._read_at = float("-inf")
 
     def offset(self) -> timedelta:
-        """As the file said a second ago at most."""
-        if _time.monotonic() - self._looked >= self._LOOK_SECONDS:
+        """The offset to the real time, read from the file at most one second ago."""
+        if _time.monotonic() - self._read_at >= self._REFRESH_SECONDS:
             self._read()
         return self._offset
 
     def move_to(self, instant: datetime) -> None:
-        """From now on it is this instant. Raises NotForward."""
+        """Set the current time. Raises NotForward."""
         with self._lock:
             self._read()
             ahead = instant - real_now()
             if ahead < self._offset:
                 raise NotForward
-            half = self._path.with_suffix(".new")
-            half.write_text(f"{ahead.total_seconds()}\n", encoding="ascii")
-            half.replace(self._path)
+            new = self._path.with_suffix(".new")
+            new.write_text(f"{ahead.total_seconds()}\n", encoding="ascii")
+            new.replace(self._path)
             self._read()
 
     def _read(self) -> None:
-        """A file that is not there: time was never moved."""
-        self._looked = _time.monotonic()
+        """Read the file; without a file the offset is zero."""
+        self._read_at = _time.monotonic()
         if self._path.exists():
             self._offset = timedelta(seconds=float(self._path.read_text(encoding="ascii")))
 
 
-_moved: _Moved | None = None
+_test_clock: _TestClock | None = None
 
 
 def follow(path: Path | None) -> None:
-    """Go by a test clock's file from now on, or by the real time; a process says so once, when it starts."""
-    global _moved  # noqa: PLW0603 - there is one time in a process
-    _moved = _Moved(path) if path else None
+    """Use the test clock in this file, or the real time if None. Called once, when a process starts."""
+    global _test_clock  # noqa: PLW0603 - a process has one clock
+    _test_clock = _TestClock(path) if path else None
 
 
 def move_to(instant: datetime) -> None:
-    """Move the hub's time forward; its other processes see it within a second. Raises NoTestClock and NotForward."""
-    if _moved is None:
+    """Move the hub's time forward; other processes see it within a second. Raises NoTestClock and NotForward."""
+    if _test_clock is None:
         raise NoTestClock
-    _moved.move_to(instant)
+    _test_clock.move_to(instant)
 
 
 def pause(seconds: float) -> float:
-    """How long to rest before looking again for what falls due: so long, but a second at most with a test clock."""
-    return min(seconds, 1.0) if _moved else seconds
+    """Seconds until the next poll for due work: as given, but at most one with a test clock."""
+    return min(seconds, 1.0) if _test_clock else seconds
 
 
 def new_id() -> UUID:
-    """A UUIDv7: sorts by when it was made, so that indexes grow at one end."""
+    """A UUIDv7: ordered by creation time, so that new index entries are appended."""
     return uuid_utils.compat.uuid7()
 
 
 def new_ref() -> UUID:
-    """A person's ref: a UUIDv4, since a v7 would tell when the person first came."""
+    """A person's ref: a UUIDv4, because a UUIDv7 would reveal when the person first came."""
     return uuid4()
 
 
 def derived_id(cause: UUID, name: str) -> UUID:
-    """The id of what follows from a cause: the same each time it is derived (UUIDv5)."""
+    """The id of a consequence of `cause`: a UUIDv5, the same each time it is derived."""
     return uuid5(cause, name)
 
 
 def local_date(instant: datetime) -> date:
-    """The date in Brussels."""
+    """The date in Brussels at an instant."""
     return instant.astimezone(BRUSSELS).date()
 
 
 def month_of(instant: datetime) -> str:
-    """The month in Brussels, `2026-11`."""
+    """The month in Brussels at an instant, such as `2026-11`."""
     return instant.astimezone(BRUSSELS).strftime("%Y-%m")
 
 
 def happened(on: date | None, recorded: datetime) -> datetime:
-    """When an act happened: the moment it is recorded, or noon in Brussels of an earlier day that was named."""
+    """When an act happened: `recorded` if `on` is None or the same day, else noon in Brussels on that day."""
     if on is None or on == local_date(recorded):
         return recorded
     return datetime.combine(on, time(12), BRUSSELS)

@@ -1,4 +1,4 @@
-"""What is said with each call, as keyword arguments: closed lists are literals, so a type checker knows every code.
+"""Keyword arguments of each call. Closed lists are literals, so a type checker knows every code.
 
 The forms are referrals' own (services/referrals/*/bodies.py); a test holds the two together.
 """
@@ -13,14 +13,16 @@ from uuid import UUID
 from schemas import codes
 
 Day = date | str
-"""A date, or `YYYY-MM-DD`."""
+"""A date, or a string `YYYY-MM-DD`."""
 Id = UUID | str
-"""An id or, wherever one is accepted, the spoken reference."""
+"""An id, or a spoken reference where the call accepts one."""
 
 
 class Write(TypedDict, total=False):
-    """With every call that writes. idempotency_key: the caller's own, to repeat a call after a restart; else one is
-    made and kept over this call's repeats. if_match: the `etag` of what was read. actor: who acted, an opaque code.
+    """Options of every call that writes.
+
+    idempotency_key: choose your own to repeat a call after a restart; by default the client generates one and keeps it
+    for this call's retries. if_match: the `etag` of what was read. actor: the member of your staff, as an opaque code.
     """
 
     idempotency_key: str
@@ -29,19 +31,19 @@ class Write(TypedDict, total=False):
 
 
 class Act(Write, total=False):
-    """An act may have happened on an earlier day."""
+    """happened_on: the day of the act; default: today."""
 
     happened_on: Day
 
 
 class Reported(Act, total=False):
-    """An act of the receiver's, which the referrer may record in the place of one that does not use the hub."""
+    """An act of the receiver. The referrer may record it if the receiver does not use the hub."""
 
     reported_by: codes.ReportedBy
 
 
 class Profile(TypedDict, total=False):
-    """A person in bands."""
+    """A person's profile, in bands."""
 
     age_band: Required[codes.AgeBand]
     sex: Required[codes.Sex]
@@ -53,7 +55,7 @@ class Profile(TypedDict, total=False):
 
 
 class Agreement(TypedDict, total=False):
-    """What the person agreed to when a referral is sent."""
+    """The person's agreement, given with a referral."""
 
     channel: Required[codes.ConsentChannel]
     attributes: Sequence[codes.Attribute]
@@ -62,21 +64,21 @@ class Agreement(TypedDict, total=False):
 
 
 class Person(TypedDict, total=False):
-    """A person given with a referral."""
+    """A new person, given with a referral."""
 
     local_ref: str
     profile: Required[Profile]
 
 
-class Sense(TypedDict):
-    """Why a step is taken, for the person."""
+class Goal(TypedDict):
+    """The person's goal, and who chose it."""
 
     goal: codes.Goal
     chosen_by: codes.ChosenBy
 
 
-class Referral(Act, Sense, total=False):
-    """`beneficiary`, or `person` with an `agreement`; to a `recipient`, or to the one whose `offer` it is."""
+class Referral(Act, Goal, total=False):
+    """Give a `beneficiary`, or a `person` with an `agreement`; and a `recipient`, or an `offer` of the recipient."""
 
     beneficiary: Id
     person: Person
@@ -91,28 +93,28 @@ class Referral(Act, Sense, total=False):
 
 
 class Acceptance(Reported, total=False):
-    """first_contact_on may be absent where the receiver calls the referrer."""
+    """first_contact_on: optional if the referral's contact is `receiver_calls_referrer`."""
 
     first_contact_on: Day
     place: str
 
 
-class Waiting(Reported, total=False):
-    """The rank in the receiver's list, or when there may be a place."""
+class Waitlisting(Reported, total=False):
+    """The rank on the receiver's waiting list, or the day a place is expected."""
 
     rank: int
     expected_on: Day
 
 
 class Decline(Reported):
-    """A reason, and who said no."""
+    """A reason, and who declined."""
 
     reason: codes.DeclineReason
     declined_by: codes.DeclinedBy
 
 
 class Redirection(Act, total=False):
-    """To another recipient, or to the one whose offer it is, with an agreement that covers it."""
+    """Another `recipient`, or an `offer` of theirs, with an agreement that covers it."""
 
     recipient: str
     offer: str
@@ -121,55 +123,55 @@ class Redirection(Act, total=False):
 
 
 class Stop(Act):
-    """Why it stops before its end, will not begin, or rests."""
+    """Why it ends early, does not start, or is suspended."""
 
     reason: codes.EndReason
 
 
 class Interruption(Reported):
-    """Why it stops before its end."""
+    """Why it ends early."""
 
     reason: codes.EndReason
 
 
 class Reopening(Act):
-    """Why it goes back to the state before."""
+    """Why it returns to the previous status."""
 
     reason: codes.ReopenReason
 
 
 class Voiding(Act):
-    """Why it should not have been recorded."""
+    """Why it was recorded by mistake."""
 
     reason: codes.VoidReason
 
 
 class Suggestion(Act):
-    """An offer that would fit."""
+    """The suggested offer."""
 
     offer: str
 
 
 class Start(Act):
-    """The day it began."""
+    """The first day."""
 
     started_on: Day
 
 
 class ReferralStart(Reported):
-    """The day it began."""
+    """The first day."""
 
     started_on: Day
 
 
 class ReferralEnd(Reported):
-    """How far the goal was reached."""
+    """Whether the goal was reached."""
 
     outcome: codes.ReferralOutcome
 
 
-class Training(Act, Sense, total=False):
-    """For a person known here, in answer to a referral or not."""
+class Training(Act, Goal, total=False):
+    """For a registered person. referral_id: the referral that the training answers, if any."""
 
     beneficiary: Required[Id]
     offer: str
@@ -181,14 +183,14 @@ class Training(Act, Sense, total=False):
 
 
 class TrainingEnd(Act):
-    """What was acquired, in how many hours."""
+    """What was acquired, and the hours attended."""
 
     outcome: codes.TrainingOutcome
     hours_done: int
 
 
-class Placement(Act, Sense, total=False):
-    """At an employer; legal_employer: another one, where the host is not it."""
+class Placement(Act, Goal, total=False):
+    """employer: where the person works. legal_employer: if it is another partner."""
 
     beneficiary: Required[Id]
     employer: Required[str]
@@ -202,46 +204,46 @@ class Placement(Act, Sense, total=False):
 
 
 class Refusal(Act):
-    """Why not."""
+    """Why the employer refuses."""
 
     reason: codes.DeclineReason
 
 
 class Evaluation(Act):
-    """How far the goal was reached."""
+    """Whether the goal was reached."""
 
     outcome: codes.ReferralOutcome
 
 
 class FollowUp(Act):
-    """How the person is, so many months after the end."""
+    """The person's situation, `months` after the end."""
 
     months: codes.FollowUpMonths
     situation: codes.Situation
 
 
 class PlacementEnd(Act):
-    """When it ended, and why."""
+    """The last day, and why it ended."""
 
     ended_on: Day
     reason: codes.EndReason
 
 
 class Registration(Act, total=False):
-    """local_ref: the home partner's own dossier number; one person has one."""
+    """local_ref: the home partner's own dossier number, unique among its persons."""
 
     profile: Required[Profile]
     local_ref: str
 
 
 class NewProfile(Act):
-    """The bands as they are now."""
+    """The complete new profile."""
 
     profile: Profile
 
 
 class Consent(Act, total=False):
-    """For `partners` or for a convention's. replaces: one that this stands in for, as when the person narrows it."""
+    """Covers `partners`, or the parties of a convention. replaces: the agreement that this one supersedes."""
 
     partners: Sequence[str]
     convention_id: Id
@@ -254,7 +256,8 @@ class Consent(Act, total=False):
 
 
 class Need(Act, total=False):
-    """Of a person, or of nobody. met_by_offer: whether an offer meets it, or which; else as the directory has it."""
+    """A need of a `beneficiary`, or of a commune without one. met_by_offer: whether an offer meets it, or its name;
+    default: what the directory says."""
 
     beneficiary: Id
     domain: Required[codes.NeedDomain]
@@ -265,7 +268,7 @@ class Need(Act, total=False):
 
 
 class Activity(Act, total=False):
-    """Since when somebody works on their own account. training_id: the accompaniment, if not the one under way."""
+    """A person's own business. on: its first day. training_id: the guidance it came from; default: the current one."""
 
     beneficiary: Required[Id]
     on: Required[Day]
@@ -274,7 +277,7 @@ class Activity(Act, total=False):
 
 
 class Partner(Write, total=False):
-    """mailbox and phone: an office's, never a person's."""
+    """mailbox and phone belong to an office, never to a person."""
 
     name: Required[str]
     kind: Required[codes.PartnerKind]
@@ -297,7 +300,7 @@ Direction = TypedDict("Direction", {"from": str, "to": str, "moments": Sequence[
 
 
 class Convention(Write, total=False):
-    """Who may refer to whom, for what, and what may be shared."""
+    """Who may refer to whom for which moments, and which attributes may be shared."""
 
     parties: Required[Sequence[str]]
     valid_from: Required[Day]
@@ -313,7 +316,7 @@ class Convention(Write, total=False):
 
 
 class Offer(Write, total=False):
-    """What a partner offers."""
+    """An offer of a partner."""
 
     partner: Required[str]
     title: Required[str]
@@ -331,9 +334,11 @@ class Offer(Write, total=False):
     valid_to: Day
 
 
-class OffersAsked(TypedDict, total=False):
-    """Which offers; each question narrows what the others leave. commune: the nearest to it first, with their distance;
-    covered: to which a convention of yours lets you refer; past: closed ones and those outside their dates too.
+class OfferFilter(TypedDict, total=False):
+    """Filters, combined with AND.
+
+    commune: order by distance from it, and include the distance. covered: only offers that a convention lets you refer
+    to. past: include closed offers and offers outside their dates.
     """
 
     partner: str
@@ -351,14 +356,14 @@ class OffersAsked(TypedDict, total=False):
 
 
 class FinerCode(Write):
-    """Under which code of the list it hangs, and how it reads."""
+    """parent: the code of the closed list that it refines. label: its French text."""
 
     parent: str
     label: str
 
 
 class Commune(Write):
-    """Where its chief place lies, in degrees (WGS 84)."""
+    """Coordinates of its main town, in degrees (WGS 84)."""
 
     name: str
     latitude: float
@@ -366,7 +371,7 @@ class Commune(Write):
 
 
 class Subscription(Write, total=False):
-    """types: with `*` at any place."""
+    """types: event types; `*` matches any characters."""
 
     url: Required[str]
     types: Required[Sequence[str]]

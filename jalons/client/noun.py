@@ -49,8 +49,8 @@ class Noun(Generic[One, Many]):
     def __init__(self, do: Do[One, Many]) -> None:
         self._do = do
 
-    def _write(self, method: str, parts: Sequence[object], said: Mapping[str, object]) -> One:
-        return self._do.one(written(method, self.SERVICE, path(self.NAME, *parts), said))
+    def _write(self, method: str, parts: Sequence[object], fields: Mapping[str, object]) -> One:
+        return self._do.one(written(method, self.SERVICE, path(self.NAME, *parts), fields))
 
     def _listed(self, **query: object) -> Many:
         return self._do.many(Call("GET", self.SERVICE, path(self.NAME), query))
@@ -70,6 +70,6 @@ class Kept(Noun[One, Many]):
 class Stepped(Kept[One, Many]):
     """A noun with a life cycle (docs/reference/transitions.md)."""
 
-    def act(self, id: Id, action: str, **said: Any) -> One:  # noqa: A002 - the contract's name
+    def act(self, id: Id, action: str, **fields: Any) -> One:  # noqa: A002 - the contract's name
         """Do an action of the table with the fields it needs. Raises NotAllowed with the actions open now."""
-        return self._write("POST", (id, action), said)
+        return self._write("POST", (id, action), fields)

@@ -1,4 +1,4 @@
-"""Everything that may be called, grouped by noun."""
+"""All calls of the API, grouped by noun."""
 
 from __future__ import annotations
 
@@ -17,84 +17,84 @@ from schemas import codes
 
 
 class Beneficiaries(Kept[One, Many]):
-    """The persons a home partner accompanies, and what they agreed to."""
+    """Persons accompanied by their home partner, and their agreements."""
 
     NAME = "beneficiaries"
 
-    def register(self, **said: Unpack[bodies.Registration]) -> One:
-        """A person, in bands."""
-        return self._write("POST", (), said)
+    def register(self, **fields: Unpack[bodies.Registration]) -> One:
+        """Register a person."""
+        return self._write("POST", (), fields)
 
     def list(self, *, local_ref: str | None = None) -> Many:
-        """Yours, or the one of a local_ref."""
+        """Your persons, or the one with this local_ref."""
         return self._listed(local_ref=local_ref)
 
-    def update_profile(self, beneficiary: Id, **said: Unpack[bodies.NewProfile]) -> One:
-        """Bring the bands up to date."""
-        return self._write("PUT", (beneficiary, "profile"), said)
+    def update_profile(self, beneficiary: Id, **fields: Unpack[bodies.NewProfile]) -> One:
+        """Replace the profile."""
+        return self._write("PUT", (beneficiary, "profile"), fields)
 
-    def consent(self, beneficiary: Id, **said: Unpack[bodies.Consent]) -> One:
-        """Record what the person agreed to."""
-        return self._write("POST", (beneficiary, "consents"), said)
+    def consent(self, beneficiary: Id, **fields: Unpack[bodies.Consent]) -> One:
+        """Record an agreement of the person."""
+        return self._write("POST", (beneficiary, "consents"), fields)
 
     def consents(self, beneficiary: Id) -> Many:
-        """What the person agreed to, withdrawn ones included."""
+        """The person's agreements, including withdrawn ones."""
         return self._all(beneficiary, "consents")
 
-    def withdraw(self, beneficiary: Id, consent_id: Id, **said: Unpack[bodies.Write]) -> One:
-        """The person takes an agreement back."""
-        return self._write("DELETE", (beneficiary, "consents", consent_id), said)
+    def withdraw(self, beneficiary: Id, consent_id: Id, **fields: Unpack[bodies.Write]) -> One:
+        """Withdraw an agreement."""
+        return self._write("DELETE", (beneficiary, "consents", consent_id), fields)
 
     def disclosures(self, beneficiary: Id) -> Many:
-        """Who received which field, when."""
+        """Which partner received which field, and when."""
         return self._all(beneficiary, "disclosures")
 
-    def pause(self, beneficiary: Id, **said: Unpack[bodies.Act]) -> One:
-        """The person pauses: nothing of theirs stalls meanwhile."""
-        return self._write("POST", (beneficiary, "pause"), said)
+    def pause(self, beneficiary: Id, **fields: Unpack[bodies.Act]) -> One:
+        """Pause the accompaniment: the person's steps are not reported as stalled meanwhile."""
+        return self._write("POST", (beneficiary, "pause"), fields)
 
-    def resume(self, beneficiary: Id, **said: Unpack[bodies.Act]) -> One:
-        """The person comes back."""
-        return self._write("POST", (beneficiary, "resume"), said)
+    def resume(self, beneficiary: Id, **fields: Unpack[bodies.Act]) -> One:
+        """Resume the accompaniment."""
+        return self._write("POST", (beneficiary, "resume"), fields)
 
-    def leave(self, beneficiary: Id, **said: Unpack[bodies.Stop]) -> One:
-        """The accompaniment is over, with a `reason`."""
-        return self._write("POST", (beneficiary, "leave"), said)
+    def leave(self, beneficiary: Id, **fields: Unpack[bodies.Stop]) -> One:
+        """End the accompaniment, with a `reason`."""
+        return self._write("POST", (beneficiary, "leave"), fields)
 
-    def erase(self, beneficiary: Id, **said: Unpack[bodies.Write]) -> One:
-        """Destroy the person's key: what was sealed is gone for ever. The answer names a receipt."""
-        return self._write("DELETE", (beneficiary,), said)
+    def erase(self, beneficiary: Id, **fields: Unpack[bodies.Write]) -> One:
+        """Destroy the person's key, which makes all sealed data unreadable. The answer has a `receipt_id`."""
+        return self._write("DELETE", (beneficiary,), fields)
 
     def erasure(self, receipt_id: Id) -> One:
-        """What an erasure did, where, and what lies outside the hub."""
+        """What each service erased, and what lies outside the hub."""
         return self._do.one(Call("GET", self.SERVICE, path("erasures", receipt_id)))
 
 
 class Needs(Kept[One, Many]):
-    """What persons need, and what is needed in a commune."""
+    """Needs of persons and of communes."""
 
     NAME = "needs"
 
-    def express(self, **said: Unpack[bodies.Need]) -> One:
-        """Of a `beneficiary`, or of nobody in particular."""
-        return self._write("POST", (), said)
+    def express(self, **fields: Unpack[bodies.Need]) -> One:
+        """Record a need of a `beneficiary`, or of a commune without one."""
+        return self._write("POST", (), fields)
 
     def list(self, *, beneficiary: Id | None = None) -> Many:
-        """What you said, what was said of your persons, and what is needed in communes; newest first."""
+        """Needs that you recorded, needs of your persons and needs of communes; newest first."""
         return self._listed(beneficiary=beneficiary)
 
 
 class Activities(Kept[One, Many]):
-    """What persons create of their own."""
+    """Businesses that persons create."""
 
     NAME = "activities"
 
-    def create(self, **said: Unpack[bodies.Activity]) -> One:
-        """A person works on their own account; the accompaniment it came from ends."""
-        return self._write("POST", (), said)
+    def create(self, **fields: Unpack[bodies.Activity]) -> One:
+        """Record that a person is self-employed; it ends the guidance it came from."""
+        return self._write("POST", (), fields)
 
     def list(self, *, beneficiary: Id | None = None) -> Many:
-        """Those you said and those of your persons, newest first."""
+        """Activities that you recorded and those of your persons, newest first."""
         return self._listed(beneficiary=beneficiary)
 
 
@@ -103,139 +103,139 @@ class Partners(Kept[One, Many]):
 
     NAME = "partners"
 
-    def put(self, partner: str, **said: Unpack[bodies.Partner]) -> One:
-        """Write a partner's record."""
-        return self._write("PUT", (partner,), said)
+    def put(self, partner: str, **fields: Unpack[bodies.Partner]) -> One:
+        """Create or replace a partner's record."""
+        return self._write("PUT", (partner,), fields)
 
     def list(self) -> Many:
-        """Every partner."""
+        """All partners."""
         return self._listed()
 
-    def set_status(self, partner: str, status: codes.PartnerStatus, **said: Unpack[bodies.Write]) -> One:
-        """A partner enters, pauses or leaves."""
-        return self._write("PUT", (partner, "status"), {**said, "status": status})
+    def set_status(self, partner: str, status: codes.PartnerStatus, **fields: Unpack[bodies.Write]) -> One:
+        """Set a partner's status, such as `suspended` or `left`."""
+        return self._write("PUT", (partner, "status"), {**fields, "status": status})
 
-    def add_client(self, partner: str, *, scopes: Sequence[str] | None = None, **said: Unpack[bodies.Write]) -> One:
-        """A new client; its `client_secret` is in this answer and never again."""
-        return self._write("POST", (partner, "clients"), {**said, "scopes": scopes})
+    def add_client(self, partner: str, *, scopes: Sequence[str] | None = None, **fields: Unpack[bodies.Write]) -> One:
+        """Create a client. `client_secret` is only in this answer."""
+        return self._write("POST", (partner, "clients"), {**fields, "scopes": scopes})
 
     def clients(self, partner: str) -> Many:
         """A partner's clients, without secrets."""
         return self._all(partner, "clients")
 
-    def revoke_client(self, partner: str, client_id: str, **said: Unpack[bodies.Write]) -> One:
-        """A client gets no token any more."""
-        return self._write("DELETE", (partner, "clients", client_id), said)
+    def revoke_client(self, partner: str, client_id: str, **fields: Unpack[bodies.Write]) -> One:
+        """Revoke a client: it gets no more tokens."""
+        return self._write("DELETE", (partner, "clients", client_id), fields)
 
 
 class Conventions(Stepped[One, Many]):
-    """Who may refer to whom; written by the coordinator. Its actions: suspend, resume, terminate."""
+    """Who may refer to whom; written by the coordinator. Actions: suspend, resume, terminate."""
 
     NAME = "conventions"
 
-    def sign(self, **said: Unpack[bodies.Convention]) -> One:
-        """A convention in force from its day on."""
-        return self._write("POST", (), said)
+    def sign(self, **fields: Unpack[bodies.Convention]) -> One:
+        """Sign a convention; it is in force from `valid_from`."""
+        return self._write("POST", (), fields)
 
     def list(self) -> Many:
-        """Those you are a party of; for the coordinator, all."""
+        """Conventions that you are a party of; for the coordinator, all."""
         return self._listed()
 
 
 class Offers(Kept[One, Many]):
-    """What partners offer."""
+    """Offers of the partners."""
 
     NAME = "offers"
 
-    def put(self, offer: str, **said: Unpack[bodies.Offer]) -> One:
-        """Write an offer of yours."""
-        return self._write("PUT", (offer,), said)
+    def put(self, offer: str, **fields: Unpack[bodies.Offer]) -> One:
+        """Create or replace an offer of yours."""
+        return self._write("PUT", (offer,), fields)
 
-    def confirm(self, offer: str, **said: Unpack[bodies.Write]) -> One:
-        """It is still as it stands there."""
-        return self._write("POST", (offer, "confirm"), said)
+    def confirm(self, offer: str, **fields: Unpack[bodies.Write]) -> One:
+        """Confirm that the offer is up to date."""
+        return self._write("POST", (offer, "confirm"), fields)
 
-    def list(self, **asked: Unpack[bodies.OffersAsked]) -> Many:
-        """The offers of the network, with the places they have left."""
-        return self._listed(**asked)
+    def list(self, **filters: Unpack[bodies.OfferFilter]) -> Many:
+        """The network's offers, with their remaining places."""
+        return self._listed(**filters)
 
 
 class Codes(Noun[One, Many]):
-    """The network's own reasons, each under one of a closed list; written by the coordinator."""
+    """The network's own finer codes, each under a code of a closed list; written by the coordinator."""
 
     NAME = "codes"
 
     def get(self) -> One:
-        """Every list with its labels, the network's own codes last."""
+        """All lists with labels; the network's own codes come last."""
         return self._do.one(Call("GET", self.SERVICE, path(self.NAME)))
 
-    def put(self, list_: str, code: str, **said: Unpack[bodies.FinerCode]) -> One:
-        """A finer code, as `put("decline_reason", "no_bus", parent="distance_mobility", label="Pas de bus")`."""
-        return self._write("PUT", (list_, code), said)
+    def put(self, list_: str, code: str, **fields: Unpack[bodies.FinerCode]) -> One:
+        """Create a finer code: `put("decline_reason", "no_bus", parent="distance_mobility", label="Pas de bus")`."""
+        return self._write("PUT", (list_, code), fields)
 
 
 class Communes(Noun[One, Many]):
-    """Between which distances are known; written by the coordinator."""
+    """Communes with coordinates, for distances; written by the coordinator."""
 
     NAME = "communes"
 
-    def put(self, nis: str, **said: Unpack[bodies.Commune]) -> One:
-        """Where a commune lies."""
-        return self._write("PUT", (nis,), said)
+    def put(self, nis: str, **fields: Unpack[bodies.Commune]) -> One:
+        """Set a commune's coordinates."""
+        return self._write("PUT", (nis,), fields)
 
     def list(self) -> Many:
-        """Every one that is known."""
+        """All known communes."""
         return self._listed()
 
 
 class Imports(Kept[One, Many]):
-    """A partner's own table, CSV or XLSX: each row a referral."""
+    """Imports of a partner's table (CSV or XLSX), one referral per row."""
 
     NAME = "imports"
 
-    def send(self, table: bytes, *, dry_run: bool = False, **said: Unpack[bodies.Write]) -> One:
-        """Taken on as a whole and worked off behind it. dry_run: every row is checked, nothing done."""
+    def send(self, table: bytes, *, dry_run: bool = False, **fields: Unpack[bodies.Write]) -> One:
+        """Upload a table; the hub processes it in the background. dry_run: check every row, create nothing."""
         return self._do.one(
-            replace(written("POST", self.SERVICE, path(self.NAME), {**said, "dry_run": dry_run}), file=table)
+            replace(written("POST", self.SERVICE, path(self.NAME), {**fields, "dry_run": dry_run}), file=table)
         )
 
     def rows(self, import_id: Id, *, outcome: Literal["done", "already_done", "refused"] | None = None) -> Many:
-        """What became of each row."""
+        """The outcome of each row."""
         return self._do.many(Call("GET", self.SERVICE, path(self.NAME, import_id), {"outcome": outcome}))
 
 
 class Pathways(Generic[One, Many]):
-    """Persons' ways."""
+    """Pathways of persons."""
 
     def __init__(self, do: Do[One, Many]) -> None:
         self._do = do
 
     def get(self, beneficiary: Id, *, as_of: datetime | None = None) -> One:
-        """A person's way, as the hub knew it then (aware; default: now); whole for the home partner."""
+        """A person's pathway, complete for the home partner. as_of: as the hub knew it at that aware time."""
         return self._do.one(Call("GET", "observation", path("pathways", beneficiary), {"as_of": as_of}))
 
 
 class Subscriptions(Kept[One, Many]):
-    """Where a partner is told by signed webhook."""
+    """Webhook subscriptions of a partner."""
 
     SERVICE = "notifications"
     NAME = "subscriptions"
 
-    def put(self, name: str, **said: Unpack[bodies.Subscription]) -> One:
-        """What to send where; the `secret` is in the first answer and never again."""
-        return self._write("PUT", (name,), said)
+    def put(self, name: str, **fields: Unpack[bodies.Subscription]) -> One:
+        """Create or replace a subscription. The signing `secret` is only in the first answer."""
+        return self._write("PUT", (name,), fields)
 
     def list(self) -> Many:
-        """Yours."""
+        """Your subscriptions."""
         return self._listed()
 
-    def act(self, name: str, action: str, **said: Any) -> One:
-        """pause, resume, replay, rotate-secret, test."""
-        return self._write("POST", (name, action), said)
+    def act(self, name: str, action: str, **fields: Any) -> One:
+        """Do an action: pause, resume, replay, rotate-secret or test."""
+        return self._write("POST", (name, action), fields)
 
 
 class Deliveries(Kept[One, Many]):
-    """What became of messages."""
+    """Messages to partners, and their status."""
 
     SERVICE = "notifications"
     NAME = "deliveries"
@@ -246,16 +246,16 @@ class Deliveries(Kept[One, Many]):
         status: Literal["pending", "waiting", "sent", "failed", "suppressed"] | None = None,
         channel: Literal["email", "webhook"] | None = None,
     ) -> Many:
-        """Newest first, with their attempts."""
+        """Messages with their attempts, newest first."""
         return self._listed(status=status, channel=channel)
 
-    def retry(self, delivery_id: UUID | str, **said: Unpack[bodies.Write]) -> One:
-        """Try a message again now."""
-        return self._write("POST", (delivery_id, "retry"), said)
+    def retry(self, delivery_id: UUID | str, **fields: Unpack[bodies.Write]) -> One:
+        """Retry a message now."""
+        return self._write("POST", (delivery_id, "retry"), fields)
 
 
 class Hub(Generic[One, Many]):
-    """Everything a partner's system may call."""
+    """The calls of a partner's system, by noun."""
 
     def __init__(self, do: Do[One, Many]) -> None:
         self._do = do
@@ -284,22 +284,22 @@ class Hub(Generic[One, Many]):
         last: str | None = None,
         scope: Literal["own", "network"] | None = None,
     ) -> One:
-        """One measure as a table. first, last: months, `YYYY-MM`."""
+        """A measure as a table. first, last: months `YYYY-MM`, inclusive."""
         query = {"measure": measure, "by": tuple(by), "from": first, "to": last, "scope": scope}
         return self._do.one(Call("GET", "observation", "/counts", query))
 
     def events(self, *, after: int = 0, service: Service = "referrals", limit: int = 500) -> Many:
-        """What you may see of a service's log after a position, to its end as it is now. Keep each event's `position`:
-        it is where the next call goes on."""
+        """The events of a service's log that you may see, from after a position to the current end. Store each event's
+        `position`; the next call continues after it."""
         return self._do.many(Call("GET", service, "/events", {"after": after, "limit": limit}, cursor="after"))
 
     def events_page(self, *, after: int = 0, service: Service = "referrals", limit: int = 500) -> One:
-        """The same, page by page: `items`, and `next` to go on from, past what you may not see."""
+        """One page of the same: `items`, and `next` to continue after, which also skips events you may not see."""
         return self._do.one(Call("GET", service, "/events", {"after": after, "limit": limit}))
 
     def stream(self, *, types: Sequence[str] = (), after: int | None = None) -> Many:
-        """Events as they come, of types such as `referral.*`, without an end; broken off, it goes on by itself. after:
-        the `position` last heard; without it, only what comes from now."""
+        """Events as they happen, without end; reconnects by itself. types: such as `referral.*`. after: the last
+        `position` received; default: only new events."""
         query = {"types": tuple(types) or None, "after": after}
         return self._do.stream(
             Call("GET", "observation", "/stream", query, cursor="after", streamed=True, accept="text/event-stream")
@@ -315,7 +315,7 @@ class Hub(Generic[One, Many]):
         query: Mapping[str, object] | None = None,
         **options: Unpack[bodies.Write],
     ) -> One:
-        """Any other call of the contract, with the same token, repeats and problems."""
+        """Any other call, with the same token, retries and exceptions."""
         if method == "GET":
             return self._do.one(Call(method, service, path, query or {}))
         return self._do.one(written(method, service, path, {**(body or {}), **options}))

@@ -1,4 +1,4 @@
-"""The shell of every service's HTTP: sizes, timings, problems, health and metrics, the same in all three."""
+"""Builds the FastAPI application of a service: body limits, request metrics, problems, health and `/docs`."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from jalons.web.identity import Verifier
 
 MAX_BODY_BYTES = 256 * 1024
 ACTOR_MOST = 32
-_CALLER_LEFT = 499
-"""The usual name in metrics for a call whose caller left before it was all said."""
+_CLIENT_CLOSED_REQUEST = 499
+"""Status in metrics when the client disconnects before the body is complete; nginx uses the same code."""
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -30,7 +30,7 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Asgi = Callable[[Scope, Receive, Send], Awaitable[None]]
 Check = Callable[[], dict[str, str]]
-"""What is amiss, by name, in a sentence; empty if nothing is. Called in a thread; may block a few seconds."""
+"""Returns name → sentence for everything that is wrong; empty if nothing is. Runs in a thread; may block for seconds."""
 
 
 def application(
@@ -42,9 +42,12 @@ def application(
     large: Mapping[str, int] | None = None,
     degraded: Check = dict,
 ) -> FastAPI:
-    """A service's application without its routes. promise: one line for its documents; missing: what keeps it from
-    answering calls; degraded: what else does not work; large: paths that take larger bodies, with the bytes."""
-    app = documents.Described(
+    """A service's application, without its own routes.
+
+    promise: one-line description for the API documents. missing: why it cannot answer calls. degraded: what else does
+    not work. large: path → body limit in bytes, where it is not MAX_BODY_BYTES.
+    """
+    app = documents.DocumentedApp(
         title=f"Jalons · {service}",
         description=promise,
         version="1",
@@ -56,7 +59,7 @@ def application(
     app.state.service = service
     app.state.verifier = verifier
     problems.install(app)
-    app.add_middleware(Shell, service=service, large=large or {})
+    app.add_middleware(RequestGuard, service=service, large=large or {})
 
     @app.get("/docs", include_in_schema=False)
     def described() -> HTMLResponse:
@@ -83,10 +86,10 @@ def application(
     return app
 
 
-class Shell:
-    """Around every request: refuse what is too large or carries a national number in its address, and time the rest.
+class RequestGuard:
+    """ASGI middleware: refuses unsafe URLs, oversized bodies and ambiguous JSON, and measures every request.
 
-    The body is read whole before the application runs: it is at most 256 kB, but on the paths that are `large`.
+    The body is read completely before the application runs; it is at most MAX_BODY_BYTES, except on `large` paths.
     """
 
     def __init__(self, app: Asgi, service: str, large: Mapping[str, int]) -> None:
@@ -99,10 +102,10 @@ class Shell:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        began = time.perf_counter()
+        started = time.perf_counter()
         status = 500
 
-        async def answer(message: Message) -> None:
+        async def respond(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
@@ -110,36 +113,39 @@ class Shell:
 
         try:
             body = b""
-            refusal = _unsafe_address(scope)
+            refusal = _unsafe_url(scope)
             if refusal is None and scope["method"] not in {"GET", "HEAD"}:
-                most = self._large.get(scope["path"], MAX_BODY_BYTES)
-                read = await _body(scope, receive, most)
-                refusal, body = (_too_large(most), b"") if read is None else (_unclear(scope, read), read)
+                limit = self._large.get(scope["path"], MAX_BODY_BYTES)
+                read = await _body(scope, receive, limit)
+                refusal, body = (_too_large(limit), b"") if read is None else (_ambiguous_json(scope, read), read)
             if refusal is not None:
-                await refusal.response()(scope, receive, answer)
+                await refusal.response()(scope, receive, respond)
             else:
-                await self._app(scope, _replay(body, receive), answer)
+                await self._app(scope, _replay(body, receive), respond)
         except ClientDisconnect:
-            status = _CALLER_LEFT
+            status = _CLIENT_CLOSED_REQUEST
         finally:
             route = getattr(scope.get("route"), "path", "unknown")
-            took = time.perf_counter() - began
-            metrics.HTTP_SECONDS.labels(self._service, scope["method"], route, str(status)).observe(took)
+            seconds = time.perf_counter() - started
+            metrics.HTTP_SECONDS.labels(self._service, scope["method"], route, str(status)).observe(seconds)
 
 
-def _too_large(most: int) -> problems.Problem:
+def _too_large(limit: int) -> problems.Problem:
     return problems.Problem(
-        413, "too_large", f"The body is over {most // 1024} kB.", "Send less at once; lists go by /imports."
+        413, "too_large", f"The body is over {limit // 1024} kB.", "Send less at once; import tables with /imports."
     )
 
 
-def kept_header(request: Request, name: str, most: int) -> str | None:
-    """A header's text, held to what any text of a caller is held to; None if it is empty. Raises Problem 422."""
+def kept_header(request: Request, name: str, max_length: int) -> str | None:
+    """The value of a header that is stored; None if absent or empty.
+
+    Raises Problem 422 if it is longer than `max_length` characters, or has a control character or a national number.
+    """
     text = request.headers.get(name)
     if text is None or text == "":
         return None
-    if len(text) > most:
-        raise problems.Problem(422, "invalid", f"The header {name} is over {most} characters.", "Shorten it.")
+    if len(text) > max_length:
+        raise problems.Problem(422, "invalid", f"The header {name} is over {max_length} characters.", "Shorten it.")
     if holds_control_character(text):
         raise problems.CONTROL_CHARACTER
     if not is_uuid(text) and holds_national_number(text):
@@ -148,21 +154,22 @@ def kept_header(request: Request, name: str, most: int) -> str | None:
 
 
 async def actor(request: Request) -> str | None:
-    """A dependency: who sits at the partner's, in its own opaque code (header `Jalons-Actor`); for the audit alone."""
+    """Dependency: the member of the partner's staff who acts, as an opaque code (header `Jalons-Actor`), for the audit
+    log only."""
     return kept_header(request, "jalons-actor", ACTOR_MOST)
 
 
 Actor = Annotated[str | None, Depends(demanding(actor, Demand(actor=True)))]
-"""Who sits there, of a route that reads."""
+"""Parameter type for routes that read."""
 
 
-async def _body(scope: Scope, receive: Receive, most: int) -> bytes | None:
-    """The whole body, or None once it is over the limit, declared or real.
+async def _body(scope: Scope, receive: Receive, limit: int) -> bytes | None:
+    """The complete body; None if Content-Length or the actual size exceeds the limit.
 
-    Raises ClientDisconnect: half a call is none.
+    Raises ClientDisconnect if the client leaves first: an incomplete request is never handled.
     """
     declared = dict(scope["headers"]).get(b"content-length", b"0")
-    if not declared.isdigit() or int(declared) > most:
+    if not declared.isdigit() or int(declared) > limit:
         return None
     chunks: list[bytes] = []
     size = 0
@@ -172,19 +179,21 @@ async def _body(scope: Scope, receive: Receive, most: int) -> bytes | None:
             raise ClientDisconnect
         chunks.append(message.get("body", b""))
         size += len(chunks[-1])
-        if size > most:
+        if size > limit:
             return None
         if not message.get("more_body"):
             return b"".join(chunks)
 
 
-def _unclear(scope: Scope, body: bytes) -> problems.Problem | None:
-    """The refusal of JSON that two readers may read differently: a name twice in one object, NaN, Infinity. What is no
-    JSON at all is left to the application to refuse."""
+def _ambiguous_json(scope: Scope, body: bytes) -> problems.Problem | None:
+    """The refusal of JSON that parsers read differently: duplicate names in an object, NaN, Infinity.
+
+    Malformed JSON gives None: the application refuses it.
+    """
     if not body or b"json" not in dict(scope["headers"]).get(b"content-type", b""):
         return None
     try:
-        json.loads(body, object_pairs_hook=_distinct, parse_constant=_no_number)
+        json.loads(body, object_pairs_hook=_refuse_duplicates, parse_constant=_refuse_constant)
     except problems.Problem as found:
         return found
     except (ValueError, RecursionError):
@@ -192,31 +201,31 @@ def _unclear(scope: Scope, body: bytes) -> problems.Problem | None:
     return None
 
 
-def _distinct(pairs: list[tuple[str, object]]) -> None:
+def _refuse_duplicates(pairs: list[tuple[str, object]]) -> None:
     if len({name for name, _ in pairs}) < len(pairs):
         raise problems.NAME_TWICE
 
 
-def _no_number(_constant: str) -> None:
+def _refuse_constant(_constant: str) -> None:
     raise problems.NOT_JSON
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:
-    """Give the body once, then what the connection says (that the caller left)."""
-    given = False
+    """A `receive` that returns the body once, then the connection's own messages (such as a disconnect)."""
+    replayed = False
 
     async def replay() -> Message:
-        nonlocal given
-        if given:
+        nonlocal replayed
+        if replayed:
             return await receive()
-        given = True
+        replayed = True
         return {"type": "http.request", "body": body, "more_body": False}
 
     return replay
 
 
-def _unsafe_address(scope: Scope) -> problems.Problem | None:
-    """The refusal of a path or query that no field would be let hold; addresses end up in logs everywhere."""
+def _unsafe_url(scope: Scope) -> problems.Problem | None:
+    """The refusal of a URL with a national number or a control character: URLs end up in the logs of every proxy."""
     query = scope["query_string"].decode("latin-1").replace("=", "&").split("&")
     for part in (*scope["path"].split("/"), *map(unquote_plus, query)):
         if holds_control_character(part):

@@ -1,4 +1,4 @@
-"""What a route asks of its caller, said beside the dependency that enforces it, for the documents to repeat."""
+"""Attaches to a dependency what it requires of the caller, so that the OpenAPI document states what is enforced."""
 
 from __future__ import annotations
 
@@ -12,8 +12,11 @@ Dependency = TypeVar("Dependency", bound=Callable[..., Any])
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """scopes: one of them is needed, if there are any. key: whether an idempotency key must be sent (True), may be
-    (False), or says nothing here (None). actor: whether the audit keeps who sits at the caller's."""
+    """What a dependency requires.
+
+    scopes: at least one of them is needed; empty: none. key: `Idempotency-Key` is required (True), optional (False) or
+    ignored (None). actor: `Jalons-Actor` is recorded in the audit log.
+    """
 
     scopes: tuple[str, ...] = ()
     key: bool | None = None
@@ -21,12 +24,12 @@ class Demand:
 
 
 def demanding(dependency: Dependency, demand: Demand) -> Dependency:
-    """The same dependency, with what it demands on it."""
+    """Attach a Demand to a dependency; returns the dependency."""
     setattr(dependency, _NAME, demand)
     return dependency
 
 
 def demand_of(dependency: object) -> Demand | None:
-    """What a dependency demands; None if it is not one that knows callers."""
+    """The Demand attached to a dependency; None if there is none."""
     found: Demand | None = getattr(dependency, _NAME, None)
     return found

@@ -1,4 +1,4 @@
-"""A service's description of itself: its whole OpenAPI document, and a page of it that needs nothing from elsewhere."""
+"""A service's API documents: its OpenAPI document, and an HTML page of it that loads nothing from elsewhere."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from fastapi import FastAPI
 from fastapi.routing import APIRoute, iter_route_contexts
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template, select_autoescape
 
 from jalons.web.demands import Demand, demand_of
-from jalons.web.openapi import Application
+from jalons.web.openapi import add_errors
 
 Json = dict[str, Any]
 Examples = Mapping[tuple[str, str], Mapping[str, Any]]
@@ -20,34 +21,39 @@ Examples = Mapping[tuple[str, str], Mapping[str, Any]]
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 SCHEME = "hub"
 SCOPES = {
-    "partner": "act as one's own partner",
-    "coordinator": "write the directory and watch the network",
+    "partner": "act as your own partner",
+    "coordinator": "write the directory and monitor the network",
     "read:counts": "read counts",
     "operator": "run the hub",
     "hub": "the hub's own services",
 }
-_KEY = "New for each thing you create or do, the same when you repeat the call: it is then done once."
-_IF_MATCH = "The ETag of what you read; if it changed since, the answer is 412."
-_ACTOR = "Who sits there, as an opaque code of your own (32 characters); kept for the audit, never passed on."
+_KEY = "A unique value for each operation. Repeat the call with the same key: the operation is done once."
+_IF_MATCH = "The ETag of what you read. If it has changed since, the answer is 412."
+_ACTOR = (
+    "The member of your staff who acts, as an opaque code of yours (at most 32 characters). For the audit log only."
+)
 
 
-class Described(Application):
-    """An application whose OpenAPI document also says who may call what, with which headers, and with what body.
+class DocumentedApp(FastAPI):
+    """An application whose OpenAPI document also has error responses, scopes, headers and examples.
 
-    `state.examples`, if the service sets it: (method, path) → an example of the body.
+    `state.examples`, if the service sets it: (method, path) → example request body.
     """
 
     def openapi(self) -> Json:
-        """The document; made once."""
-        document = super().openapi()
-        if "securitySchemes" not in document.setdefault("components", {}):
-            self._complete(document)
-        return document
+        """The OpenAPI document; generated once."""
+        if self.openapi_schema is None:
+            document = super().openapi()
+            add_errors(document)
+            self._add_requirements(document)
+        return super().openapi()
 
-    def _complete(self, document: Json) -> None:
+    def _add_requirements(self, document: Json) -> None:
+        """Add what a caller has to send: scopes, headers and example bodies."""
         base = self.servers[0]["url"] if self.servers else ""
         flow = {"tokenUrl": f"{base}/oauth/token", "scopes": SCOPES}
-        document["components"]["securitySchemes"] = {SCHEME: {"type": "oauth2", "flows": {"clientCredentials": flow}}}
+        schemes = {SCHEME: {"type": "oauth2", "flows": {"clientCredentials": flow}}}
+        document.setdefault("components", {})["securitySchemes"] = schemes
         examples: Examples = getattr(self.state, "examples", {})
         for context in iter_route_contexts(self.routes):
             route = context.original_route
@@ -55,7 +61,7 @@ class Described(Application):
                 for method in route.methods or ():
                     operation = document["paths"][context.path_format][method.lower()]
                     for demand in _demands(route):
-                        _say(operation, method, demand)
+                        _describe(operation, method, demand)
                     if example := examples.get((method, str(context.path_format))):
                         operation["requestBody"]["content"]["application/json"]["example"] = example
 
@@ -66,7 +72,8 @@ def _demands(route: APIRoute) -> Iterator[Demand]:
             yield demand
 
 
-def _say(operation: Json, method: str, demand: Demand) -> None:
+def _describe(operation: Json, method: str, demand: Demand) -> None:
+    """Add a demand's scopes and headers to an operation."""
     if demand.scopes:
         operation["security"] = [{SCHEME: [scope]} for scope in demand.scopes]
     headers = []
@@ -82,7 +89,8 @@ def _say(operation: Json, method: str, demand: Demand) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A parameter, or a field of a form. at: path, query, header; empty for a form's. link: the form it holds."""
+    """A parameter, or a field of a schema. at: path, query or header; empty for a schema's field. link: the schema of
+    its value."""
 
     name: str
     at: str
@@ -94,8 +102,11 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One call, as the page shows it. form: what its body holds; kinds: of what media types it may be; example: one, as
-    JSON; scopes: empty where anybody may call."""
+    """An operation as the page shows it.
+
+    form, answer: schemas of the request and response bodies. kinds: media types of the request body. example: JSON.
+    scopes: empty if no token is needed.
+    """
 
     method: str
     path: str
@@ -110,16 +121,16 @@ class Operation:
 
 
 def operations(document: Json) -> dict[str, list[Operation]]:
-    """Every call, by what it is about."""
+    """Every operation, by its first tag."""
     found: dict[str, list[Operation]] = {}
     for path, methods in document["paths"].items():
-        for method, said in methods.items():
-            found.setdefault(said.get("tags", ["other"])[0], []).append(_operation(method, path, said))
+        for method, operation in methods.items():
+            found.setdefault(operation.get("tags", ["other"])[0], []).append(_operation(method, path, operation))
     return found
 
 
 def forms(document: Json) -> dict[str, list[Field]]:
-    """Every form that a call takes or answers with, and its fields; none where its description says what it holds."""
+    """Every named schema and its fields; a schema without properties has none."""
     named = document["components"].get("schemas", {})
     return {
         name: [
@@ -131,7 +142,7 @@ def forms(document: Json) -> dict[str, list[Field]]:
 
 
 def page(document: Json) -> str:
-    """The page. It names no other host, and runs no script."""
+    """The HTML page. It links to no other host and runs no script."""
     return _template().render(
         title=document["info"]["title"],
         promise=document["info"]["description"],
@@ -153,32 +164,33 @@ def _template() -> Template:
     return loaded.get_template("documents.html.j2")
 
 
-def _operation(method: str, path: str, said: Json) -> Operation:
-    success: Json = next((answer for status, answer in said["responses"].items() if status.startswith("2")), {})
-    content = said.get("requestBody", {}).get("content", {})
+def _operation(method: str, path: str, operation: Json) -> Operation:
+    success: Json = next((answer for status, answer in operation["responses"].items() if status.startswith("2")), {})
+    body: Json = operation.get("requestBody", {})
+    content = body.get("content", {})
     return Operation(
         method.upper(),
         path,
-        said.get("summary", ""),
-        said.get("description", ""),
-        tuple(scope for each in said.get("security", ()) for scope in each[SCHEME]),
+        operation.get("summary", ""),
+        operation.get("description", ""),
+        tuple(scope for each in operation.get("security", ()) for scope in each[SCHEME]),
         tuple(
             _field(each["name"], each["in"], {**each["schema"], **each}, each.get("required", False))
-            for each in said.get("parameters", ())
+            for each in operation.get("parameters", ())
             if each["name"] != "authorization"
         ),
         tuple(content),
         "\n".join(
             json.dumps(each["example"], indent=2, ensure_ascii=False) for each in content.values() if "example" in each
         ),
-        _form(said.get("requestBody", {})),
+        _form(body),
         _form(success),
     )
 
 
-def _form(said: Mapping[str, Any]) -> str | None:
-    """The name of the form that a body or an answer is of, if it has one."""
-    for content in said.get("content", {}).values():
+def _form(body: Mapping[str, Any]) -> str | None:
+    """The name of the schema of a request or response body; None if it has none."""
+    for content in body.get("content", {}).values():
         if "schema" in content and (link := _kind(content["schema"])[1]):
             return link
     return None
@@ -190,7 +202,7 @@ def _field(name: str, at: str, schema: Json, required: bool) -> Field:
 
 
 def _kind(schema: Mapping[str, Any]) -> tuple[str, str | None]:
-    """What may stand there, in words, and the form it is of."""
+    """A schema's type in words, and the name of the schema it refers to."""
     if "$ref" in schema:
         name = str(schema["$ref"]).rpartition("/")[2]
         return name, name

@@ -1,4 +1,4 @@
-"""Every error a caller sees is RFC 9457 problem+json: a stable code, one sentence on the cause, one on the cure."""
+"""Every error response is RFC 9457 problem+json: a stable code, one sentence on the cause, one on the cure."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from jalons.privacy.national_number import free_strings, holds_control_character
 
 log = logging.getLogger(__name__)
 
-_FIELDS_MOST = 20
+_MAX_FIELDS = 20
 
 
 class Problem(Exception):
-    """A refusal with its name. extra: further members of the answer; headers: e.g. Retry-After."""
+    """An error response as an exception. extra: further members of the body. headers: such as Retry-After."""
 
     def __init__(
         self,
@@ -45,7 +45,7 @@ class Problem(Exception):
         self.extra = extra
 
     def body(self) -> dict[str, Any]:
-        """The answer's members."""
+        """The members of the JSON body."""
         return {
             "type": f"urn:jalons:problem:{self.code}",
             "title": self.code.replace("_", " ").capitalize(),
@@ -57,12 +57,12 @@ class Problem(Exception):
         }
 
     def response(self) -> JSONResponse:
-        """The answer."""
+        """The HTTP response."""
         return JSONResponse(self.body(), self.status, self.headers, media_type="application/problem+json")
 
 
 class ProblemBody(BaseModel):
-    """The form of every error, for the API's documents."""
+    """The body of every error response, for the OpenAPI document."""
 
     type: str
     title: str
@@ -75,26 +75,26 @@ class ProblemBody(BaseModel):
 NATIONAL_NUMBER = Problem(
     422,
     "national_number",
-    "A text field holds what looks like a national register number.",
-    "Remove it; the hub never holds one. Use your own dossier number as local_ref.",
+    "A text field contains what looks like a national register number.",
+    "Remove it; the hub never stores one. Use your own dossier number as local_ref.",
 )
 NOT_JSON = Problem(422, "invalid_json", "The body is not JSON.", "Send one JSON object in UTF-8.")
 NAME_TWICE = Problem(
     422,
     "name_twice",
     "An object in the body has the same name twice.",
-    "Send each name once: which of the two was meant, nobody can know.",
+    "Send each name once: parsers disagree about which of the two values counts.",
 )
 CONTROL_CHARACTER = Problem(
     422,
     "control_character",
-    "A text field holds a control character.",
+    "A text field contains a control character.",
     "Remove characters that cannot be typed on a keyboard.",
 )
 
 
 def refuse_unsafe_text(value: object) -> None:
-    """Raises Problem if any free string of a parsed body holds a national number or a control character."""
+    """Raise Problem if a free string of a parsed body contains a national number or a control character."""
     for text in free_strings(value):
         if holds_national_number(text):
             raise NATIONAL_NUMBER
@@ -103,7 +103,7 @@ def refuse_unsafe_text(value: object) -> None:
 
 
 def install(app: FastAPI) -> None:
-    """Answer every error of an application as a problem."""
+    """Register handlers that answer every error as a problem."""
 
     @app.exception_handler(Problem)
     async def _problem(_request: Request, problem: Problem) -> JSONResponse:
@@ -116,10 +116,10 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(HTTPException)
     async def _http(_request: Request, error: HTTPException) -> JSONResponse:
         if error.status_code == HTTPStatus.BAD_REQUEST and isinstance(error.__cause__, ValueError | RecursionError):
-            return NOT_JSON.response()  # bytes outside UTF-8, a number or a nesting that no parser takes
+            return NOT_JSON.response()  # invalid UTF-8, or numbers or nesting beyond the parser's limits
         title = HTTPStatus(error.status_code).phrase
         code = title.lower().replace(" ", "_")
-        cure = "See /docs for the paths, methods and forms this service knows."
+        cure = "See /docs for the paths, methods and bodies of this service."
         return Problem(error.status_code, code, f"{title}.", cure, headers=dict(error.headers or {})).response()
 
     @app.exception_handler(Exception)
@@ -128,7 +128,7 @@ def install(app: FastAPI) -> None:
 
 
 def _validation(error: RequestValidationError) -> Problem:
-    """What is wrong where, without what was sent; a national number anywhere in it is named first."""
+    """The problem for a malformed request. It names the fields, never their values; a national number comes first."""
     for text in free_strings(error.body):
         if not is_uuid(text) and holds_national_number(text):
             return NATIONAL_NUMBER
@@ -136,19 +136,19 @@ def _validation(error: RequestValidationError) -> Problem:
     code = "unknown_field" if any(each["type"] == "extra_forbidden" for each in found) else "invalid"
     if any(each["type"] == "json_invalid" for each in found):
         return NOT_JSON
-    fields = [{"at": _at(each["loc"]), "problem": each["msg"]} for each in found[:_FIELDS_MOST]]
+    fields = [{"at": _at(each["loc"]), "problem": each["msg"]} for each in found[:_MAX_FIELDS]]
     named = ", ".join(field["at"] for field in fields[:5])
     return Problem(
         422,
         code,
-        f"The request is not of the form this call takes: {named}.",
+        f"These fields of the request are not valid: {named}.",
         "Correct the fields named under `fields`; /docs has each call with an example.",
         fields=fields,
     )
 
 
 def _at(loc: tuple[int | str, ...]) -> str:
-    """Where, as the caller knows it. An unknown field's name is the caller's own text, so it is held short."""
+    """The field's path as the caller knows it. Truncated: the name of an unknown field is the caller's own text."""
     return ".".join(str(part)[:60] for part in loc[1:]) or str(loc[0])
 
 
@@ -157,7 +157,7 @@ def _failure(error: Exception) -> Problem:
         return Problem(
             503,
             "unavailable",
-            "The hub could not take this on just now.",
+            "The hub is temporarily unavailable.",
             "Send the same request again with the same Idempotency-Key.",
             headers={"Retry-After": "2"},
         )
@@ -166,6 +166,6 @@ def _failure(error: Exception) -> Problem:
     return Problem(
         500,
         "unexpected",
-        f"The hub failed in a way nobody foresaw ({place}).",
-        "Send the same request again later with the same Idempotency-Key; tell the hub's operator if it stays.",
+        f"The hub failed unexpectedly ({place}).",
+        "Send the same request again later with the same Idempotency-Key; tell the hub's operator if it fails again.",
     )

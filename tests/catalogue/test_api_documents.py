@@ -1,4 +1,4 @@
-"""What programs read about the hub is whole: every type and call is in it, and the page of it needs no other host."""
+"""The API documents are complete: every event type and operation is in them, and the HTML page needs no other host."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ METHODS = {"get", "put", "post", "delete"}
 
 @pytest.fixture(scope="module")
 def events() -> dict[str, Any]:
-    """The AsyncAPI document as it is committed."""
+    """The committed AsyncAPI document."""
     document: dict[str, Any] = json.loads((DOCUMENTS[0].parent / "events.asyncapi.json").read_text("utf-8"))
     return document
 
 
 @pytest.fixture(scope="module", params=SERVICES)
 def app(request: pytest.FixtureRequest) -> FastAPI:
-    """Each service's application, not started."""
+    """Each service's application, without its background work."""
     settings = Settings(
         database_url="postgresql+psycopg://nobody@localhost/nothing",
         kafka="localhost:1",
@@ -61,7 +61,7 @@ def within(value: Any) -> Iterator[dict[str, Any]]:
 
 
 def found(document: dict[str, Any], reference: str) -> Any:
-    """What a reference leads to. Raises KeyError."""
+    """The target of a reference. Raises KeyError."""
     place: Any = document
     for part in reference.removeprefix("#/").split("/"):
         place = place[part.replace("~1", "/").replace("~0", "~")]
@@ -74,7 +74,7 @@ def test_there_is_a_document_for_each_service_and_one_for_events() -> None:
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.stem)
-def test_every_reference_leads_somewhere_in_its_own_document(path: Path) -> None:
+def test_every_reference_resolves_within_its_document(path: Path) -> None:
     document = json.loads(path.read_text("utf-8"))
     references = [each["$ref"] for each in within(document) if isinstance(each.get("$ref"), str)]
     assert references
@@ -83,14 +83,14 @@ def test_every_reference_leads_somewhere_in_its_own_document(path: Path) -> None
         assert found(document, reference)
 
 
-def test_every_type_is_a_message_of_its_own_topics_channel(events: dict[str, Any]) -> None:
+def test_every_type_is_a_message_of_its_topics_channel(events: dict[str, Any]) -> None:
     at = {channel["address"]: set(channel["messages"]) for channel in events["channels"].values()}
     assert at == {topic.name: {name for name, each in TYPES.items() if topic == each.TOPIC} for topic in TOPICS}
     assert set(events["components"]["messages"]) == set(TYPES)
     assert events["components"]["messages"].keys() == events["components"]["schemas"].keys()
 
 
-def test_the_events_document_has_the_form_of_asyncapi_3(events: dict[str, Any]) -> None:
+def test_the_events_document_is_valid_asyncapi_3(events: dict[str, Any]) -> None:
     assert events["asyncapi"] == "3.0.0"
     assert {"title", "version"} <= events["info"].keys()
     for names in (events["channels"], events["operations"], *events["components"].values()):
@@ -108,7 +108,7 @@ def test_the_events_document_has_the_form_of_asyncapi_3(events: dict[str, Any]) 
 
 
 @pytest.mark.parametrize("type_", TYPES)
-def test_a_message_says_its_headers_and_its_form_and_has_an_example_of_both(type_: str, events: dict[str, Any]) -> None:
+def test_every_message_has_headers_a_schema_and_examples(type_: str, events: dict[str, Any]) -> None:
     message = events["components"]["messages"][type_]
     schema = found(events, message["payload"]["$ref"])
     [example] = message["examples"]
@@ -120,7 +120,7 @@ def test_a_message_says_its_headers_and_its_form_and_has_an_example_of_both(type
     assert set(data.get("required", ())) <= set(example["payload"]["data"]) <= set(data["properties"])
 
 
-def test_every_call_says_who_may_make_it(app: FastAPI) -> None:
+def test_every_operation_states_its_scopes(app: FastAPI) -> None:
     document = app.openapi()
     scopes = document["components"]["securitySchemes"]["hub"]["flows"]["clientCredentials"]["scopes"]
     for path, methods in document["paths"].items():
@@ -131,7 +131,7 @@ def test_every_call_says_who_may_make_it(app: FastAPI) -> None:
             assert bool(named) != (path in EVERYBODYS | BY_LINK), f"{method} {path}"
 
 
-def test_every_call_of_referrals_that_creates_says_that_it_needs_a_key() -> None:
+def test_every_creating_operation_of_referrals_requires_an_idempotency_key() -> None:
     paths = json.loads((DOCUMENTS[0].parent / "referrals.openapi.json").read_text("utf-8"))["paths"]
     for path in ("/referrals", "/trainings", "/placements", "/beneficiaries", "/conventions"):
         assert _keys(paths[path]["post"]) == [True]
@@ -143,8 +143,8 @@ def _keys(operation: dict[str, Any]) -> list[bool]:
     return [each["required"] for each in operation.get("parameters", ()) if each["name"] == "Idempotency-Key"]
 
 
-def test_every_call_that_the_audit_keeps_says_that_it_hears_who_sits_there() -> None:
-    """In referrals whatever a partner or the coordinator does or reads; in observation what shows a person."""
+def test_every_audited_operation_documents_the_actor_header() -> None:
+    """In referrals, every call of a partner or the coordinator; in observation, calls that show a person."""
     documents = {path.name.split(".")[0]: json.loads(path.read_text("utf-8")) for path in DOCUMENTS}
     hears = {service: _hearing(document) for service, document in documents.items() if "openapi" in document}
     theirs = {
@@ -166,7 +166,7 @@ def _hearing(document: dict[str, Any]) -> set[str]:
     }
 
 
-def test_every_call_of_referrals_that_must_have_a_body_has_an_example_that_its_form_takes() -> None:
+def test_every_required_body_of_referrals_has_a_valid_example() -> None:
     settings = Settings(
         database_url="postgresql+psycopg://nobody@localhost/nothing",
         kafka="localhost:1",
@@ -190,7 +190,7 @@ def test_every_call_of_referrals_that_must_have_a_body_has_an_example_that_its_f
 
 
 class Page(HTMLParser):
-    """What a page links to, loads and runs."""
+    """Tags, links and ids of a page."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -208,7 +208,7 @@ class Page(HTMLParser):
                 self.leads.append(f"{value}")
 
 
-def test_the_page_of_a_service_names_no_other_host_and_runs_nothing(app: FastAPI) -> None:
+def test_the_documents_page_uses_no_other_host_and_no_script(app: FastAPI) -> None:
     reply = asyncio.run(_get(app, "/docs"))
     assert reply.status_code == 200
     assert "default-src 'none'" in reply.headers["content-security-policy"]
@@ -219,7 +219,7 @@ def test_the_page_of_a_service_names_no_other_host_and_runs_nothing(app: FastAPI
     assert {lead[1:] for lead in shown.leads if lead.startswith("#")} <= shown.ids
 
 
-def test_the_page_of_a_service_has_every_call_and_every_form(app: FastAPI) -> None:
+def test_the_documents_page_shows_every_operation_and_schema(app: FastAPI) -> None:
     document = app.openapi()
     ids = Page(page(document)).ids
     assert {f"{method.upper()}{path}" for path, methods in document["paths"].items() for method in methods} <= ids

@@ -1,4 +1,4 @@
-"""Every code has a label, every reason a parent, and what a reason reveals is on a list."""
+"""Every code has a label, every reason a parent, and the unmet need that a reason reveals is listed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from schemas.reasons import LISTS, OF_THE_OFFER, PARENTS, UNMET_NEED, Group
 from services.referrals.codes.http import _LABELS, labelled
 
 
-def test_every_code_of_every_list_has_a_french_label_and_no_label_is_left_over() -> None:
+def test_every_code_has_a_french_label_and_every_label_a_code() -> None:
     labels = tomllib.loads((_LABELS / "fr.toml").read_text("utf-8"))
     wanted = {name: set(each) for name, each in LISTS.items()} | {"reason_group": set(get_args(Group))}
     assert {name: set(each) for name, each in labels.items()} == wanted
@@ -25,7 +25,7 @@ def test_every_reason_but_other_has_a_parent() -> None:
         assert set(parents.values()) <= set(get_args(Group))
 
 
-def test_unmet_needs_are_of_the_offers_type_or_of_an_obstacle() -> None:
+def test_an_unmet_need_refers_to_the_offer_type_or_an_obstacle() -> None:
     """Domain.md, section 4."""
     assert {reason for reason, of in UNMET_NEED.items() if of == OF_THE_OFFER} == {"no_place", "no_such_service"}
     obstacles = {reason: of for reason, of in UNMET_NEED.items() if of != OF_THE_OFFER}
@@ -33,7 +33,7 @@ def test_unmet_needs_are_of_the_offers_type_or_of_an_obstacle() -> None:
     assert set(obstacles.values()) <= set(get_args(codes.Obstacle))
 
 
-def test_the_lists_read_as_forms_show_them() -> None:
+def test_labelled_lists_have_the_form_that_pages_use() -> None:
     lists = labelled("fr")
     declines = {each["code"]: each for each in lists["decline_reason"]}
     assert list(declines) == list(get_args(codes.DeclineReason))

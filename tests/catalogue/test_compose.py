@@ -1,4 +1,4 @@
-"""The deployment files say what the code, the contract and one another say; no engine is needed to know it."""
+"""The deployment files agree with the code, the API and each other; checked without a container engine."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from jalons.web.problems import Problem
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "deploy"
 
-# What the contract opens to the world, one example of each shape, and who answers it.
+# Public API paths, one example of each shape, with the service that answers.
 OPEN = {
     "referrals": (
         "/oauth/token /.well-known/jwks.json /codes /codes/decline_reason/no_bus /partners"
@@ -53,7 +53,7 @@ def compose() -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def containers(compose: dict[str, Any]) -> dict[str, Any]:
-    """All that keep running: the migration ends before the services start."""
+    """All long-running containers; the migration ends before the services start."""
     return {name: body for name, body in compose["services"].items() if name != "migrate"}
 
 
@@ -66,7 +66,7 @@ def fields() -> set[str]:
 
 
 def filled(text: str) -> str:
-    """A value of the compose file as it is when every variable without a default holds something plausible."""
+    """A value of the compose file, with defaults, and plausible values for variables without a default."""
     text = re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", text)
     text = re.sub(r"\$\{JALONS_PUBLIC_URL:\?[^}]*\}", "https://hub.example.be", text)
     return re.sub(r"\$\{\w+:\?[^}]*\}", "0123456789abcdef" * 4, text)
@@ -90,7 +90,7 @@ def test_every_variable_is_a_setting_and_no_required_setting_is_missing(compose:
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_a_service_starts_with_what_it_is_given_and_is_found_where_it_listens(
+def test_a_service_starts_with_its_environment_and_is_reachable_at_its_address(
     compose: dict[str, Any], service: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = settings_of(compose["services"][service], monkeypatch)
@@ -102,7 +102,7 @@ def test_a_service_starts_with_what_it_is_given_and_is_found_where_it_listens(
     assert f":{settings.port(service)}/health/ready" in compose["services"][service]["healthcheck"]["test"][-1]
 
 
-def test_the_example_names_every_variable_asked_for_and_holds_no_secret() -> None:
+def test_the_example_lists_every_variable_and_contains_no_secret() -> None:
     asked = dict(re.findall(r"\$\{(\w+):([?-])", (ROOT / "docker-compose.yml").read_text(encoding="utf-8")))
     lines = (DEPLOY / "env.example").read_text(encoding="utf-8").splitlines()
     offered = dict(found.groups() for line in lines if (found := re.fullmatch(r"(#?\w+)=(.*)", line)))
@@ -112,7 +112,7 @@ def test_the_example_names_every_variable_asked_for_and_holds_no_secret() -> Non
     assert jalons_variables({name.lstrip("#"): "" for name in offered}) <= fields()
 
 
-def test_a_missing_variable_is_refused_with_its_name_and_a_cure() -> None:
+def test_a_missing_variable_is_reported_with_its_name_and_cure() -> None:
     for name, message in re.findall(
         r"\$\{(\w+):\?([^}]*)\}", (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
     ):
@@ -130,11 +130,11 @@ def test_every_image_is_pinned_to_an_exact_version(compose: dict[str, Any]) -> N
         assert re.fullmatch(r"[a-z/]+:v?\d+\.\d+(\.\d+)?(-[a-z-]+)?", image), image
 
 
-def test_production_and_the_embedded_broker_are_the_same_kafka(compose: dict[str, Any]) -> None:
+def test_production_and_embedded_kafka_have_the_same_version(compose: dict[str, Any]) -> None:
     assert compose["services"]["kafka"]["image"] == f"apache/kafka:{jars.KAFKA}"
 
 
-def test_all_of_it_fits_a_machine_of_two_gigabytes(containers: dict[str, Any]) -> None:
+def test_memory_limits_fit_a_machine_with_two_gigabytes(containers: dict[str, Any]) -> None:
     assert all(body["mem_limit"].endswith("m") for body in containers.values())
     assert sum(int(body["mem_limit"][:-1]) for body in containers.values()) <= 2048 - 256
 
@@ -146,14 +146,14 @@ def test_only_caddy_is_published(containers: dict[str, Any]) -> None:
         assert all(port.startswith("127.0.0.1:") for port in ports), name
 
 
-def test_the_stores_have_no_way_out(compose: dict[str, Any]) -> None:
+def test_kafka_and_postgresql_are_on_an_internal_network_only(compose: dict[str, Any]) -> None:
     assert compose["networks"]["stores"]["internal"] is True
     for name in ("kafka", "postgres"):
         assert compose["services"][name]["networks"] == ["stores"]
         assert "ports" not in compose["services"][name]
 
 
-def test_whatever_runs_is_watched_started_again_and_given_time_to_stop(containers: dict[str, Any]) -> None:
+def test_every_container_has_a_health_check_a_restart_policy_and_time_to_stop(containers: dict[str, Any]) -> None:
     for name, body in containers.items():
         assert body["healthcheck"]["test"][0] in {"CMD", "CMD-SHELL"}, name
         assert body["restart"] == "unless-stopped", name
@@ -161,7 +161,7 @@ def test_whatever_runs_is_watched_started_again_and_given_time_to_stop(container
         assert body["security_opt"] == ["no-new-privileges:true"], name
 
 
-def test_the_services_can_write_nothing_and_gain_nothing(compose: dict[str, Any]) -> None:
+def test_the_services_have_a_read_only_file_system_and_no_privileges(compose: dict[str, Any]) -> None:
     for name in (*SERVICES, "migrate"):
         body = compose["services"][name]
         assert body["read_only"] is True
@@ -181,7 +181,7 @@ def test_the_services_wait_for_the_stores_and_for_the_migration(compose: dict[st
     assert compose["services"]["migrate"]["restart"] == "no"
 
 
-def test_what_is_mounted_is_there(compose: dict[str, Any]) -> None:
+def test_every_mounted_file_exists(compose: dict[str, Any]) -> None:
     for body in compose["services"].values():
         for volume in body.get("volumes", []):
             source = volume.split(":")[0]
@@ -192,7 +192,7 @@ def test_what_is_mounted_is_there(compose: dict[str, Any]) -> None:
 
 
 def caddy_routes() -> list[tuple[list[str], str, str]]:
-    """(paths, prefix taken off, upstream) of each handle, in the file's order."""
+    """(paths, stripped prefix, upstream) of each handle, in the file's order."""
     text = (DEPLOY / "Caddyfile").read_text(encoding="utf-8")
     matchers = {name: paths.split() for name, paths in re.findall(r"^\t@(\w+) path (.+)$", text, re.MULTILINE)}
     handles = re.findall(
@@ -202,7 +202,7 @@ def caddy_routes() -> list[tuple[list[str], str, str]]:
 
 
 def answered_by(path: str) -> tuple[str, str] | None:
-    """The upstream and the path it is asked for; None where Caddy answers 404 itself."""
+    """The upstream and the path it receives; None if Caddy answers 404."""
     for patterns, prefix, upstream in caddy_routes():
         if any(fnmatchcase(path, pattern) for pattern in patterns):
             return upstream, path.removeprefix(prefix)
@@ -210,7 +210,7 @@ def answered_by(path: str) -> tuple[str, str] | None:
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_the_contracts_paths_lead_to_the_service_that_has_them(
+def test_api_paths_are_routed_to_the_service_that_has_them(
     compose: dict[str, Any], service: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     upstream = settings_of(compose["services"][service], monkeypatch).url(service).removeprefix("http://")
@@ -220,7 +220,7 @@ def test_the_contracts_paths_lead_to_the_service_that_has_them(
         assert answered_by(f"/services/{service}{path}") == (upstream, path)
 
 
-def test_what_is_not_for_outside_cannot_be_reached_from_there() -> None:
+def test_internal_paths_are_not_reachable_from_outside() -> None:
     for path in (*NEVER_OPEN, *OF_EVERY_SERVICE, "/referralsx", "/services", "/services/referrals"):
         assert answered_by(path) is None, path
     for service in SERVICES:
@@ -228,7 +228,7 @@ def test_what_is_not_for_outside_cannot_be_reached_from_there() -> None:
             assert answered_by(f"/services/{service}{path}") is None, path
 
 
-def test_bodies_are_limited_and_the_stream_is_held_back_by_nothing() -> None:
+def test_bodies_are_limited_and_the_stream_is_not_buffered() -> None:
     text = re.sub(r"#.*", "", (DEPLOY / "Caddyfile").read_text(encoding="utf-8"))
     limits = dict(re.findall(r"request_body @(\w+) \{\n\t\tmax_size (\S+)", text))
     assert limits == {"imports": "21MiB", "others": "256KiB"}
@@ -237,7 +237,7 @@ def test_bodies_are_limited_and_the_stream_is_held_back_by_nothing() -> None:
     assert not re.search(r"encode|flush_interval|response_buffers", text)
 
 
-def test_caddys_own_errors_have_the_form_of_the_services() -> None:
+def test_caddys_own_errors_are_problem_json() -> None:
     answers = re.findall(r"respond `(.+)` (\d+)", (DEPLOY / "Caddyfile").read_text(encoding="utf-8"))
     assert {int(status) for _, status in answers} == {404, 413, 502}
     for body, status in answers:
@@ -269,7 +269,7 @@ def dashboard() -> Any:
     return json.loads((DEPLOY / "grafana/dashboards/hub.json").read_text(encoding="utf-8"))
 
 
-def test_prometheus_asks_every_service_where_it_listens(
+def test_prometheus_scrapes_every_service_at_its_address(
     compose: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     jobs = {job["job_name"]: job for job in load(DEPLOY / "prometheus/prometheus.yml")["scrape_configs"]}
@@ -285,18 +285,18 @@ def test_alerts_and_dashboard_use_only_metrics_that_exist() -> None:
         assert used <= NAMES
 
 
-def test_every_metric_can_be_seen() -> None:
+def test_every_metric_is_on_the_dashboard_or_in_an_alert() -> None:
     shown = {name for expression in expressions(dashboard()) for name in metrics_in(expression)}
     assert shown == NAMES
 
 
-def test_every_alert_says_its_cause_and_its_cure() -> None:
+def test_every_alert_has_a_cause_and_a_cure() -> None:
     for rule in alerts():
         assert set(rule["annotations"]) == {"summary", "cause", "cure"}, rule["alert"]
         assert rule["labels"]["severity"] in {"page", "ticket"}, rule["alert"]
 
 
-def test_nothing_that_stops_events_goes_unsaid() -> None:
+def test_every_condition_that_stops_events_has_an_alert() -> None:
     said = {name for rule in alerts() for name in metrics_in(rule["expr"])}
     assert said >= {
         "jalons_dead_letters_open",
@@ -310,7 +310,7 @@ def test_nothing_that_stops_events_goes_unsaid() -> None:
     assert any(rule["expr"] == 'up{job="jalons"} == 0' for rule in alerts())
 
 
-def test_grafana_finds_its_dashboard_and_the_dashboard_its_figures(compose: dict[str, Any]) -> None:
+def test_grafana_finds_its_dashboard_and_data_source(compose: dict[str, Any]) -> None:
     source = load(DEPLOY / "grafana/provisioning/datasources/prometheus.yml")["datasources"][0]
     folder = load(DEPLOY / "grafana/provisioning/dashboards/hub.yml")["providers"][0]["options"]["path"]
     panels = dashboard()["panels"]

@@ -1,4 +1,4 @@
-"""The documents say what is there: commands, options, links, problem codes and generated pages."""
+"""The documents agree with the code: commands, options, links, problem codes and generated pages."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def _named(page: Path) -> str:
 
 
 def code_of(text: str) -> Iterator[str]:
-    """Every line of code, in blocks and within sentences; a line that goes on is one."""
+    """Every line of code, in blocks and inline; continued lines are joined."""
     blocks = _BLOCK.findall(text)
     for block in blocks:
         yield from block.replace("\\\n", " ").splitlines()
@@ -44,7 +44,7 @@ def code_of(text: str) -> Iterator[str]:
 
 
 def unknown_in(line: str) -> str | None:
-    """The first command, option or verb of a line that does not exist. (Decisions may name what is not built yet.)"""
+    """The first command, option or make verb of a line that does not exist."""
     for verb, arguments in _MAKE.findall(line):
         if verb not in VERBS:
             return f"make {verb}"
@@ -85,12 +85,12 @@ def test_every_command_in_the_documents_exists(page: Path) -> None:
         'make demo ARGS="--forever"',
     ],
 )
-def test_an_invented_command_would_be_found(line: str) -> None:
+def test_an_unknown_command_is_detected(line: str) -> None:
     assert unknown_in(line)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=_named)
-def test_every_link_leads_somewhere(page: Path) -> None:
+def test_every_link_resolves(page: Path) -> None:
     for link in _LINK.findall(_BLOCK.sub("", page.read_text("utf-8"))):
         if link.startswith(("http://", "https://")):
             continue
@@ -110,7 +110,7 @@ _SOURCE = re.compile(r"^(?:jalons|schemas|services|tests|deploy|docs|bench)/[\w.
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if page.parent.name != "decisions"], ids=_named)
-def test_every_file_that_a_document_names_is_there(page: Path) -> None:
+def test_every_file_named_in_a_document_exists(page: Path) -> None:
     named = {
         span
         for span in _SPAN.findall(_BLOCK.sub("", page.read_text("utf-8")))
@@ -125,7 +125,7 @@ def test_every_document_is_in_the_index() -> None:
     assert documents <= index
 
 
-def test_the_reference_is_what_the_code_says(capsys: pytest.CaptureFixture[str]) -> None:
+def test_generated_reference_pages_are_up_to_date(capsys: pytest.CaptureFixture[str]) -> None:
     spec = importlib.util.spec_from_file_location("docs_generate", ROOT / "docs/generate.py")
     assert spec is not None
     assert spec.loader is not None
@@ -139,7 +139,7 @@ CODE_AT = {"Problem": 1, "_oauth": 1, "NotTaken": 0, "RowOutcome": 3}
 
 
 def codes_in_the_source() -> set[str]:
-    """What is given as a code; a part that is only known when it runs is `*`."""
+    """Problem codes in the source; a part that is computed at run time is `*`."""
     found: set[str] = set()
     for path in (p for folder in ("jalons", "services") for p in (ROOT / folder).rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):

@@ -1,4 +1,4 @@
-"""Every metric is named once, says its unit and meaning, and no label could hold a person, a URL or an address."""
+"""Every metric has a listed name, a unit and a meaning, and no label can contain a person, a URL or an address."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ UNITS = {  # in brackets, or what is counted stands first, in the plural
 ROOT = Path(__file__).parents[2]
 
 
-def test_every_metric_is_in_the_list_of_names_and_no_other_is() -> None:
+def test_the_list_of_metric_names_is_complete() -> None:
     assert {metric._name for metric in DECLARED.values()} == metrics.NAMES
     assert len(DECLARED) == len(metrics.NAMES)
 
 
 @pytest.mark.parametrize("name", DECLARED)
-def test_every_metric_says_its_unit_and_its_meaning(name: str) -> None:
+def test_every_metric_states_its_unit_and_meaning(name: str) -> None:
     metric = DECLARED[name]
     assert metric._name.startswith("jalons_")
     assert len(metric._documentation.split()) >= 3
@@ -36,11 +36,11 @@ def test_every_metric_says_its_unit_and_its_meaning(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", DECLARED)
-def test_no_label_could_hold_a_person_or_an_address(name: str) -> None:
+def test_no_label_can_contain_a_person_or_an_address(name: str) -> None:
     assert set(DECLARED[name]._labelnames) <= LABELS
 
 
-def test_dashboards_and_alerts_use_no_other_names() -> None:
+def test_dashboards_and_alerts_use_only_listed_names() -> None:
     suffixes = re.compile(r"_(total|bucket|sum|count|created)$")
     text = (ROOT / "deploy/prometheus/alerts.yml").read_text("utf-8")
     dashboards = sorted((ROOT / "deploy/grafana/dashboards").glob("*.json"))

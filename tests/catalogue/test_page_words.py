@@ -1,4 +1,4 @@
-"""The pages' words as data: the same in four languages, one for each code and field a page can show."""
+"""The pages' texts as data: the same keys in four languages, one for each code and field that a page can show."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_the_four_languages_are_those_of_the_network() -> None:
 
 
 @pytest.mark.parametrize("language", [each for each in LANGUAGES if each != "fr"])
-def test_every_text_is_there_in_each_language_with_the_same_places(language: str) -> None:
+def test_every_text_exists_in_each_language_with_the_same_placeholders(language: str) -> None:
     french, other = dict(flat(words("fr").texts)), dict(flat(words(language).texts))
     assert set(french) == set(other)
     for key, text in french.items():
@@ -41,14 +41,14 @@ def test_every_text_is_there_in_each_language_with_the_same_places(language: str
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_every_code_of_a_list_that_is_shown_has_a_word(language: str) -> None:
+def test_every_code_shown_on_pages_has_a_text(language: str) -> None:
     said = words(language).texts["codes"]
     for name in {*in_words.LISTS.values(), *in_words.PROFILE.values(), "Said"} - {"Status", "Nis"}:
         known = set(said[name]) | (set(said["Obstacle"]) if name == "ReferralReason" else set())
         assert known == {str(code) for code in get_args(getattr(codes, name))}, name
 
 
-def test_every_status_of_the_tables_has_a_word() -> None:
+def test_every_status_of_the_life_cycles_has_a_text() -> None:
     statuses = {status for table in TABLES.values() for row in table for status in (*row.source, row.target)} - {
         lifecycle.STAYS,
         lifecycle.BEFORE,
@@ -56,7 +56,7 @@ def test_every_status_of_the_tables_has_a_word() -> None:
     assert statuses <= set(words("fr").texts["codes"]["Status"])
 
 
-def test_every_field_that_get_may_show_is_said_or_is_for_systems() -> None:
+def test_every_field_of_an_act_has_a_text_or_is_not_shown() -> None:
     made = (bodies.ReferralBody, bodies.TrainingBody, bodies.PlacementBody)
     given = [form for nouns in acts.ACTIONS.values() for form in nouns.values()]
     shown = {name for form in (*made, *given) for name in form.model_fields} - {"person", "agreement", "happened_on"}
@@ -65,7 +65,7 @@ def test_every_field_that_get_may_show_is_said_or_is_for_systems() -> None:
 
 
 @pytest.mark.parametrize("noun", TABLES)
-def test_every_action_with_a_word_can_be_asked_for_on_a_page(noun: str) -> None:
+def test_every_action_with_a_text_has_a_form_section(noun: str) -> None:
     offered = 0
     for row in TABLES[noun]:
         form = acts.ACTIONS[f"{noun}s"].get(row.action)

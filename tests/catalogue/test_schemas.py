@@ -1,4 +1,4 @@
-"""The catalogue as data: every type has its model, its schema on disk and an example that reads; nothing else has."""
+"""The catalogue as data: exactly the types have a model, a schema on disk and a valid example."""
 
 from __future__ import annotations
 
@@ -25,36 +25,36 @@ HERE = Path(generate.__file__).parent
 
 
 def models(kind: type[Payload]) -> list[type[Payload]]:
-    """Every model below one, itself left out."""
+    """All subclasses of a model, without itself."""
     return [each for below in kind.__subclasses__() for each in (below, *models(below))]
 
 
-def test_no_type_is_left_out_of_the_catalogue_and_none_is_in_it_twice() -> None:
+def test_the_catalogue_contains_every_type_once() -> None:
     named = [model for model in models(Payload) if "TYPE" in vars(model) and model.__module__.startswith("schemas.")]
     assert set(named) == set(PAYLOADS)
     assert len(TYPES) == len(PAYLOADS)
 
 
-def test_every_type_has_a_schema_and_an_example_on_disk_and_no_other_has() -> None:
+def test_exactly_the_types_have_a_schema_and_an_example_on_disk() -> None:
     for folder in ("json", "examples"):
         assert {path.stem for path in (HERE / folder).iterdir()} == set(TYPES)
     assert set(DATA) == set(TYPES)
     assert set(SEALED) == {type_ for type_, payload in TYPES.items() if payload.SEALED}
 
 
-def test_what_is_on_disk_is_what_the_models_say() -> None:
+def test_generated_files_are_up_to_date() -> None:
     stale = [path.name for path, text in generate.wanted().items() if path.read_text("utf-8") != text]
     assert stale == []
     assert generate.main(["--check"]) == 0
 
 
 @pytest.mark.parametrize("type_", sorted(TYPES))
-def test_a_type_is_named_noun_verb_version_and_goes_to_a_topic_that_is_declared(type_: str) -> None:
+def test_a_type_is_named_noun_verb_version_and_has_a_declared_topic(type_: str) -> None:
     payload = TYPES[type_]
     assert re.fullmatch(r"jalons\.[a-z_]+\.[a-z_]+\.v[1-9][0-9]*", type_)
     assert payload.__name__.endswith("V" + type_.rpartition(".v")[2])
     assert payload.TOPIC in TOPICS
-    assert (payload.__doc__ or "").strip(), "its meaning stands in the published schema"
+    assert (payload.__doc__ or "").strip(), "the published schema states its meaning"
 
 
 @pytest.mark.parametrize("type_", sorted(TYPES))
@@ -67,7 +67,7 @@ def test_an_event_of_a_person_names_the_home_partner_and_no_other_is_sealed(type
 
 
 @pytest.mark.parametrize("type_", sorted(TYPES))
-def test_every_example_reads_and_is_written_again_the_same(type_: str) -> None:
+def test_every_example_survives_decoding_and_encoding(type_: str) -> None:
     kept = json.loads((HERE / "examples" / f"{type_}.json").read_text("utf-8"))
     assert kept == example(type_)
     wire, payload = kept["event"], TYPES[type_]
@@ -81,12 +81,12 @@ def test_every_example_reads_and_is_written_again_the_same(type_: str) -> None:
     assert _without_sealed(again["data"]) == payload.model_validate(wire["data"]).model_dump(
         mode="json", exclude_none=True
     )
-    assert payload.model_validate(_without_sealed(wire["data"]), extra="forbid"), "no field that the type has not"
-    assert not set(kept["unsealed"] or ()) & set(again["data"]), "what is sealed does not stand beside in clear"
+    assert payload.model_validate(_without_sealed(wire["data"]), extra="forbid"), "no unknown field"
+    assert not set(kept["unsealed"] or ()) & set(again["data"]), "no sealed field is also in clear"
 
 
 @pytest.mark.parametrize("type_", sorted(TYPES))
-def test_every_example_is_what_its_schema_describes(type_: str) -> None:
+def test_every_example_is_valid_against_its_schema(type_: str) -> None:
     schema = json.loads((HERE / "json" / f"{type_}.json").read_text("utf-8"))
     kept = example(type_)
     assert schema["$id"] == f"urn:jalons:{type_}"
@@ -99,7 +99,7 @@ def test_every_example_is_what_its_schema_describes(type_: str) -> None:
 
 
 def _fits(value: Any, schema: dict[str, Any], root: dict[str, Any]) -> None:
-    """The little of JSON Schema that the generated ones use."""
+    """Validates the part of JSON Schema that the generated schemas use."""
     if "$ref" in schema:
         schema = root["$defs"][schema["$ref"].rpartition("/")[2]]
     if "anyOf" in schema:
@@ -177,7 +177,7 @@ CHANGES: list[tuple[str, dict[str, Any], dict[str, Any], str | None]] = [
 
 
 @pytest.mark.parametrize(("how", "old", "new", "said"), CHANGES, ids=[how for how, *_ in CHANGES])
-def test_a_difference_is_breaking_or_is_not(
+def test_breaking_differences_are_recognised(
     how: str, old: dict[str, Any], new: dict[str, Any], said: str | None
 ) -> None:
     found = breaking(old, new)
@@ -185,12 +185,12 @@ def test_a_difference_is_breaking_or_is_not(
     assert said is None or any(said in each for each in found), found
 
 
-def test_a_difference_is_seen_through_references() -> None:
+def test_differences_behind_references_are_found() -> None:
     def with_defs(codes: list[str]) -> dict[str, Any]:
         return of(x={"$ref": "#/$defs/Code"}) | {"$defs": {"Code": {"type": "string", "enum": codes}}}
 
     assert breaking(with_defs(["a", "b"]), with_defs(["a"])) == ["data.x: codes removed: b"]
-    assert breaking(with_defs(["a", "b"]), of(x=CODES)) == [], "where it stands does not matter"
+    assert breaking(with_defs(["a", "b"]), of(x=CODES)) == [], "the place of the definition does not matter"
 
 
 SENT = "jalons.referral.sent.v1"
@@ -199,7 +199,7 @@ Change = Callable[[dict[str, Any]], Any]
 
 @pytest.fixture
 def copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The generated files in a folder of their own."""
+    """A copy of the generated files."""
     monkeypatch.setattr(generate, "HERE", tmp_path)
     assert generate.main([]) == 0
     assert generate.main(["--check"]) == 0
@@ -235,13 +235,13 @@ def test_a_breaking_difference_is_refused_and_nothing_is_written(
     assert path.read_text("utf-8") == before
 
 
-def test_a_type_that_is_gone_is_refused(copied: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_removing_a_type_is_refused(copied: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (copied / "json" / "jalons.referral.sung.v1.json").write_text("{}", "utf-8")
     assert generate.main([]) == 1
     assert "jalons.referral.sung.v1: the type is gone" in capsys.readouterr().err
 
 
-def test_a_difference_that_breaks_nobody_is_written_or_asked_for(
+def test_a_compatible_difference_is_written_or_reported_as_stale(
     copied: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = _rewritten(copied, lambda s: s["properties"]["data"]["properties"].pop("follows"))
@@ -252,7 +252,7 @@ def test_a_difference_that_breaks_nobody_is_written_or_asked_for(
     assert "follows" in path.read_text("utf-8")
 
 
-def test_a_schema_compared_with_itself_differs_in_nothing() -> None:
+def test_a_schema_has_no_difference_from_itself() -> None:
     for payload in PAYLOADS:
         schema = generate.schema(payload)
         assert generate.differences(schema, copy.deepcopy(schema)) == []

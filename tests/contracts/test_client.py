@@ -282,7 +282,7 @@ def test_what_is_said_within_has_every_field_too(said: Any, form: type[Body]) ->
 
 
 def test_offers_are_searched_by_every_question_that_they_may_be_asked() -> None:
-    assert set(OfferQuery.model_fields) - {"cursor", "limit"} == set(bodies.OffersAsked.__annotations__)
+    assert set(OfferQuery.model_fields) - {"cursor", "limit"} == set(bodies.OfferFilter.__annotations__)
 
 
 def test_offers_are_found_as_they_are_asked_for(hotton: Partner) -> None:
@@ -293,9 +293,9 @@ def test_offers_are_found_as_they_are_asked_for(hotton: Partner) -> None:
 
 def _takes(method: Any, fields: set[str]) -> None:
     """A method's keyword arguments: anything, or those of a TypedDict."""
-    said = get_type_hints(method)["said"]
-    known = set(fields) if said is Any else set(get_type_hints(said.__args__[0]))
-    named = {name for name in inspect.signature(method).parameters if name != "said"}
+    accepted = get_type_hints(method)["fields"]
+    known = set(fields) if accepted is Any else set(get_type_hints(accepted.__args__[0]))
+    named = {name for name in inspect.signature(method).parameters if name != "fields"}
     assert fields <= known | named, method.__qualname__
 
 

@@ -1,4 +1,4 @@
-"""The relay empties the outbox in order and loses nothing, whatever its producer, its broker or its connection does."""
+"""The relay sends the outbox in order and loses nothing when its producer, broker or connection fails."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ TYPE = "jalons.referral.received.v1"
 
 @dataclass
 class Future:
-    """What kafka-python answers to a send."""
+    """Fake of the future that kafka-python's `send` returns."""
 
     done: bool = False
     error: Exception | None = None
@@ -52,7 +52,7 @@ class Future:
 
 @dataclass
 class MemoryBroker:
-    """Records as a broker would have them; `failing` records, by number sent, are answered by an error."""
+    """A fake broker. failing: 1-based numbers of sent records that are answered with an error."""
 
     records: list[tuple[str, bytes, dict[str, bytes]]] = field(default_factory=list)
     failing: set[int] = field(default_factory=set)
@@ -68,12 +68,12 @@ class MemoryBroker:
         return MemoryProducer(self)
 
     def order(self, subject: str) -> list[bytes]:
-        """A subject's records in the order they came."""
+        """A subject's records in the order received."""
         return [value for key, value, _ in self.records if key == subject]
 
 
 class MemoryProducer:
-    """The fake of kafka-python's producer."""
+    """Fake of kafka-python's producer."""
 
     def __init__(self, broker: MemoryBroker) -> None:
         self._broker = broker
@@ -85,7 +85,7 @@ class MemoryProducer:
         return future
 
     def flush(self, timeout: float | None = None) -> None:
-        assert timeout, "a flush that may last for ever stops the relay for ever"
+        assert timeout, "a flush without a timeout could block the relay forever"
         if self._broker.away.is_set():
             raise KafkaTimeoutError("away")
         self._broker.flushes.append(len(self._queued))
@@ -123,7 +123,7 @@ class Desk:
         return relay
 
     def append(self, *subjects: str, wait: float = 0) -> None:
-        """An event of each, in one commit; wait: how long the transaction stays open after they are written."""
+        """Append an event of each subject in one transaction. wait: seconds before the transaction commits."""
         drafts = []
         for subject in subjects:
             said = self.source.event(subject, TYPE)
@@ -135,12 +135,12 @@ class Desk:
             time.sleep(wait)
 
     def waiting(self) -> int:
-        """How many events have no position yet."""
+        """Number of events without a position."""
         with transaction(self.engine) as conn:
             return int(one(conn, "SELECT count(*) AS n FROM events WHERE position IS NULL").n)
 
     def log(self, after: int = 0) -> list[tuple[int, str, int, bytes]]:
-        """Position, subject, number and bytes, as a reader of `after=` gets them."""
+        """Position, subject, sequence and value, as a reader of `after=` gets them."""
         with transaction(self.engine) as conn:
             rows = execute(
                 conn,
@@ -150,7 +150,7 @@ class Desk:
         return [(row.position, row.subject, row.sequence, bytes(row.value)) for row in rows]
 
     def emptied(self) -> bool:
-        """Whether all was sent; waits for it."""
+        """Wait until all events are sent."""
         return bool(eventually(lambda: self.waiting() == 0))
 
 
@@ -166,7 +166,7 @@ def desk(servers: Servers, database: Engine, schema: str) -> Iterator[Desk]:
 
 @pytest.fixture(scope="module")
 def settings(servers: Servers) -> Settings:
-    """The hub's settings on the session's servers, with its topics made."""
+    """Settings for the session's servers; creates the topics."""
     made = Settings(
         database_url=servers.database_url,
         kafka=servers.kafka_address,
@@ -178,7 +178,7 @@ def settings(servers: Servers) -> Settings:
 
 
 @pytest.mark.parametrize("kind", ["in memory", "on the broker"])
-def test_what_was_queued_is_answered_once_it_is_flushed(kind: str, settings: Settings) -> None:
+def test_every_queued_record_is_acknowledged_after_a_flush(kind: str, settings: Settings) -> None:
     producer: Any = MemoryBroker().producer() if kind == "in memory" else kafka.producer(settings, "jalons-test")
     try:
         key, headers = person().encode(), [("source", b"/services/referrals")]
@@ -189,7 +189,7 @@ def test_what_was_queued_is_answered_once_it_is_flushed(kind: str, settings: Set
         producer.close(timeout=1)
 
 
-def test_events_are_sent_in_the_order_of_their_subject_and_positioned_as_sent(desk: Desk) -> None:
+def test_events_are_sent_in_order_per_subject_and_positions_follow_the_sending_order(desk: Desk) -> None:
     broker, anna, bela = MemoryBroker(), person(), person()
     desk.append(anna, bela, anna)
     desk.relay(broker.producer, batch=2)
@@ -197,7 +197,9 @@ def test_events_are_sent_in_the_order_of_their_subject_and_positioned_as_sent(de
     assert desk.emptied()
     log = desk.log()
     assert [position for position, *_ in log] == [1, 2, 3, 4, 5]
-    assert [value for *_, value in log] == [value for _, value, _ in broker.records], "positions are the order sent"
+    assert [value for *_, value in log] == [value for _, value, _ in broker.records], (
+        "positions follow the order of sending"
+    )
     assert [number for _, subject, number, _ in log if subject == anna] == [1, 2, 3]
     assert broker.order(bela) == [value for _, subject, _, value in log if subject == bela]
     assert broker.records[0][2] == {
@@ -208,7 +210,7 @@ def test_events_are_sent_in_the_order_of_their_subject_and_positioned_as_sent(de
     }
 
 
-def test_a_reader_of_positions_misses_nothing_though_transactions_commit_late(desk: Desk) -> None:
+def test_a_reader_by_position_misses_nothing_when_transactions_commit_late(desk: Desk) -> None:
     broker, subjects = MemoryBroker(), [person() for _ in range(6)]
     desk.relay(broker.producer, batch=7)
     stop, read, late = threading.Event(), [], []
@@ -234,22 +236,22 @@ def test_a_reader_of_positions_misses_nothing_though_transactions_commit_late(de
     reader.join(10)
     read += desk.log(read[-1][0])
     assert late == []
-    assert [position for position, *_ in read] == list(range(1, 91)), "none missed, none twice, none late"
+    assert [position for position, *_ in read] == list(range(1, 91)), "no event missing, duplicated or late"
     for subject in subjects:
         assert [number for _, who, number, _ in read if who == subject] == list(range(1, 16))
 
 
-def test_a_batch_that_was_not_wholly_taken_is_sent_again_by_a_new_producer(desk: Desk) -> None:
+def test_a_partially_acknowledged_batch_is_sent_again_by_a_new_producer(desk: Desk) -> None:
     broker, anna = MemoryBroker(failing={2}), person()
     desk.append(anna, anna, anna)
     desk.relay(broker.producer)
     assert desk.emptied()
     values = [value for *_, value in desk.log()]
-    assert broker.order(anna) == [values[0], values[2], *values], "twice is allowed, lost is not"
+    assert broker.order(anna) == [values[0], values[2], *values], "duplicates are allowed, losses are not"
     assert (broker.built, broker.closed) == (2, 1)
 
 
-def test_nothing_has_a_position_before_the_broker_has_it(desk: Desk) -> None:
+def test_an_event_has_no_position_before_the_broker_acknowledged_it(desk: Desk) -> None:
     broker, anna = MemoryBroker(), person()
     broker.away.set()
     desk.append(anna, anna)
@@ -281,7 +283,7 @@ def test_a_commit_wakes_the_relay_at_once(desk: Desk, monkeypatch: pytest.Monkey
         eventually(lambda n=n: len(broker.records) == n)
 
 
-def test_a_second_relay_waits_and_takes_over_when_the_first_is_cut_off(desk: Desk) -> None:
+def test_a_standby_relay_takes_over_when_the_first_loses_its_connection(desk: Desk) -> None:
     first, second, anna = MemoryBroker(), MemoryBroker(), person()
     connections: list[Any] = []
 
@@ -306,7 +308,7 @@ def test_a_second_relay_waits_and_takes_over_when_the_first_is_cut_off(desk: Des
     assert [position for position, *_ in desk.log()] == [1, 2, 3]
 
 
-def test_a_relay_whose_connection_was_cut_goes_on_by_itself(desk: Desk) -> None:
+def test_a_relay_reconnects_after_losing_its_connection(desk: Desk) -> None:
     broker, anna = MemoryBroker(), person()
     desk.relay(broker.producer)
     for cut in range(3):
@@ -343,7 +345,7 @@ def test_on_the_real_broker_each_subject_arrives_in_order_on_its_topic(desk: Des
 
 
 def _arrived(settings: Settings, subjects: set[str]) -> dict[str, list[tuple[int, bytes, dict[str, bytes]]]]:
-    """What the topic of persons holds of these, by subject, in the order of its partition."""
+    """Records of these subjects on `jalons.pathways`, by subject, in partition order."""
     found: dict[str, list[tuple[int, bytes, dict[str, bytes]]]] = {subject: [] for subject in subjects}
     reader: KafkaConsumer = kafka.reader(settings, "jalons-test-reader")
     try:
@@ -376,7 +378,7 @@ def test_the_real_producer_is_idempotent_and_waits_for_every_replica(settings: S
 
 
 @pytest.mark.parametrize("option", [{"retries": 0}, {"max_in_flight_requests_per_connection": 6}])
-def test_an_option_that_would_undo_idempotence_is_an_error(
+def test_an_option_that_disables_idempotence_is_an_error(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, option: dict[str, int]
 ) -> None:
     options = kafka.client_options(settings, "jalons-test") | option
@@ -385,7 +387,7 @@ def test_an_option_that_would_undo_idempotence_is_an_error(
         kafka.producer(settings, "jalons-test")
 
 
-def test_a_broker_that_is_away_holds_up_the_relays_own_thread_and_nobody_else(desk: Desk, settings: Settings) -> None:
+def test_an_unavailable_broker_blocks_only_the_relays_thread(desk: Desk, settings: Settings) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         closed = f"127.0.0.1:{taken.getsockname()[1]}"
     nowhere = settings.model_copy(update={"kafka": closed})
@@ -408,7 +410,7 @@ def test_a_broker_that_is_away_holds_up_the_relays_own_thread_and_nobody_else(de
     assert desk.log() == []
 
 
-def test_a_broker_that_was_away_is_found_when_it_comes(desk: Desk, settings: Settings) -> None:
+def test_the_relay_connects_when_the_broker_becomes_available(desk: Desk, settings: Settings) -> None:
     anna, tried = person(), []
 
     def build() -> Producer:

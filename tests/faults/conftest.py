@@ -1,4 +1,4 @@
-"""A hub of its own for accidents."""
+"""A separate hub for failure tests."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from tests.support.network import Network
 
 @pytest.fixture(scope="session")
 def victim(folder: Path) -> Iterator[Stack]:
-    """A whole hub whose parts may be killed; its supervisor starts them again, and it is as good as new."""
+    """A complete hub whose processes may be killed; its supervisor restarts them."""
     with Stack(folder / "victim", port_base=PORTS + 3) as running:
         yield running
 
 
 @pytest.fixture(scope="session")
 def partners(victim: Stack) -> Network:
-    """Intégra Plus loaded into it."""
+    """Intégra Plus loaded into that hub."""
     return Network(victim.info).load()

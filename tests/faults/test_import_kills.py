@@ -1,4 +1,4 @@
-"""An import that is killed in the middle, more than once, comes to one referral for each row."""
+"""An import that is killed repeatedly creates exactly one referral per row."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.support.network import Network, eventually
 pytestmark = pytest.mark.timeout(900)
 
 
-def test_an_import_killed_twice_and_given_again_is_done_once(
+def test_an_import_that_is_killed_and_repeated_creates_each_referral_once(
     victim: Stack, partners: Network, pytestconfig: pytest.Config
 ) -> None:
     rows = 10_000 if pytestconfig.getoption("--storm-seconds") > 60 else 400
@@ -21,7 +21,7 @@ def test_an_import_killed_twice_and_given_again_is_done_once(
     before = _referrals(partners)
     import_id = posted(partners, content).json()["import_id"]
     for share in (0.2, 0.6):
-        eventually(lambda part=share: _worked_off(partners, import_id) >= rows * part, 600)
+        eventually(lambda part=share: _done(partners, import_id) >= rows * part, 600)
         kill(victim, "referrals")
     eventually(lambda: _finished(partners, import_id), 600)
 
@@ -34,7 +34,7 @@ def test_an_import_killed_twice_and_given_again_is_done_once(
     assert _referrals(partners) - before == rows
 
 
-def _worked_off(partners: Network, import_id: str) -> int:
+def _done(partners: Network, import_id: str) -> int:
     seen = partners["cpas-hotton"].call("GET", f"/imports/{import_id}?limit=1")
     return int(seen.json()["done"]) if seen.status_code == 200 else 0
 
@@ -45,7 +45,7 @@ def _finished(partners: Network, import_id: str) -> bool:
 
 
 def _referrals(partners: Network) -> int:
-    """How many the CPAS has sent."""
+    """Number of referrals that the CPAS has sent."""
     count, cursor = 0, ""
     while True:
         page = partners["cpas-hotton"].done("GET", f"/referrals?box=sent&limit=500{cursor}")

@@ -1,4 +1,4 @@
-"""kill -9 and SIGSTOP under a stream of calls: what was answered is in the pathway once, in order, and counted."""
+"""After kill -9 and SIGSTOP, every answered call is in its pathway once, in order, and counted."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.timeout(240)
 
 
 @pytest.mark.parametrize("name", ["referrals", "observation", "notifications", "kafka", "postgres"])
-def test_kill_9_under_a_stream_of_calls(victim: Stack, partners: Network, name: str) -> None:
+def test_kill_9_during_a_stream_of_calls_loses_nothing(victim: Stack, partners: Network, name: str) -> None:
     with Stream(partners) as stream:
         stream.wait_for(10)
         kill(victim, name)
@@ -29,9 +29,7 @@ def test_kill_9_under_a_stream_of_calls(victim: Stack, partners: Network, name: 
     check(partners, stream, victim.secrets["hub_client_secret"], seconds=90)
 
 
-def test_a_service_stopped_past_its_session_timeout_goes_on_as_if_nothing_were(
-    victim: Stack, partners: Network
-) -> None:
+def test_a_service_stopped_beyond_its_session_timeout_continues(victim: Stack, partners: Network) -> None:
     with Stream(partners) as stream:
         stream.wait_for(10)
         stop_a_while(victim, "observation", 14)
@@ -39,10 +37,8 @@ def test_a_service_stopped_past_its_session_timeout_goes_on_as_if_nothing_were(
     check(partners, stream, victim.secrets["hub_client_secret"], seconds=90)
 
 
-def test_the_relay_killed_between_send_and_mark_sends_twice_and_nobody_sees_it(
-    victim: Stack, partners: Network
-) -> None:
-    """The mark is held up by a lock on the event's row; the broker has the event by then."""
+def test_duplicates_of_a_relay_killed_between_send_and_mark_are_dropped(victim: Stack, partners: Network) -> None:
+    """A lock delays marking until the broker has the event."""
     stream = Stream(partners, callers=0)
     before = _ends(victim)
     with _no_marking(victim):
@@ -53,18 +49,18 @@ def test_the_relay_killed_between_send_and_mark_sends_twice_and_nobody_sees_it(
     back(victim, "referrals", pid)
     check(partners, stream, victim.secrets["hub_client_secret"])
     written = len(partners.pathway("cpas-hotton", stream.answered[0].beneficiary)["events"])
-    assert _ends(victim) - before > written, "some of it is on the topic twice"
+    assert _ends(victim) - before > written, "the topic contains duplicates"
 
 
 @pytest.mark.parametrize("name", ["observation", "notifications"])
-def test_a_consumer_killed_between_its_commit_and_its_ack_reads_again_and_applies_nothing_twice(
+def test_a_consumer_killed_between_commit_and_ack_applies_nothing_twice(
     victim: Stack, partners: Network, name: str
 ) -> None:
-    """Offsets are committed every two seconds: a kill right after events are applied comes before their ack, or once
-    in a while just after it; then another way is gone."""
+    """Offsets are committed every two seconds, so a kill right after events are applied normally comes before their
+    ack. If it comes after it, the test tries again with another referral."""
     stream = Stream(partners, callers=0)
     for _ in range(4):
-        time.sleep(3)  # what was read before is acknowledged by now
+        time.sleep(3)  # earlier events are acknowledged by now
         already = _delivered(partners, name, "applied")
         stream._one_way()
         eventually(lambda seen=already: _delivered(partners, name, "applied") >= seen + 4, 10)
@@ -75,7 +71,7 @@ def test_a_consumer_killed_between_its_commit_and_its_ack_reads_again_and_applie
         pytest.fail("no kill came between a commit and its ack")
     check(partners, stream, victim.secrets["hub_client_secret"])
     told = [(mail["to"], mail["subject"], mail["text"]) for mail in partners.mails()]
-    assert len(told) == len(set(told)), "nobody is told twice"
+    assert len(told) == len(set(told)), "no mail is sent twice"
 
 
 def _reads_again(partners: Network, name: str) -> bool:
@@ -89,7 +85,7 @@ def _reads_again(partners: Network, name: str) -> bool:
 
 
 def _delivered(partners: Network, name: str, outcome: str) -> float:
-    """How many records a service's process has delivered with this outcome; none while it is away."""
+    """Number of records a service's process has delivered with this outcome; 0 while it does not answer."""
     try:
         text = partners.http.get(f"{partners.info[name]}/metrics").text
     except httpx.TransportError:
@@ -99,7 +95,7 @@ def _delivered(partners: Network, name: str, outcome: str) -> float:
 
 
 def _ends(victim: Stack) -> int:
-    """How many records the pathways' topic holds."""
+    """Number of records on the pathways' topic."""
     client = KafkaConsumer(bootstrap_servers=victim.kafka_address, group_id=None)
     try:
         partitions = [TopicPartition("jalons.pathways", number) for number in range(12)]
@@ -110,7 +106,7 @@ def _ends(victim: Stack) -> int:
 
 @contextmanager
 def _no_marking(victim: Stack) -> Iterator[None]:
-    """Hold every mark up: new rows of the outbox can be written and read, not updated."""
+    """Block marking: rows of the outbox can be inserted and read, but not updated."""
     with psycopg.connect(victim.info["database"], autocommit=True) as conn:
         conn.execute(
             "CREATE FUNCTION referrals.hold() RETURNS trigger LANGUAGE plpgsql AS"

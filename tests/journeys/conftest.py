@@ -1,4 +1,4 @@
-"""A second hub, whose time may be moved, for the journeys that wait for days."""
+"""A second hub with a test clock, for journeys that last for days."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.conftest import PORTS
 
 @pytest.fixture(scope="session")
 def moved(folder: Path) -> Iterator[Stack]:
-    """A hub whose time may be moved. It goes forward only: journeys begin in the order of their names, each later than
-    the one before ends."""
+    """A hub with a test clock. Time only moves forward: journeys run in the order of their names, and each starts at a
+    later time than the previous one ended."""
     with Stack(folder / "moved", port_base=PORTS + 6, test_clock=True) as running:
         yield running

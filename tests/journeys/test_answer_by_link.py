@@ -1,4 +1,4 @@
-"""A partner without an account answers by the link of its mail, from the first word to the last."""
+"""A partner without an account answers with the link in its mail, from acceptance to completion."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def _mail(network: Network, to: str, reference: str) -> dict[str, Any]:
 
 
 def _press(network: Network, link: str, action: str, **typed: str) -> httpx.Response:
-    """Open the page, fill an action's form in, press its button."""
+    """Open the page, fill in an action's form and press its button."""
     page = well_made(network.http.get(link))
     return network.http.post(link, data=page.forms()[action] | typed)
 
@@ -55,7 +55,7 @@ def test_a_referral_is_accepted_started_and_completed_by_the_link_of_its_mail(ne
     assert "+32 84 46 00 00" in closed.text and sent["ref"] in closed.text
 
 
-def test_pressing_twice_records_once_and_both_see_that_it_is(network: Network) -> None:
+def test_pressing_the_button_twice_records_once(network: Network) -> None:
     sent = network["cpas-hotton"].refer("le-trusquin")
     link = link_of(_mail(network, TRUSQUIN, sent["ref"]))
     form = well_made(network.http.get(link)).forms()["decline"] | {"reason": "no_place", "declined_by": "provider"}
@@ -66,7 +66,7 @@ def test_pressing_twice_records_once_and_both_see_that_it_is(network: Network) -
     assert network["cpas-hotton"].done("GET", f"/referrals/{sent['ref']}")["version"] == 2
 
 
-def test_an_employer_answers_without_learning_who_stands_behind(network: Network) -> None:
+def test_an_employer_answers_without_learning_the_proposer(network: Network) -> None:
     hotton = network["cpas-hotton"]
     referral = hotton.refer("le-trusquin")
     agreed = {"partners": ["home-hotton"], "purposes": ["employer"], "channel": "paper"}
@@ -85,7 +85,7 @@ def test_an_employer_answers_without_learning_who_stands_behind(network: Network
     assert hotton.done("GET", f"/placements/{proposed['ref']}")["status"] == "confirmed"
 
 
-def test_what_a_person_says_by_their_slip_is_told_to_the_referrer_and_changes_nothing(network: Network) -> None:
+def test_a_persons_answer_by_slip_is_reported_to_the_referrer_and_changes_nothing(network: Network) -> None:
     hotton, before = network["cpas-hotton"], newest(network)
     sent = hotton.refer("le-trusquin")
     slip = hotton.call("GET", f"/referrals/{sent['ref']}/slip?language=nl")
@@ -97,8 +97,8 @@ def test_what_a_person_says_by_their_slip_is_told_to_the_referrer_and_changes_no
     page = well_made(opened)
     assert "envoyé, sans réponse encore" in opened.text
     assert sent["ref"] not in opened.text and "Trusquin" not in opened.text, "the status only"
-    said = network.http.post(str(opened.url), data=page.forms()[""] | {"said": "no_longer"})
-    well_made(said)
+    answered = network.http.post(str(opened.url), data=page.forms()[""] | {"said": "no_longer"})
+    well_made(answered)
 
     mail = eventually(
         lambda: [
@@ -106,17 +106,17 @@ def test_what_a_person_says_by_their_slip_is_told_to_the_referrer_and_changes_no
         ]
     )[0]
     assert "laissé un mot" in mail["subject"] and "souhaite plus" not in mail["text"]
-    told = [
+    reported = [
         event["data"]
         for event in hotton.done("GET", f"/events?after={before}")["items"]
         if event["type"] == "jalons.beneficiary.said.v1"
     ]
-    assert [(event["reference"], event["said"]) for event in told] == [(sent["ref"], "no_longer")]
+    assert [(event["reference"], event["said"]) for event in reported] == [(sent["ref"], "no_longer")]
     seen = hotton.done("GET", f"/referrals/{sent['ref']}")
     assert (seen["status"], seen["version"]) == ("sent", 1)
 
 
-def test_all_that_waits_is_mailed_again_to_the_mailbox_on_file_and_shown_nowhere(network: Network) -> None:
+def test_the_list_of_open_acts_is_mailed_to_the_mailbox_on_file_only(network: Network) -> None:
     mailbox = "seul@en-chemin.example"
     record = partner("training_operator", ["formation"], name="En chemin", mailbox=mailbox)
     asked_of = network.join("en-chemin", record, ["partner"])
@@ -142,7 +142,7 @@ def test_all_that_waits_is_mailed_again_to_the_mailbox_on_file_and_shown_nowhere
         ]
 
     mail = eventually(list_of)[0]
-    assert sent[0]["ref"] in mail["text"] and sent[1]["ref"] not in mail["text"], "what is over waits for nobody"
+    assert sent[0]["ref"] in mail["text"] and sent[1]["ref"] not in mail["text"], "a closed act is not in the list"
     links = re.findall(r"http\S+/answer/\S+", mail["text"])
     assert len(links) == mail["text"].count("\n- ")
     pages = [network.http.get(each) for each in links]
@@ -152,7 +152,7 @@ def test_all_that_waits_is_mailed_again_to_the_mailbox_on_file_and_shown_nowhere
 
     again = network.http.post(address, data={"mailbox": mailbox})
     nobody = network.http.post(address, data={"mailbox": "nobody@nowhere.example"})
-    assert {again.text, nobody.text} == {asked.text}, "nothing tells who is in the network"
+    assert {again.text, nobody.text} == {asked.text}, "the page does not reveal who is in the network"
     assert len(list_of()) == 1, "once in ten minutes"
     assert len(network.mails()) >= before + 1
     assert not [each for each in network.mails() if each["to"].endswith("nowhere.example")]

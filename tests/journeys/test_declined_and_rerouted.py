@@ -18,7 +18,7 @@ MOMENT = "preformation"
 
 @pytest.fixture(scope="module")
 def rendeux(network: Network) -> Network:
-    """CPAS Rendeux, which may refer to two operators and not to a third; each has an offer."""
+    """CPAS Rendeux, which may refer to two operators but not to a third; each operator has an offer."""
     joins(network, HOME, "cpas", ["accueil"])
     for slug in (ASKED, INSTEAD, WITHOUT):
         joins(network, slug, "training_operator", [MOMENT], secrecy_class="discretion")
@@ -32,7 +32,7 @@ def _mails(network: Network, mailbox: str, reference: str) -> list[dict[str, Any
 
 
 def _events(who: Partner, *types: str) -> list[dict[str, Any]]:
-    """What a partner may read of referrals' log, of these types, each of which must be there."""
+    """Events of these types in referrals' log that a partner may read; each type must occur."""
     items, after = [], 0
     while (page := who.done("GET", f"/events?limit=1000&after={after}"))["next"] != after:
         items, after = [*items, *page["items"]], page["next"]
@@ -45,7 +45,7 @@ def _count(network: Network, measure: str) -> int:
     return int(answer["total"])
 
 
-def test_a_declined_person_is_referred_again_and_the_first_receiver_sees_them_no_more(rendeux: Network) -> None:
+def test_after_a_redirect_the_first_receiver_no_longer_sees_the_person(rendeux: Network) -> None:
     home, asked, instead = rendeux[HOME], rendeux[ASKED], rendeux[INSTEAD]
     first = home.refer(ASKED, offer=f"cours-{ASKED}", moment=MOMENT, reason="training")
     sheet = asked.done("GET", f"/referrals/{first['ref']}")
@@ -55,7 +55,9 @@ def test_a_declined_person_is_referred_again_and_the_first_receiver_sees_them_no
         "POST", f"/referrals/{first['ref']}/decline", {"reason": "distance_mobility", "declined_by": "provider"}
     )
     assert declined["status"] == "declined"
-    assert [each["offer"] for each in declined["alternatives"]] == [f"cours-{INSTEAD}"], "covered, and elsewhere"
+    assert [each["offer"] for each in declined["alternatives"]] == [f"cours-{INSTEAD}"], (
+        "covered by a convention, at another partner"
+    )
     [fits] = home.done("GET", f"/referrals/{first['ref']}")["alternatives"]
     assert (fits["partner"], fits["moment"], fits["transport_help"]) == (INSTEAD, MOMENT, True)
 
@@ -63,7 +65,7 @@ def test_a_declined_person_is_referred_again_and_the_first_receiver_sees_them_no
     path = f"/referrals/{first['ref']}/redirect"
     refused(home.call("POST", path, {"offer": f"cours-{WITHOUT}", **new}), 403, "no_convention")
     refused(home.call("POST", path, {"offer": fits["offer"]}), 403, "no_consent")
-    assert home.done("GET", f"/referrals/{first['ref']}")["status"] == "declined", "a refused redirect moves nothing"
+    assert home.done("GET", f"/referrals/{first['ref']}")["status"] == "declined", "a refused redirect changes nothing"
 
     answer = home.call("POST", path, {"offer": fits["offer"], **new})
     assert answer.status_code == 201
@@ -81,7 +83,7 @@ def test_a_declined_person_is_referred_again_and_the_first_receiver_sees_them_no
     }
     [listed] = asked.done("GET", "/referrals?box=received")["items"]
     assert listed == left
-    assert "parent" not in instead.done("GET", f"/referrals/{second['ref']}"), "who was asked before is not said"
+    assert "parent" not in instead.done("GET", f"/referrals/{second['ref']}"), "the earlier recipient is not disclosed"
     refused(asked.call("GET", f"/referrals/{second['ref']}"), 404, "not_found")
 
     eventually(lambda: _mails(rendeux, f"relais@{INSTEAD}.example", second["ref"]))
@@ -94,14 +96,14 @@ def test_a_declined_person_is_referred_again_and_the_first_receiver_sees_them_no
     eventually(lambda: _count(rendeux, "needs_unmet") == 1)
     for other in (asked, instead, rendeux["integra-plus"]):
         for type_ in ("expressed", "unmet", "reported"):
-            told = [event for event in _events(other, f"jalons.need.{type_}.*") if event["partner"] != other.slug]
-            assert not told, "a need is for the home partner, and for who said it"
+            visible = [event for event in _events(other, f"jalons.need.{type_}.*") if event["partner"] != other.slug]
+            assert not visible, "only the home partner and the author see a need"
 
     refused(home.call("POST", path, {"recipient": INSTEAD, **new}), 409, "transition_not_allowed")
     refused(asked.call("POST", f"/referrals/{first['ref']}/accept", {}), 409, "transition_not_allowed")
 
 
-def test_a_redirect_repeated_with_its_key_makes_one_referral(rendeux: Network) -> None:
+def test_a_redirect_repeated_with_the_same_key_creates_one_referral(rendeux: Network) -> None:
     home = rendeux[HOME]
     first = home.refer(ASKED, moment=MOMENT)
     body = {"recipient": INSTEAD, "agreement": {"channel": "oral"}}

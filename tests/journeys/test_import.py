@@ -1,4 +1,4 @@
-"""A partner's own table becomes referrals: each row once, whatever kills the hub, and nothing that names a person."""
+"""A partner's table becomes referrals: each row once, even after kills, and no column that names a person."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def _finished(network: Network, answer: httpx.Response, seconds: float = 60) -> 
     return done
 
 
-def test_a_table_as_a_spreadsheet_saves_it_becomes_referrals_once(network: Network) -> None:
+def test_a_spreadsheets_csv_becomes_referrals_once(network: Network) -> None:
     sheet = table(3).encode("cp1252")
     tried = _finished(network, posted(network, sheet, dry_run="true"))
     assert (tried["done"], tried["refused"]) == (3, 0)
@@ -70,7 +70,7 @@ def test_a_table_as_a_spreadsheet_saves_it_becomes_referrals_once(network: Netwo
     assert [len(calls) for calls in sent] == [1, 1, 1] and len(set.union(*sent)) == 3, "each row is a call of its own"
 
 
-def test_what_a_row_is_refused_for_is_said_and_holds_up_no_other(network: Network) -> None:
+def test_a_refused_row_has_a_reason_and_does_not_stop_the_others(network: Network) -> None:
     wrong = f"D{uuid.uuid4().hex[:6]};{ROW}"
     sheet = table(
         2,
@@ -108,13 +108,13 @@ def test_what_a_row_is_refused_for_is_said_and_holds_up_no_other(network: Networ
         (lambda sheet: sheet.split("\r\n")[0], "empty"),
     ],
 )
-def test_a_table_that_could_name_a_person_or_is_none_is_refused_whole(network: Network, change: Any, code: str) -> None:
+def test_a_table_that_names_a_person_or_is_unreadable_is_refused(network: Network, change: Any, code: str) -> None:
     answer = posted(network, change(table(1)).encode())
     assert (answer.status_code, answer.json()["code"]) == (422, code)
     assert answer.json()["cure"]
 
 
-def test_a_partners_own_headings_are_kept(network: Network) -> None:
+def test_a_partners_heading_mapping_is_stored(network: Network) -> None:
     hotton = network["cpas-hotton"]
     sheet = table(1).replace("Motif", "Pourquoi").replace("Ménage", "Foyer")
     assert posted(network, sheet.encode()).json()["code"] == "unknown_columns"
@@ -123,14 +123,14 @@ def test_a_partners_own_headings_are_kept(network: Network) -> None:
     assert hotton.call("PUT", "/imports/mapping", {"Pourquoi": "salary"}).status_code == 422
 
 
-def test_an_import_is_its_partners_alone(network: Network) -> None:
+def test_only_the_partner_itself_sees_an_import(network: Network) -> None:
     answer = posted(network, table(1).encode())
     path = f"/imports/{answer.json()['import_id']}"
     assert network["le-trusquin"].call("GET", path).status_code == 404
     _finished(network, answer)
 
 
-def test_the_command_checks_sends_and_may_be_given_again(network: Network, stack: Stack, tmp_path: Path) -> None:
+def test_the_import_command_checks_sends_and_can_be_repeated(network: Network, stack: Stack, tmp_path: Path) -> None:
     file = tmp_path / "relais.csv"
     wrong = f"D{uuid.uuid4().hex[:6]};{ROW}".replace("le-trusquin", "forem-marche")
     file.write_text(table(2, wrong), "utf-8")

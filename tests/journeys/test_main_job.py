@@ -11,7 +11,7 @@ from tests.support.stream import COUNTED, MONTHS, hub_token, log_of, recount
 
 
 def _trained(network: Network, beneficiary: str, referral: dict[str, Any], kind: str, **more: Any) -> dict[str, Any]:
-    """The operator accepts, enrols under its own alias, starts and completes."""
+    """The operator accepts, enrols the person by its own alias, starts and completes the training."""
     trusquin = network["le-trusquin"]
     alias = trusquin.done("GET", f"/referrals/{referral['ref']}")["beneficiary"]
     trusquin.done("POST", f"/referrals/{referral['ref']}/accept", {"first_contact_on": "2026-11-25"})
@@ -54,7 +54,7 @@ def _employed(network: Network, beneficiary: str) -> dict[str, Any]:
 
 
 def _events(network: Network, beneficiary: str, number: int) -> dict[str, Any]:
-    """The pathway once it has that many events."""
+    """The pathway once it has `number` events."""
 
     def known() -> dict[str, Any] | None:
         found = network.pathway("cpas-hotton", beneficiary)
@@ -63,8 +63,8 @@ def _events(network: Network, beneficiary: str, number: int) -> dict[str, Any]:
     return dict(eventually(known))
 
 
-def test_a_non_linear_way_is_shown_in_its_real_order_with_cause_and_meaning(network: Network) -> None:
-    """Domain.md, section 9, story 1: nothing calls the order wrong."""
+def test_a_non_linear_pathway_is_shown_in_real_order_with_causes(network: Network) -> None:
+    """Domain.md, section 9, story 1: no order of moments is refused."""
     referral = network["cpas-hotton"].refer("le-trusquin", moment="projet", reason="bilan", goal="choose_project")
     beneficiary = referral["beneficiary"]
     _trained(network, beneficiary, referral, "bilan_new", tool="gingo")
@@ -84,7 +84,7 @@ def test_a_non_linear_way_is_shown_in_its_real_order_with_cause_and_meaning(netw
     assert all(step["cause"] in ids for step in steps)
 
 
-def test_every_event_carries_its_cause_back_to_a_partners_call(network: Network, stack: Stack) -> None:
+def test_every_events_cause_leads_to_a_partners_call(network: Network, stack: Stack) -> None:
     hotton, trusquin = network["cpas-hotton"], network["le-trusquin"]
     sent = hotton.call("POST", "/referrals", _referral())
     referral = sent.json()
@@ -106,18 +106,18 @@ def test_every_event_carries_its_cause_back_to_a_partners_call(network: Network,
         found: list[dict[str, Any]] = answer.json()["items"]
         return found if len(found) == 3 else []
 
-    told = eventually(derived)
-    assert [(event["type"], event["data"]["moment"]) for event in told] == [
+    events = eventually(derived)
+    assert [(event["type"], event["data"]["moment"]) for event in events] == [
         ("jalons.pathway.moment_entered.v1", "accueil"),
         ("jalons.pathway.moment_left.v1", "accueil"),
         ("jalons.pathway.moment_entered.v1", "formation"),
     ]
     caused = {event["id"]: event["causation"] for event in pathway["events"]}
-    assert all(caused[event["causationid"]] in calls for event in told)
-    assert all(event["correlationid"] in calls for event in told)
+    assert all(caused[event["causationid"]] in calls for event in events)
+    assert all(event["correlationid"] in calls for event in events)
 
 
-def test_counts_are_those_of_the_log(network: Network, stack: Stack) -> None:
+def test_counts_equal_a_recount_of_the_log(network: Network, stack: Stack) -> None:
     declined = network["cpas-erezee"].refer("le-trusquin")
     network["le-trusquin"].done(
         "POST", f"/referrals/{declined['ref']}/decline", {"reason": "no_place", "declined_by": "provider"}
@@ -131,11 +131,11 @@ def test_counts_are_those_of_the_log(network: Network, stack: Stack) -> None:
         return found["referrals_declined"] > 0 and totals == found
 
     eventually(recounted)
-    assert _count(network, "cpas-erezee", "referrals_declined") == 1, "the home partner counts its own"
-    assert _count(network, "forem-marche", "referrals_sent") == 0, "a stranger counts nothing"
+    assert _count(network, "cpas-erezee", "referrals_declined") == 1, "the home partner has counts of its own"
+    assert _count(network, "forem-marche", "referrals_sent") == 0, "an uninvolved partner counts nothing"
 
 
-def test_the_network_is_not_counted_while_no_period_is_closed(network: Network) -> None:
+def test_network_counts_are_refused_until_a_period_is_closed(network: Network) -> None:
     answer = network["cpas-hotton"].done(
         "GET", "/counts?measure=referrals_sent&by=month&scope=network", service="observation"
     )
@@ -143,12 +143,12 @@ def test_the_network_is_not_counted_while_no_period_is_closed(network: Network) 
     assert all(cell["n"] is None and cell["shown"] == "–" for cell in answer["cells"])
 
 
-def test_trainer_employer_and_referrer_are_told_once_each(network: Network) -> None:
+def test_trainer_employer_and_referrer_are_notified_once_each(network: Network) -> None:
     referral = network["cpas-hotton"].refer("le-trusquin")
     network["le-trusquin"].done("POST", f"/referrals/{referral['ref']}/accept", {"first_contact_on": "2026-12-01"})
     placement = _employed(network, referral["beneficiary"])
 
-    def told() -> list[tuple[str, str]]:
+    def deliveries() -> list[tuple[str, str]]:
         references = (referral["ref"], placement["ref"])
         found = [
             (mail["to"], next(ref for ref in references if ref in mail["subject"]))
@@ -157,7 +157,7 @@ def test_trainer_employer_and_referrer_are_told_once_each(network: Network) -> N
         ]
         return found if len(found) >= 5 else []
 
-    assert Counter(eventually(told)) == {
+    assert Counter(eventually(deliveries)) == {
         ("accueil@le-trusquin.example", referral["ref"]): 1,
         ("insertion@cpas-hotton.example", referral["ref"]): 1,
         ("rh@home-hotton.example", placement["ref"]): 1,

@@ -1,4 +1,4 @@
-"""A network comes from one file: loaded twice it is loaded once, and another region is another file."""
+"""A network is loaded from one file: loading is idempotent, and another region is another file."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.support.network import Network
 
 
 def elsewhere(prefix: str) -> dict[str, Any]:
-    """Intégra Plus again in another region: every partner and offer under another name, the rest as it is."""
+    """Intégra Plus in another region: every partner and offer has another name, the rest is unchanged."""
     network = yaml.safe_load(shipped("integra-plus.yaml").read_text("utf-8"))
     names = {*network["partners"], *network["offers"]}
 
@@ -44,7 +44,7 @@ def load(stack: Stack, file: Path, *options: str) -> subprocess.CompletedProcess
     return jalons(stack.folder.path, "network", "load", str(file), *options)
 
 
-def test_a_network_is_loaded_once_and_then_only_what_changed(network: Network, stack: Stack, file: Path) -> None:
+def test_loading_a_network_again_applies_only_changes(network: Network, stack: Stack, file: Path) -> None:
     region = elsewhere("r2")
     write(file, region)
     before = written(network)
@@ -76,7 +76,7 @@ def test_a_network_is_loaded_once_and_then_only_what_changed(network: Network, s
     assert network.operator.done("GET", "/offers/r2-projet-de-vie")["version"] == 2
 
 
-def test_a_load_that_was_cut_short_goes_on_where_it_was(network: Network, stack: Stack, file: Path) -> None:
+def test_an_interrupted_load_continues(network: Network, stack: Stack, file: Path) -> None:
     region = elsewhere("r3")
     offers = region.pop("offers")
     region["communes"] = {"83040": {"name": "Nassogne", "latitude": 50.129, "longitude": 5.342}}
@@ -102,15 +102,15 @@ def test_a_wrong_file_is_refused_before_anything_is_sent(network: Network, stack
     region["offers"]["r4-createurs"]["colour"] = "green"
     write(file, region)
     before = written(network)
-    said = load(stack, file)
-    assert (said.returncode, said.stdout) == (1, "")
+    result = load(stack, file)
+    assert (result.returncode, result.stdout) == (1, "")
     line = 1 + file.read_text("utf-8").splitlines().index("    colour: green")
-    assert f"region.yaml, line {line}: offers.r4-createurs.colour: no such key" in said.stderr
-    assert "Correct the file" in said.stderr
+    assert f"region.yaml, line {line}: offers.r4-createurs.colour: no such key" in result.stderr
+    assert "Correct the file" in result.stderr
     assert written(network) == before
 
 
-def test_what_no_call_can_change_is_said_before_anything_is_sent(network: Network, stack: Stack, file: Path) -> None:
+def test_an_impossible_change_is_reported_before_anything_is_sent(network: Network, stack: Stack, file: Path) -> None:
     region = elsewhere("r5")
     region["codes"] = {"end_reason": {"r5_abroad": {"parent": "moved", "label": "Parti à l'étranger"}}}
     write(file, region)
@@ -119,26 +119,26 @@ def test_what_no_call_can_change_is_said_before_anything_is_sent(network: Networ
     region["conventions"][0]["shared_attributes"] = ["age_band"]
     region["partners"]["r5-slaie"]["name"] = "Autre nom"
     write(file, region)
-    said = load(stack, file)
-    assert said.returncode == 1
-    assert "The convention of 1996-01-01, 2 parties" in said.stderr
-    assert "another shared_attributes" in said.stderr
-    assert "terminate" in said.stderr
-    assert written(network) == loaded, "not even the partner's name"
+    result = load(stack, file)
+    assert result.returncode == 1
+    assert "The convention of 1996-01-01, 2 parties" in result.stderr
+    assert "another shared_attributes" in result.stderr
+    assert "terminate" in result.stderr
+    assert written(network) == loaded, "not even the partner's name was changed"
     region["codes"]["end_reason"]["r5_abroad"]["parent"] = "found_work"
     write(file, region)
     assert "The code end_reason/r5_abroad hangs under moved on the hub" in load(stack, file).stderr
     assert written(network) == loaded
 
 
-def test_who_may_not_write_the_directory_loads_nothing(
+def test_a_client_that_may_not_write_the_directory_loads_nothing(
     network: Network, stack: Stack, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write(file, elsewhere("r6"))
     hotton = network["cpas-hotton"]
     monkeypatch.setitem(ENVIRONMENT, "JALONS_CLIENT_SECRET", hotton.client_secret)
     before = written(network)
-    said = load(stack, file, "--as", hotton.client_id)
-    assert said.returncode == 1
-    assert "coordinator" in said.stderr
+    result = load(stack, file, "--as", hotton.client_id)
+    assert result.returncode == 1
+    assert "coordinator" in result.stderr
     assert written(network) == before

@@ -1,4 +1,4 @@
-"""A referral nobody answers: two reminders, the coordinator, the end; each once, though parts of the hub are killed."""
+"""An unanswered referral gets two reminders, an escalation and expiry, each once, although processes are killed."""
 
 from __future__ import annotations
 
@@ -20,31 +20,31 @@ from tests.support.network import Network, eventually
 from tests.support.stream import hub_token, log_of
 
 MONDAY = local_date(now()) + timedelta(days=7 - local_date(now()).weekday())
-"""The next one: time goes forward only."""
+"""The next Monday: time only moves forward."""
 
 
 @pytest.fixture(scope="module")
 def early(moved: Stack) -> Network:
-    """Intégra Plus in it, on Monday morning."""
+    """Intégra Plus on that hub, on Monday morning."""
     network = Network(moved.info).load()
     network.operator.done("POST", "/test/clock", {"now": at(MONDAY, "10:00")})
-    time.sleep(1.1)  # the other services look once a second
+    time.sleep(1.1)  # the other services read the clock's file once a second
     return network
 
 
 def at(day: date, clock: str = "08:00") -> str:
-    """An instant of Brussels, RFC 3339."""
+    """A local time in Brussels, as RFC 3339."""
     return datetime.fromisoformat(f"{day.isoformat()} {clock}").replace(tzinfo=BRUSSELS).isoformat()
 
 
 class Watch:
-    """What the hub says by itself about one referral."""
+    """The hub's own events about one referral."""
 
     def __init__(self, network: Network, secret: str, referral_id: str) -> None:
         self.network, self.secret, self.referral_id = network, secret, referral_id
 
-    def said(self) -> list[str]:
-        """Its types, in the order of the log."""
+    def types(self) -> list[str]:
+        """Types of the events, in the order of the log."""
         log = log_of(self.network, hub_token(self.network, self.secret))
         return [
             event["type"].removeprefix("jalons.referral.").removesuffix(".v1")
@@ -53,14 +53,14 @@ class Watch:
         ]
 
     def passes(self, upto: str, *, most: int) -> list[str]:
-        """It is later now; what was said by then, once so much was."""
+        """Move the time; returns the types of the hub's events, once there are at least `most`."""
         moved = self.network.operator.done("POST", "/test/clock", {"now": upto})
         assert datetime.fromisoformat(moved["now"]) >= datetime.fromisoformat(upto)
-        eventually(lambda: len(self.said()) >= most)
-        return self.said()
+        eventually(lambda: len(self.types()) >= most)
+        return self.types()
 
 
-def test_nobody_answers(moved: Stack, early: Network) -> None:
+def test_an_unanswered_referral_is_reminded_escalated_and_expired_once_each(moved: Stack, early: Network) -> None:
     network = early
     coordinator, trusquin = network["integra-plus"], network["le-trusquin"]
     referral = network["cpas-hotton"].refer("le-trusquin")
@@ -94,10 +94,10 @@ def test_nobody_answers(moved: Stack, early: Network) -> None:
 
     kill(moved, "referrals")
     watch.passes(at(MONDAY + timedelta(days=90)), most=4)
-    assert Counter(watch.said()) == {"reminder_due": 2, "escalated": 1, "expired": 1}
+    assert Counter(watch.types()) == {"reminder_due": 2, "escalated": 1, "expired": 1}
 
 
-def test_time_is_one_in_all_three_services_and_goes_forward(moved: Stack, early: Network) -> None:
+def test_all_services_share_a_clock_that_moves_forward_only(moved: Stack, early: Network) -> None:
     network = early
     network["cpas-erezee"].refer("le-trusquin")
     headers = hub_token(network, moved.secrets["hub_client_secret"])
@@ -112,7 +112,7 @@ def test_time_is_one_in_all_three_services_and_goes_forward(moved: Stack, early:
         eventually(newest)
     refused(network.operator.call("POST", "/test/clock", {"now": at(MONDAY)}), 409, "clock_moves_forward")
     claims = jwt.decode(headers["Authorization"].removeprefix("Bearer "), options={"verify_signature": False})
-    assert claims["iat"] <= now().timestamp() < claims["exp"], "others check a token by their own clocks"
+    assert claims["iat"] <= now().timestamp() < claims["exp"], "other systems check a token with their own clocks"
 
 
 def _first_seen(network: Network, types: str) -> dict[str, Any]:

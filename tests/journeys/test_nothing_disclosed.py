@@ -1,4 +1,4 @@
-"""After a way through the network: no band, ref, alias or dossier number where its reader may not see it."""
+"""After a complete pathway, no reader can find a band, ref, alias or dossier number that it may not see."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ WHY = ("lift_obstacle", "work_experience")
 
 
 def _played(network: Network) -> tuple[str, list[str], str]:
-    """A way with recognisable values: the ref, the aliases of the others, and the referral's reference."""
+    """Play a pathway with recognisable values; returns the ref, the other partners' aliases and the reference."""
     hotton, trusquin, home = network["cpas-hotton"], network["le-trusquin"], network["home-hotton"]
     referral = hotton.refer(
         "le-trusquin",
@@ -48,7 +48,7 @@ def _played(network: Network) -> tuple[str, list[str], str]:
     placement = hotton.done("POST", "/placements", proposed)
     seen = home.done("GET", f"/placements/{placement['ref']}")
     home.done("POST", f"/placements/{placement['ref']}/confirm", {})
-    assert len({ref, alias, seen["beneficiary"]}) == 3, "each partner knows the person by a name of its own"
+    assert len({ref, alias, seen["beneficiary"]}) == 3, "each partner has its own id of the person"
     eventually(lambda: len((network.pathway("cpas-hotton", ref) or {"events": []})["events"]) == 12)
     eventually(lambda: any(placement["ref"] in mail["subject"] for mail in network.mails()[-3:]))
     return ref, [alias, seen["beneficiary"]], referral["ref"]
@@ -73,7 +73,9 @@ def _absent(text: str, *secrets: str) -> None:
     assert not found, f"in clear: {found}"
 
 
-def test_nothing_of_a_person_is_in_clear_on_bus_logs_mails_metrics_and_stream(network: Network, stack: Stack) -> None:
+def test_no_personal_data_is_in_clear_on_kafka_or_in_logs_mails_metrics_and_stream(
+    network: Network, stack: Stack
+) -> None:
     ref, aliases, reference = _played(network)
 
     bus = _bus(stack)
@@ -95,7 +97,7 @@ def test_nothing_of_a_person_is_in_clear_on_bus_logs_mails_metrics_and_stream(ne
     _absent(_stream(network, "integra-plus"), ref, LOCAL_REF, *BANDS, *WHY, *aliases)
 
 
-def test_each_reader_of_a_log_sees_only_its_own_cut(network: Network) -> None:
+def test_each_reader_of_a_log_sees_only_events_visible_to_it(network: Network) -> None:
     ref, (operators, employers), _reference = _played(network)
     trusquin = str(_about_persons(network, "le-trusquin"))
     _absent(trusquin, ref, employers, LOCAL_REF, "causationid", "'sequence'", "'home'")
@@ -117,7 +119,7 @@ def _logs(folder: Path) -> list[Path]:
 
 
 def _about_persons(network: Network, who: str) -> list[dict[str, Any]]:
-    """What a partner may see of events that are not the directory's."""
+    """Events about persons that a partner may see."""
     return [event for event in _log(network, who) if TYPES[event["type"]].TOPIC != DIRECTORY]
 
 
@@ -133,7 +135,7 @@ def _log(network: Network, who: str) -> list[dict[str, Any]]:
 
 
 def _stream(network: Network, who: str) -> str:
-    """All that the stream has given so far."""
+    """Everything that the stream has sent so far."""
     headers = {"Authorization": f"Bearer {network[who].token()}", "Last-Event-ID": "0"}
     lines: list[str] = []
     with network.http.stream("GET", f"{network.info['observation']}/stream", headers=headers, timeout=20) as answer:

@@ -8,7 +8,7 @@ from jalons.embedded.stack import Stack
 from tests.support.network import Network
 
 
-def test_nothing_listens_but_what_is_declared(stack: Stack, network: Network) -> None:
+def test_only_declared_ports_are_open(stack: Stack, network: Network) -> None:
     declared = {*stack.ports.values(), *(stack.settings.port(name) for name in ("referrals", "observation"))}
     declared.add(stack.settings.port("notifications"))
     listening = {

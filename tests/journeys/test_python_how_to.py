@@ -20,7 +20,7 @@ BLOCKS = re.findall(
 )
 
 
-def test_the_how_to_runs_as_it_is_written(network: Network, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_how_to_runs_as_written(network: Network, capsys: pytest.CaptureFixture[str]) -> None:
     assert [who for who, _ in BLOCKS] == ["sender", "receiver", "sender", "sender", "sender"]
     sender, receiver = (_named(network, slug) for slug in ("cpas-hotton", "le-trusquin"))
     (_, refer), (_, answer), (_, keep_up), (_, table), (_, awaited) = BLOCKS
@@ -31,11 +31,11 @@ def test_the_how_to_runs_as_it_is_written(network: Network, capsys: pytest.Captu
     exec(answer, receiver | {"REF": reference})
     assert "`complete` is not open to you while the status is `accepted`" in capsys.readouterr().out
 
-    def told() -> bool:
+    def printed() -> bool:
         exec(keep_up, sender)
         return f"{reference} was accepted" in capsys.readouterr().out
 
-    assert eventually(told)
+    assert eventually(printed)
     exec(table, sender)
     assert f"H-2026-208 {reference} Accepté" in capsys.readouterr().out
     other = network["cpas-hotton"].refer("le-trusquin")["ref"]
@@ -47,12 +47,12 @@ def test_the_how_to_runs_as_it_is_written(network: Network, capsys: pytest.Captu
 
 
 def _named(network: Network, slug: str) -> dict[str, Any]:
-    """What the page says that the reader has."""
+    """The variables that the page assumes."""
     partner = network[slug]
     return {"HUB": network.info, "CLIENT_ID": partner.client_id, "CLIENT_SECRET": partner.client_secret}
 
 
-def test_the_how_to_is_typed_and_a_wrong_code_is_found_before_it_is_sent(tmp_path: Path) -> None:
+def test_mypy_finds_a_wrong_code_in_the_how_to(tmp_path: Path) -> None:
     names = "HUB: str\nCLIENT_ID: str\nCLIENT_SECRET: str\nREF: str\n"
     for who in ("sender", "receiver"):
         code = names + "\n".join(block for whose, block in BLOCKS if whose == who)
@@ -66,7 +66,7 @@ def test_the_how_to_is_typed_and_a_wrong_code_is_found_before_it_is_sent(tmp_pat
 
 
 def _mypy(*files: Path) -> set[str]:
-    """In which of these files strict mypy finds a mistake."""
+    """The files in which strict mypy finds a mistake."""
     command = [sys.executable, "-m", "mypy", "--strict", "--no-error-summary", *map(str, files)]
     ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=150, check=False)
     assert not ran.stderr, ran.stderr

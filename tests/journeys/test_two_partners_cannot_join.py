@@ -1,4 +1,4 @@
-"""Two partners who each hold an alias of the same persons find nothing in common in all that the hub gives them."""
+"""Two partners with aliases of the same persons find no common value in everything the hub gives them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _DAY = re.compile(r"\d{4}-\d{2}(-\d{2}(T00:00:00\+00:00)?)?")
 _PUBLIC = {code for name in dir(codes) for code in get_args(getattr(codes, name)) if isinstance(code, str)}
 
 
-def test_what_two_partners_are_given_about_the_same_persons_has_nothing_to_join_on(network: Network) -> None:
+def test_two_partners_data_about_the_same_persons_cannot_be_joined(network: Network) -> None:
     _literacy(network)
     hotton = network["cpas-hotton"]
     persons = []
@@ -37,7 +37,7 @@ def test_what_two_partners_are_given_about_the_same_persons_has_nothing_to_join_
 
     trusquin, literacy = (_given(network, slug) for slug in MINE)
 
-    assert not trusquin.keys() & set(persons), "the ref is the home partner's alone"
+    assert not trusquin.keys() & set(persons), "only the home partner sees the ref"
     joining = {
         value: (trusquin[value], literacy[value]) for value in trusquin.keys() & literacy.keys() if _particular(value)
     }
@@ -59,7 +59,7 @@ def _answer(receiver: Partner) -> None:
 
 
 def _given(network: Network, slug: str) -> dict[str, str]:
-    """Every value a partner can get about persons, with where it stands."""
+    """Value → place, for every value that a partner can read about persons."""
     reader = network[slug]
     found: dict[str, str] = {}
     for path in ("/referrals?box=received", "/trainings", "/placements", "/events?limit=1000"):
@@ -85,7 +85,7 @@ def _given(network: Network, slug: str) -> dict[str, str]:
 
 
 def _about(network: Network, slug: str) -> set[str]:
-    """Of what a partner's messages are that went."""
+    """Ids of the items that a partner's sent messages are about."""
     sent = network[slug].done("GET", "/deliveries?status=sent", service="notifications")["items"]
     return {each["type"].split(".")[1] for each in sent}
 
@@ -107,7 +107,7 @@ def _values(value: Any, where: str) -> Iterator[tuple[str, str]]:
 
 
 def _particular(value: str) -> bool:
-    """Whether a value could name one person or one act: not a code, a day or month, a word or a type."""
+    """Whether a value could identify a person or an act; codes, dates, words and types cannot."""
     if value in _PUBLIC or _DAY.fullmatch(value) or value.startswith(("jalons.", "/services/", "application/")):
         return False
     return len(value) > 5 and bool(re.search(r"\d", value))

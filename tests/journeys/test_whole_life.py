@@ -1,4 +1,4 @@
-"""Nothing the tables allow and no type of the catalogue is unreached: each is walked to and found on the bus."""
+"""Every transition of the life cycles works, and every type of the catalogue occurs on Kafka."""
 
 from __future__ import annotations
 
@@ -28,24 +28,24 @@ from tests.support.walking import Walk, walks
 
 TABLES = {"referral": lifecycle.REFERRAL, "training": lifecycle.TRAINING, "placement": lifecycle.PLACEMENT}
 FIRST_DAY = local_date(now()) + timedelta(days=150)
-"""After whatever other journeys make of this hub's time."""
+"""Later than all other journeys on this hub."""
 OFFER = "assez-de-places"
 
 
 def at(day: date, clock: str = "10:00") -> str:
-    """An instant of Brussels, RFC 3339."""
+    """A local time in Brussels, as RFC 3339."""
     return datetime.fromisoformat(f"{day.isoformat()} {clock}").replace(tzinfo=BRUSSELS).isoformat()
 
 
 def goes_to(network: Network, day: date) -> None:
-    """The hub's time moves; every service looks once a second."""
+    """Move the hub's time, and wait until every service has seen it (within a second)."""
     network.operator.done("POST", "/test/clock", {"now": at(day)})
     time.sleep(1.1)
 
 
 @pytest.fixture(scope="module")
 def there(moved: Stack) -> Network:
-    """Intégra Plus with a second operator, and an offer that has room for all."""
+    """Intégra Plus with a second operator, and an offer with enough places for all tests."""
     network = Network(moved.info).load()
     goes_to(network, FIRST_DAY)
     rendeux = partner("training_operator", ["formation"], name="Forma Rendeux", mailbox="accueil@rendeux.example")
@@ -61,12 +61,12 @@ def there(moved: Stack) -> Network:
 
 @pytest.fixture(scope="module")
 def lives(there: Network) -> dict[str, Walk]:
-    """The three life cycles there."""
+    """The three life cycles in that network."""
     return walks(there, FIRST_DAY.isoformat())
 
 
 @pytest.mark.parametrize("noun", TABLES)
-def test_every_transition_is_taken_from_every_status_by_every_role(lives: dict[str, Walk], noun: str) -> None:
+def test_every_transition_works_from_every_status_in_every_role(lives: dict[str, Walk], noun: str) -> None:
     life, taken = lives[noun], set()
     for row, source, role in life.steps():
         expected, found = life.walk(row, source, role)
@@ -76,7 +76,7 @@ def test_every_transition_is_taken_from_every_status_by_every_role(lives: dict[s
 
 
 def _all(table: Table) -> Iterator[tuple[Any, str, str]]:
-    """Every row by every status and role; the hub's acts are the clock's, and so is what only they lead to."""
+    """Every transition by status and role, except those of the hub and those that only the hub's transitions reach."""
     for row in table:
         for source in row.source - {"expired"}:
             for role in row.by - {lifecycle.HUB}:
@@ -85,7 +85,7 @@ def _all(table: Table) -> Iterator[tuple[Any, str, str]]:
 
 @pytest.fixture(scope="module")
 def aged(there: Network, moved: Stack, lives: dict[str, Walk]) -> dict[str, dict[str, Any]]:
-    """Acts that nobody touches while the year goes by, and what the hub made of them."""
+    """Acts that no partner touches for a year, with the status the hub gave them."""
     home, referral = there["cpas-hotton"], lives["referral"]
     person = home.refer("le-trusquin")
     other = {"beneficiary": person["beneficiary"], "recipient": "rendeux", "alternative_to": person["referral_id"]}
@@ -127,7 +127,7 @@ def aged(there: Network, moved: Stack, lives: dict[str, Walk]) -> dict[str, dict
 
 
 def _late_mail(network: Network, moved: Stack, day: date) -> None:
-    """Notifications hears of a referral over a week after it was sent, and writes no more."""
+    """Notifications receives a referral over a week after it was sent, and sends no mail."""
     pid = moved.pid_of("notifications")
     os.kill(pid, signal.SIGSTOP)
     network["cpas-hotton"].refer("le-trusquin")
@@ -141,7 +141,7 @@ def _status(network: Network, noun: str, made: dict[str, Any], status: str) -> d
     return seen if seen["status"] == status else None
 
 
-def test_what_only_the_hub_does_is_done_and_can_be_gone_on_from(
+def test_the_hubs_own_transitions_happen_and_allow_further_actions(
     there: Network, lives: dict[str, Walk], aged: dict[str, dict[str, Any]]
 ) -> None:
     assert aged["lapsed"]["status"] == "cancelled"
@@ -156,10 +156,10 @@ def test_what_only_the_hub_does_is_done_and_can_be_gone_on_from(
     referral.act(aged["waitlisted"], "void", "referrer")
     assert _status(there, "referral", aged["waitlisted"], "voided")
     taken = {row.action for row in TABLES["referral"] if "expired" in row.source}
-    assert taken == {"suggest", "redirect", "void"}, "what else leads on from there is to be walked here"
+    assert taken == {"suggest", "redirect", "void"}, "test every other action that is possible from here"
 
 
-def test_every_type_of_the_catalogue_is_on_the_bus(
+def test_every_type_of_the_catalogue_occurs_on_kafka(
     there: Network, moved: Stack, lives: dict[str, Walk], aged: dict[str, dict[str, Any]]
 ) -> None:
     assert aged
@@ -174,11 +174,11 @@ def test_every_type_of_the_catalogue_is_on_the_bus(
     until = time.monotonic() + 30
     while (unreached := set(TYPES) - _types(moved)) and time.monotonic() < until:
         time.sleep(0.5)
-    assert not unreached, "no journey says these"
+    assert not unreached, "no journey causes these"
 
 
 def _walked(life: Walk, row: Any) -> None:
-    """Taken once, so that the test stands alone."""
+    """Take a transition, so that the test does not depend on others."""
     for each, source, role in life.steps():
         if each is row:
             life.walk(row, source, role)
@@ -190,7 +190,7 @@ def _on_the_bus(moved: Stack, noun: str) -> set[str]:
 
 
 def _types(moved: Stack) -> set[str]:
-    """Every type, from each topic's first offset."""
+    """Types of all events, read from each topic's first offset."""
     client = KafkaConsumer(bootstrap_servers=moved.kafka_address, group_id=None, consumer_timeout_ms=1000)
     try:
         places = [TopicPartition(each.name, n) for each in TOPICS for n in range(each.partitions)]
@@ -202,7 +202,7 @@ def _types(moved: Stack) -> set[str]:
 
 
 def _directory(network: Network) -> None:
-    """A partner, a convention and an offer from their first word to their last."""
+    """The complete life of a partner, a convention and an offer."""
     operator = network.operator
     record = partner("training_operator", ["formation"], name="Passage", mailbox="é@passage.example")
     passing = network.join("passage", record, ["partner"])
@@ -224,7 +224,7 @@ def _directory(network: Network) -> None:
 
 
 def _person(network: Network) -> None:
-    """A person from the first word to the last, their own among them."""
+    """The complete life of a person, with an answer of their own."""
     home = network["cpas-hotton"]
     sent = home.refer("le-trusquin")
     person = f"/beneficiaries/{sent['beneficiary']}"
@@ -246,7 +246,7 @@ def _person(network: Network) -> None:
 
 
 def _dead_letters(network: Network, moved: Stack) -> None:
-    """A record that is none, and an event that observation cannot apply."""
+    """An unreadable record, and an event that observation cannot apply."""
     producer = KafkaProducer(bootstrap_servers=moved.kafka_address)
     producer.send("jalons.pathways", key=b"nobody", value=b"not json at all").get(10)
     producer.close()

@@ -1,4 +1,4 @@
-"""Domain.md, section 9, story 4: an agreement taken back, then the person erased, on real servers."""
+"""Domain.md, section 9, story 4: an agreement is withdrawn, then the person is erased, on real servers."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ REASONS = ("qualify", "together", "lower_secondary", "alone_children", "garde_en
 
 
 def _trained(network: Network, referral: dict[str, Any]) -> str:
-    """Le Trusquin accepts and completes a training; its alias of the person."""
+    """Le Trusquin accepts and completes a training; returns its alias of the person."""
     trusquin = network["le-trusquin"]
     alias = str(trusquin.done("GET", f"/referrals/{referral['ref']}")["beneficiary"])
     trusquin.done("POST", f"/referrals/{referral['ref']}/accept", {"first_contact_on": "2026-11-25"})
@@ -58,7 +58,7 @@ def _seen_by(network: Network, who: str, beneficiary: str) -> int:
     return network[who].call("GET", f"/pathways/{beneficiary}", service="observation").status_code
 
 
-def test_an_agreement_taken_back_hides_the_person_from_who_held_something(network: Network) -> None:
+def test_withdrawing_an_agreement_hides_the_person_from_its_holders(network: Network) -> None:
     home, trusquin = network["cpas-hotton"], network["le-trusquin"]
     referral = home.refer("le-trusquin")
     ref = referral["beneficiary"]
@@ -73,7 +73,7 @@ def test_an_agreement_taken_back_hides_the_person_from_who_held_something(networ
     assert _seen_by(network, "cpas-hotton", ref) == 200
     [mail] = eventually(lambda: _mailed(network, "accueil@le-trusquin.example", f"Accord retiré : {referral['ref']}"))
     assert "CPAS de Hotton" in mail["text"]
-    assert not _mailed(network, "cpas-hotton", "Accord retiré"), "who recorded it is not told"
+    assert not _mailed(network, "cpas-hotton", "Accord retiré"), "the partner that recorded it gets no mail"
 
     home.refer("le-trusquin", beneficiary=ref)
     eventually(lambda: _seen_by(network, "le-trusquin", seen["beneficiary"]) == 200)
@@ -81,7 +81,7 @@ def test_an_agreement_taken_back_hides_the_person_from_who_held_something(networ
 
 @pytest.fixture(scope="module")
 def erased(network: Network, stack: Stack) -> dict[str, Any]:
-    """A person with a referral, a training and a way, who is then erased; every service has applied it."""
+    """A person with a referral, a training and a pathway, whose erasure every service has applied."""
     home = network["cpas-hotton"]
     key = uuid.uuid4().hex
     sent = sheet(person={"profile": PROFILE, "local_ref": f"ERASED-{key}"})
@@ -120,7 +120,9 @@ def _counts(network: Network) -> dict[str, int]:
     }
 
 
-def test_the_receipt_says_what_was_done_by_whom_and_what_lies_outside(network: Network, erased: dict[str, Any]) -> None:
+def test_the_receipt_lists_what_each_service_erased_and_what_lies_outside(
+    network: Network, erased: dict[str, Any]
+) -> None:
     receipt = erased["receipt"]
     assert [each["service"] for each in receipt["services"]] == ["referrals", "observation", "notifications"]
     assert all(each["applied_at"] >= receipt["at"] for each in receipt["services"])
@@ -135,7 +137,7 @@ def test_the_receipt_says_what_was_done_by_whom_and_what_lies_outside(network: N
     )
 
 
-def test_the_person_is_found_nowhere_and_the_states_stay_for_the_counterpart(
+def test_the_erased_person_is_not_found_and_the_counterpart_keeps_the_statuses(
     network: Network, erased: dict[str, Any]
 ) -> None:
     home, trusquin, ref = network["cpas-hotton"], network["le-trusquin"], erased["ref"]
@@ -153,11 +155,13 @@ def test_the_person_is_found_nowhere_and_the_states_stay_for_the_counterpart(
     refused(complete, 409, "person_erased")
     refused(home.call("DELETE", f"/beneficiaries/{ref}"), 404, "not_found")
     repeated = home.call("POST", "/referrals", erased["sent"], key=erased["key"])
-    assert (repeated.status_code, repeated.json()) == (201, {"erased": True}), "nobody is brought back by a repeat"
-    assert _counts(network) == erased["counted"], "raw totals stay"
+    assert (repeated.status_code, repeated.json()) == (201, {"erased": True}), (
+        "repeating a call does not restore the person"
+    )
+    assert _counts(network) == erased["counted"], "totals are unchanged"
 
 
-def test_no_table_keeps_the_ref_but_the_logs_and_the_tombstone(stack: Stack, erased: dict[str, Any]) -> None:
+def test_only_logs_and_key_tombstones_keep_the_ref(stack: Stack, erased: dict[str, Any]) -> None:
     found = set()
     with psycopg.connect(stack.info["database"]) as conn:
         tables = conn.execute(
@@ -172,26 +176,26 @@ def test_no_table_keeps_the_ref_but_the_logs_and_the_tombstone(stack: Stack, era
             if hits and hits[0]:
                 found.add(f"{schema}.{table}")
     assert found == {
-        *("referrals.events", "observation.events"),  # what stands on Kafka: its open part, under a ref of nobody
-        "referrals.person_keys",  # that the key is destroyed
-        *("observation.progress", "notifications.progress"),  # up to which number it was applied
+        *("referrals.events", "observation.events"),  # as on Kafka: the clear part, under a ref that leads to nobody
+        "referrals.person_keys",  # records that the key is destroyed
+        *("observation.progress", "notifications.progress"),  # the last applied sequence number
     }
 
 
-def test_a_replay_from_the_first_offset_reads_nothing_of_the_person(
+def test_a_replay_from_the_first_offset_reveals_nothing_about_the_person(
     network: Network, stack: Stack, erased: dict[str, Any]
 ) -> None:
     ref = erased["ref"]
     values = _from_the_first_offset(stack, ref)
     records = [read(value, topic=PATHWAYS.name, key=ref.encode()) for value in values]
     assert records[-1].envelope.type == "jalons.beneficiary.erased.v1"
-    assert sum(record.sealed is not None for record in records) >= 5, "there was something to read"
+    assert sum(record.sealed is not None for record in records) >= 5, "the log has sealed events"
     answer = network.http.post(
         f"{stack.info['referrals']}/keys/resolve",
         json={"subjects": [ref]},
         headers=hub_token(network, stack.secrets["hub_client_secret"]),
     )
-    assert answer.json() == {"keys": {ref: None}}, "named as gone"
+    assert answer.json() == {"keys": {ref: None}}, "the key is reported as destroyed"
     text = b"".join(values).decode()
     assert not [each for each in (*REASONS, "25-29", "ERASED-") if f'"{each}' in text]
 
@@ -218,7 +222,7 @@ def _from_the_first_offset(stack: Stack, ref: str) -> list[bytes]:
 
 
 def _replayed(stack: Stack, events: list[Event]) -> Mapping[str, int]:
-    """Into a schema of its own, as a rebuild does; nothing of the person is there, their counts are."""
+    """Replay into a separate schema, as a rebuild does; it contains the counts, but nothing about the person."""
     name, ref = f"replayed_{uuid.uuid4().hex[:8]}", uuid.UUID(events[0].subject)
     admin = create_engine(stack.database_url)
     with admin.connect() as conn:
@@ -238,7 +242,9 @@ def _replayed(stack: Stack, events: list[Event]) -> Mapping[str, int]:
     return counted
 
 
-def test_who_left_long_ago_is_erased_by_the_operator_who_learns_numbers_only(network: Network, stack: Stack) -> None:
+def test_the_operator_erases_persons_past_retention_and_learns_only_their_number(
+    network: Network, stack: Stack
+) -> None:
     home = network["cpas-hotton"]
     made = [home.done("POST", "/beneficiaries", {"profile": PROFILE})["beneficiary"] for _ in range(3)]
     old, back, recent = made
@@ -260,7 +266,7 @@ def test_who_left_long_ago_is_erased_by_the_operator_who_learns_numbers_only(net
     looked = _jalons(stack, "retention", "--dry-run")
     assert [line.split() for line in looked.stdout.splitlines()][1:] == [["cpas-hotton", "2"]]
     assert old not in looked.stdout
-    assert home.done("GET", f"/beneficiaries/{old}")["status"] == "left", "only looked at"
+    assert home.done("GET", f"/beneficiaries/{old}")["status"] == "left", "a dry run erases nothing"
 
     home.done("POST", f"/beneficiaries/{back}/resume")
     assert "1 erased" in _jalons(stack, "retention").stdout

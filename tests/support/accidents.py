@@ -1,4 +1,4 @@
-"""Accidents, and waiting until the supervisor has mended them."""
+"""Kills and stops processes of a hub, and waits until the supervisor has restarted them."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from tests.support.network import eventually
 
 
 def kill(victim: Stack, name: str) -> None:
-    """kill -9, then wait until it is started anew and answers."""
+    """kill -9, then wait until the process is restarted and ready."""
     pid = victim.pid_of(name)
     victim.kill(name, signal.SIGKILL)
     back(victim, name, pid)
 
 
 def back(victim: Stack, name: str, pid: int) -> None:
-    """Until a child that ran as `pid` runs anew and is ready."""
+    """Wait until the child that ran as `pid` is restarted and ready."""
 
-    def anew() -> bool:
+    def restarted() -> bool:
         child = victim.children[name]
         return child.ready and child.alive and victim.pid_of(name) != pid
 
-    eventually(anew, 90)
+    eventually(restarted, 90)
 
 
 def stop_a_while(victim: Stack, name: str, seconds: float) -> None:
-    """SIGSTOP, and SIGCONT after so long."""
+    """SIGSTOP, then SIGCONT after `seconds`."""
     pid = victim.pid_of(name)
     os.kill(pid, signal.SIGSTOP)
     time.sleep(seconds)

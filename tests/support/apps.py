@@ -1,6 +1,7 @@
-"""The three services in one process on a real PostgreSQL, without broker or ports: HTTP as it is.
+"""The three services in one process, with a real PostgreSQL and without Kafka or ports.
 
-Tokens are those that referrals signs, and are verified. What referrals says reaches observation when a test lets it.
+Requests pass through the complete HTTP applications; tokens are signed by referrals and verified. Events of referrals
+reach observation when a test calls `tell`.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ SECRET = "a secret for tests only, of forty-some characters"
 
 @contextmanager
 def database(folder: Path) -> Iterator[str]:
-    """A PostgreSQL with the three schemas; its URL."""
+    """A PostgreSQL server with the three schemas; yields its URL."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -62,23 +63,26 @@ def database(folder: Path) -> Iterator[str]:
 
 @dataclass
 class Router:
-    """What a network calls as if it were HTTP: `http://referrals/…` goes to that service's application."""
+    """Replaces the HTTP client: `http://referrals/…` is routed to that service's application."""
 
     clients: dict[str, TestClient]
 
     def request(self, method: str, url: str, **more: Any) -> httpx.Response:
-        """The answer of the application that the URL's host names."""
+        """Send a request to the application that the URL's host names."""
         service, _, path = url.removeprefix("http://").partition("/")
         return self.clients[service].request(method, f"/{path}", **more)  # type: ignore[return-value]
 
     def post(self, url: str, **more: Any) -> httpx.Response:
-        """A POST."""
+        """Send a POST request."""
         return self.request("POST", url, **more)
 
 
 @dataclass
 class Apps:
-    """The services, Intégra Plus loaded into them, and a way to look into each schema."""
+    """The services with Intégra Plus loaded, and access to each schema.
+
+    told: `appended` of the last event that observation received.
+    """
 
     services: dict[str, Service]
     network: Network
@@ -86,13 +90,12 @@ class Apps:
     told: int = 0
 
     def rows(self, service: str, statement: str, *values: Any) -> list[Any]:
-        """The rows of a statement in a service's schema."""
+        """Execute a statement in a service's schema; returns its rows."""
         with transaction(self.engines[service]) as conn:
             return list(execute(conn, statement, values).fetchall())
 
     def tell(self) -> None:
-        """What referrals said since the last time reaches observation, as its delivery applies it; each event gets its
-        position, as from a relay."""
+        """Apply referrals' new events to observation, as delivery does, and assign positions, as the relay does."""
         named = derive(SECRET, "aliases")
         project = Project(Outbox("observation"), lambda ref, partner: alias(named, ref, partner), lambda _subject: None)
         rows = self.rows("referrals", "SELECT appended, value FROM events WHERE appended > %s ORDER BY 1", self.told)
@@ -108,7 +111,7 @@ class Apps:
 
 @contextmanager
 def apps(url: str) -> Iterator[Apps]:
-    """The services on that database, and the network loaded."""
+    """The services on this database, with the network loaded."""
     settings = Settings(
         database_url=url,
         kafka="127.0.0.1:1",

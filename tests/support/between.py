@@ -1,4 +1,4 @@
-"""What may stand between a partner's system and the hub: it passes calls on, and has the mishaps it is told to have."""
+"""A proxy between a partner's system and the hub that forwards calls, or fails as a test tells it to."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import httpx
 
 Mishap = Callable[["Passing"], None]
-"""What happens to one call instead of being passed on."""
+"""Handles one call instead of forwarding it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A call as it came by."""
+    """A call that the proxy received."""
 
     path: str
     query: str
@@ -25,7 +25,7 @@ class Seen:
 
 
 class Between:
-    """A server before another one. mishaps: one for each call that is not simply passed on."""
+    """The proxy of a server. mishaps: applied to the next calls, one each; other calls are forwarded."""
 
     def __init__(self, to: str) -> None:
         self.to = to
@@ -35,27 +35,27 @@ class Between:
         self.url = ""
 
     def keys(self, path: str) -> list[str]:
-        """The idempotency keys that calls to a path carried."""
+        """Idempotency keys of the calls to a path."""
         return [call.headers["idempotency-key"] for call in self.calls if call.path == path]
 
     def count(self, path: str) -> int:
-        """How many calls a path got."""
+        """Number of calls to a path."""
         return sum(call.path == path for call in self.calls)
 
 
 class Passing(BaseHTTPRequestHandler):
-    """One call, on its way. (A class of its own for each Between.)"""
+    """Handles one call. Each Between has its own subclass."""
 
     between: Between
 
     def passed_on(self) -> httpx.Response:
-        """Passed on, once; the other side's answer."""
+        """Forward the call once; returns the server's response."""
         body = self.rfile.read(int(self.headers.get("content-length", 0)))
         headers = {name: value for name, value in self.headers.items() if name.lower() != "host"}
         return self.between.http.request(self.command, self.between.to + self.path, headers=headers, content=body)
 
     def answer(self, status: int, body: bytes, headers: dict[str, str]) -> None:
-        """Said to the caller."""
+        """Answer the caller."""
         self.send_response(status)
         for name, value in {**headers, "content-length": str(len(body))}.items():
             self.send_header(name, value)
@@ -63,7 +63,7 @@ class Passing(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def handle_call(self) -> None:
-        """Any method."""
+        """Handle a call of any method."""
         headers = {name.lower(): value for name, value in self.headers.items()}
         path, _, query = self.path.partition("?")
         self.between.calls.append(Seen(path, query, headers))
@@ -80,28 +80,28 @@ class Passing(BaseHTTPRequestHandler):
     do_GET = do_POST = do_PUT = do_DELETE = handle_call  # noqa: N815 - http.server's names
 
     def log_message(self, *_: object) -> None:
-        """Nothing."""
+        """Log nothing."""
 
 
 def drop_the_answer(call: Passing) -> None:
-    """The call is done; its answer is lost on the way."""
+    """Forward the call, then drop the connection instead of answering."""
     call.passed_on()
     call.connection.close()
 
 
 def drop_the_call(call: Passing) -> None:
-    """The call never arrives."""
+    """Drop the connection without forwarding the call."""
     call.connection.close()
 
 
 def refuse(status: int, body: bytes = b"", **headers: str) -> Mishap:
-    """It is answered here. headers: with `_` for `-`."""
+    """A mishap that answers with this status. headers: with `_` for `-`."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     return lambda call: call.answer(status, body, named)
 
 
 def break_off(body: bytes, media_type: str) -> Mishap:
-    """An answer of which only this much comes."""
+    """A mishap that sends only `body` of a longer response."""
 
     def broken(call: Passing) -> None:
         call.send_response(200)
@@ -115,17 +115,17 @@ def break_off(body: bytes, media_type: str) -> Mishap:
 
 @contextmanager
 def between(to: str) -> Iterator[Between]:
-    """One that stands before `to`."""
-    standing = Between(to)
-    handler = type("Handler", (Passing,), {"between": standing})
+    """A proxy of the server at `to`."""
+    proxy = Between(to)
+    handler = type("Handler", (Passing,), {"between": proxy})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    standing.url = f"http://127.0.0.1:{server.server_address[1]}"
+    proxy.url = f"http://127.0.0.1:{server.server_address[1]}"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     try:
-        yield standing
+        yield proxy
     finally:
         server.shutdown()
         server.server_close()
         thread.join()
-        standing.http.close()
+        proxy.http.close()

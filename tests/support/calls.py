@@ -1,4 +1,4 @@
-"""Calls as partners' systems make them: bodies that would be taken on as they stand, refusals, and what was written."""
+"""Request bodies that the hub accepts, checks of error responses, and counts of what was written."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ TABLES = ("events", "partners", "conventions", "offers", "beneficiaries", "conse
 
 
 def written(network: Network) -> list[int]:
-    """How many rows, and how many changes, referrals has made so far."""
+    """Numbers of rows and of changes in referrals' tables; unchanged if nothing was written."""
     counted = ", ".join(
         f"(SELECT count(*) FROM referrals.{table})" for table in (*TABLES, "placements", "clients", "idempotency")
     )
@@ -25,7 +25,7 @@ def written(network: Network) -> list[int]:
 
 
 def newest(network: Network) -> int:
-    """The newest position of referrals' log, once all of it was sent."""
+    """The newest position of referrals' log, once all events are sent."""
 
     def all_sent() -> int | None:
         with psycopg.connect(network.info["database"]) as conn:
@@ -36,7 +36,7 @@ def newest(network: Network) -> int:
 
 
 def sheet(**more: Any) -> dict[str, Any]:
-    """A referral that would be taken on as it stands; None leaves a field out."""
+    """An acceptable body of a referral; None leaves a field out."""
     body = {
         "person": {"profile": PROFILE},
         "recipient": "le-trusquin",
@@ -52,19 +52,19 @@ def sheet(**more: Any) -> dict[str, Any]:
 
 
 def course(**more: Any) -> dict[str, Any]:
-    """A training of somebody."""
+    """A body of a training, for an unknown person by default."""
     sense = {"kind": "formation", "goal": "qualify", "chosen_by": "together", "planned_start": "2026-12-07"}
     return {"beneficiary": str(uuid.uuid4()), **sense, **more}
 
 
 def work(**more: Any) -> dict[str, Any]:
-    """A placement of somebody."""
+    """A body of a placement, for an unknown person by default."""
     sense = {"kind": "cdd", "goal": "find_job", "chosen_by": "person", "planned_start": "2026-12-07"}
     return {"beneficiary": str(uuid.uuid4()), "employer": "home-hotton", **sense, **more}
 
 
 def offer(**more: Any) -> dict[str, Any]:
-    """An offer of Le Trusquin."""
+    """A body of an offer of Le Trusquin."""
     return {
         "partner": "le-trusquin",
         "title": "Remise à niveau",
@@ -77,7 +77,7 @@ def offer(**more: Any) -> dict[str, Any]:
 
 
 def refused(answer: httpx.Response, status: int, code: str) -> dict[str, Any]:
-    """The answer is this refusal, in full."""
+    """Check that the response is this problem, with all its members; returns the problem."""
     assert answer.status_code == status, answer.text
     assert answer.headers["content-type"] == "application/problem+json"
     problem = answer.json()

@@ -1,4 +1,4 @@
-"""Partners and offers of a test's own, which no other test meets."""
+"""Partners, conventions and offers that no other test uses."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ MOMENTS = ["projet", "preformation", "formation", "experience"]
 
 
 def day(away: int) -> str:
-    """A date so many days from today."""
+    """The date `away` days from today."""
     return (local_date(now()) + timedelta(days=away)).isoformat()
 
 
 def name(kind: str) -> str:
-    """A name that is nobody else's."""
+    """A unique name."""
     return f"{kind}-{uuid.uuid4().hex[:8]}"
 
 
 def joined(network: Network, like: str = "le-trusquin", **more: Any) -> Partner:
-    """A new partner of the network, with a client."""
+    """Add a partner to the network, with a client."""
     slug = name("partner")
     network.operator.done("PUT", f"/partners/{slug}", PARTNERS[like] | {"mailbox": f"relais@{slug}.example"} | more)
     made = network.operator.done("POST", f"/partners/{slug}/clients", {"scopes": ["partner", "read:counts"]})
@@ -31,7 +31,7 @@ def joined(network: Network, like: str = "le-trusquin", **more: Any) -> Partner:
 
 
 def agreed(network: Network, sender: str, *receivers: str, **more: Any) -> str:
-    """A convention by which one may refer to others; its id."""
+    """Sign a convention that lets `sender` refer to `receivers`; returns its id."""
     signed = network.operator.done(
         "POST",
         "/conventions",
@@ -48,7 +48,7 @@ def agreed(network: Network, sender: str, *receivers: str, **more: Any) -> str:
 
 
 def offered(partner: Partner, **more: Any) -> str:
-    """An offer of a partner; its name."""
+    """Publish an offer of a partner; returns its name."""
     offer = name("offer")
     record = {
         "partner": partner.slug,

@@ -1,4 +1,4 @@
-"""What a service's OpenAPI document says can be asked: its operations, and values of its schemas for hypothesis."""
+"""Reads a service's OpenAPI document: its operations, and hypothesis strategies for its schemas."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True)
 class Operation:
-    """One call that a document describes."""
+    """An operation of a document. said: its OpenAPI operation object."""
 
     service: str
     method: str
@@ -27,30 +27,30 @@ class Operation:
 
     @property
     def form(self) -> tuple[str, Json] | None:
-        """The media type and schema of its body; None if it takes none."""
+        """Media type and schema of the request body; None if there is none."""
         content = self.said.get("requestBody", {}).get("content", {})
         return next(((media, each["schema"]) for media, each in content.items()), None)
 
     def parameters(self, place: str) -> dict[str, Json]:
-        """Schemas of its parameters in the path, the query or the headers."""
+        """Parameter → schema, for the path, the query or the headers."""
         return {each["name"]: each["schema"] for each in self.said.get("parameters", []) if each["in"] == place}
 
     def required(self, place: str) -> list[str]:
-        """The names of those that it cannot do without."""
+        """Names of the required parameters."""
         return [
             each["name"] for each in self.said.get("parameters", []) if each["in"] == place and each.get("required")
         ]
 
 
 def operations(service: str, document: Json) -> Iterator[Operation]:
-    """Every operation of a document."""
+    """All operations of a document."""
     for path, methods in document["paths"].items():
         for method, said in methods.items():
             yield Operation(service, method.upper(), path, said, document)
 
 
 def values(schema: Json, document: Json) -> st.SearchStrategy[Any]:
-    """Values that a schema allows, as JSON: the part of JSON Schema that pydantic writes."""
+    """A strategy for JSON values that a schema allows; covers the part of JSON Schema that pydantic writes."""
     if "$ref" in schema:
         return st.deferred(lambda: values(document["components"]["schemas"][schema["$ref"].split("/")[-1]], document))
     if choices := schema.get("anyOf") or schema.get("oneOf"):

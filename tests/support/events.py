@@ -39,7 +39,7 @@ class MemorySource:
     on_after: Callable[[str], object] = lambda _subject: None
 
     def write(self, subject: str, type_: str = "jalons.referral.received.v1", **data: Any) -> Record:
-        """The next event of a subject, as a record on Kafka."""
+        """Append the next event of a subject to the log; returns it as a Kafka record."""
         event = self.event(subject, type_, **data)
         key = self.keys.setdefault(subject, b"k" * 32)
         value = encode(event, key if isinstance(key, bytes) else None)
@@ -47,7 +47,7 @@ class MemorySource:
         return record(value, subject, offset=len(self.entries) - 1)
 
     def event(self, subject: str, type_: str, **data: Any) -> Event:
-        """The next event of a subject, not yet written."""
+        """The next event of a subject, not appended."""
         payload = TYPES[type_]
         sealed = payload.SEALED.model_validate(SEALED[type_]) if payload.SEALED else None
         sequence = sum(entry.subject == subject for entry in self.entries) + 1
@@ -86,7 +86,7 @@ class MemorySource:
         return sorted(latest.values(), key=lambda head: head.position)
 
     def keyring(self) -> Keys:
-        """The keys of its persons."""
+        """The keys of the log's persons."""
         return Keys(lambda subjects: {s: self.keys[s] for s in subjects if s in self.keys})
 
 
@@ -95,7 +95,7 @@ def _topic(entry: Entry) -> Topic:
 
 
 def record(value: bytes | None, key: str, offset: int, topic: str = "jalons.pathways") -> Record:
-    """A record as Kafka would give it."""
+    """A Kafka record."""
     return Record(topic, 0, offset, key.encode(), value, SOURCE)
 
 
@@ -105,7 +105,7 @@ def person() -> str:
 
 
 def forged(original: Record, **attributes: Any) -> Record:
-    """A record with other envelope attributes."""
+    """A copy of a record with changed envelope attributes."""
     value = json.loads(original.value or b"{}") | attributes
     return Record(
         original.topic,

@@ -1,4 +1,4 @@
-"""Referrals without HTTP on a real database: commands at the instants a test chooses, and loops that look at them."""
+"""Referrals without HTTP on a real database: commands at times that a test chooses, and clock loops."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ T = TypeVar("T")
 
 
 def brussels(text: str) -> datetime:
-    """An instant, as `2026-11-26 08:00` says it there."""
+    """The instant of a local time in Brussels, such as `2026-11-26 08:00`."""
     return datetime.fromisoformat(text).replace(tzinfo=BRUSSELS)
 
 
 @dataclass
 class Desk:
-    """A hub's referrals, in one schema. at: what time it is."""
+    """The referrals service in one schema. at: the current time."""
 
     engine: Engine
     at: datetime
@@ -55,11 +55,11 @@ class Desk:
         self.ground = ground(settings, "referrals", self.engine, Outbox("referrals", self.keys.wanted))
 
     def loop(self) -> ClockLoop:
-        """One of any number."""
+        """A new clock loop; there may be several."""
         return ClockLoop(self.ground, self.keys, lambda: self.at)
 
     def do(self, partner: str | None, command: Callable[[Work], T]) -> T:
-        """A command in a partner's name; None: the coordinator's."""
+        """Run a command as a partner, or as the coordinator if None."""
         scope = "partner" if partner else "coordinator"
         principal = Principal(scope, partner or "integra-plus", frozenset({scope}))
 
@@ -72,7 +72,7 @@ class Desk:
         return transact(self.engine, run)
 
     def load(self, **convention: Any) -> Desk:
-        """Partners, and one convention between them."""
+        """Load the partners and one convention between them."""
         for slug, record in PARTNERS.items():
             whole = {"phone_hours": None, "address": None, "language": "fr", "trial": False, **record}
             whole |= {"valid_from": None, "valid_to": None}
@@ -84,7 +84,7 @@ class Desk:
         return self
 
     def refer(self, **more: Any) -> Any:
-        """A new person, referred to Le Trusquin."""
+        """Refer a new person to Le Trusquin."""
         given = {
             "person": {"profile": PROFILE},
             "agreement": {"channel": "paper"},
@@ -103,42 +103,42 @@ class Desk:
         return self.do(by, lambda work: commands.step(work, store, state.id, action, given))
 
     def passes(self, upto: str) -> list[str]:
-        """It is later now, and a loop has looked: what the hub said by itself, oldest first."""
+        """Move the time forward and process due deadlines; returns the types of the hub's own new events, in order."""
         before = len(self.said())
         self.at = brussels(upto)
         work_off(self.loop())
         return [event.type.removeprefix("jalons.").removesuffix(".v1") for event in self.said()[before:]]
 
     def log(self) -> list[Event]:
-        """All that was said, in order; what is sealed is left out."""
+        """All events, in order, without their sealed part."""
         with transaction(self.engine) as conn:
             rows = execute(conn, "SELECT value FROM events ORDER BY appended").fetchall()
         return [opened(read(bytes(row.value)), GONE) for row in rows]
 
     def length(self) -> int:
-        """How much was said in all: quick enough to catch a loop in its midst."""
+        """Number of events; fast enough to observe a loop at work."""
         with transaction(self.engine) as conn:
             row = execute(conn, "SELECT count(*) FROM events").fetchone()
         return int(row[0]) if row else 0
 
     def said(self) -> list[Event]:
-        """What the hub said by itself, in order."""
+        """The hub's own events, in order."""
         return [event for event in self.log() if event.partner == "hub"]
 
     def open_rows(self) -> int:
-        """Deadlines that are still to come, or overdue."""
+        """Number of open deadlines, future or overdue."""
         with transaction(self.engine) as conn:
             row = execute(conn, "SELECT count(*) FROM deadlines WHERE done_at IS NULL").fetchone()
         return int(row[0]) if row else 0
 
     def doubled(self) -> list[Any]:
-        """What was said twice of one person."""
+        """Own events of the hub that occur more than once for a person."""
         counted = Counter((event.subject, event.type, event.data.model_dump_json()) for event in self.said())
         return [key for key, times in counted.items() if times > 1]
 
 
 def work_off(loop: ClockLoop) -> None:
-    """All there is to do now."""
+    """Run the loop until nothing is due."""
     while loop.step():
         pass
 

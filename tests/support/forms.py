@@ -1,4 +1,4 @@
-"""Bodies that are taken on where a form says less than its rule, and one of everything that a path may name."""
+"""Valid request bodies where the schema alone does not give one, and one item of every kind that a path can name."""
 
 from __future__ import annotations
 
@@ -25,11 +25,12 @@ FORMS: dict[str, Any] = {
     "POST /referrals": sheet(),
     "PUT /subscriptions/{name}": {"url": "https://193.190.198.27/hook", "types": ["*"]},
 }
-"""By operation. What is not here can be made from its schema."""
+"""Operation → body. Bodies of other operations can be generated from their schemas."""
 
 
 def one_of_everything(apps: Apps) -> dict[str, str]:
-    """By the parameter that names it, an act by its noun: CPAS Hotton's and Le Trusquin's, known to observation too."""
+    """Path parameter → id of an item (for referrals, trainings and placements: noun → id). The items belong to CPAS
+    Hotton and Le Trusquin, and observation knows them too."""
     home, operator = apps.network["cpas-hotton"], apps.network["le-trusquin"]
     made = home.refer("le-trusquin")
     person = made["beneficiary"]

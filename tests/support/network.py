@@ -1,4 +1,4 @@
-"""Intégra Plus in small, driven through the public API as partners' systems drive it."""
+"""A small Intégra Plus, used through the public API as partners' systems use it."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class Partner:
     _token: str = ""
 
     def token(self) -> str:
-        """A token, asked once."""
+        """A token, requested once."""
         if not self._token:
             self._token = self.network.token(self.client_id, self.client_secret)
         return self._token
@@ -99,7 +99,7 @@ class Partner:
         )
 
     def done(self, method: str, path: str, body: Any = None, **more: Any) -> dict[str, Any]:
-        """A call that must succeed; its answer."""
+        """Make a call that must succeed; returns its JSON."""
         answer = self.call(method, path, body, **more)
         assert answer.is_success, f"{method} {path}: {answer.status_code} {answer.text}"
         return answer.json()
@@ -125,7 +125,7 @@ class Partner:
 
 @dataclass
 class Network:
-    """The hub as the tests reach it, with Intégra Plus loaded."""
+    """Access to a hub. info: as `hub.json` has it."""
 
     info: dict[str, Any]
     http: httpx.Client = field(default_factory=lambda: httpx.Client(timeout=30))
@@ -150,7 +150,7 @@ class Network:
         return self.partners[slug]
 
     def load(self) -> Network:
-        """Partners, clients, one convention between all of them, one offer."""
+        """Create partners, clients, one convention and one offer."""
         operator = self.operator
         for slug, record in PARTNERS.items():
             self.join(slug, record, ["coordinator"] if slug == "integra-plus" else ["partner", "read:counts"])
@@ -167,7 +167,7 @@ class Network:
         return self
 
     def join(self, slug: str, record: dict[str, Any], scopes: list[str]) -> Partner:
-        """One more partner, with a client of these scopes."""
+        """Add a partner with a client of these scopes."""
         self.operator.done("PUT", f"/partners/{slug}", record)
         made = self.operator.done("POST", f"/partners/{slug}/clients", {"scopes": scopes})
         self.partners[slug] = Partner(self, slug, made["client_id"], made["client_secret"])
@@ -175,7 +175,7 @@ class Network:
 
     @staticmethod
     def convention() -> dict[str, Any]:
-        """Both CPAS may refer to Le Trusquin and to the employer; nobody to the FOREM."""
+        """A convention by which both CPAS may refer to Le Trusquin and the employer, but not to the FOREM."""
         moments = {"le-trusquin": ["projet", "preformation", "formation"], "home-hotton": ["experience"]}
         homes = ["cpas-hotton", "cpas-erezee"]
         return {
@@ -187,7 +187,7 @@ class Network:
         }
 
     def mails(self) -> list[dict[str, Any]]:
-        """What the mail catcher caught."""
+        """Messages in the mail catcher."""
         return list(self.operator.done("GET", "/mailbox", service="notifications")["items"])
 
     def pathway(self, home: str, beneficiary: str) -> dict[str, Any] | None:
@@ -197,7 +197,7 @@ class Network:
 
 
 def eventually(what: Any, seconds: float = 20) -> Any:
-    """The first truthy answer; fails after `seconds` with the last one."""
+    """Call `what` until its result is truthy, and return it. Raises AssertionError with the last one at the end."""
     until = time.monotonic() + seconds
     found = None
     while time.monotonic() < until:

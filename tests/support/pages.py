@@ -1,4 +1,4 @@
-"""A page as a reader and a screen reader meet it, read with the standard library's parser."""
+"""Parses pages with the standard library, and checks accessibility and privacy rules that all pages follow."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _VOID = frozenset({"meta", "input", "br", "link", "img", "hr"})
 
 @dataclass
 class Page(HTMLParser):
-    """Elements in order: name, attributes, the names of those around it, and the text within."""
+    """A parsed page. elements: name, attributes and enclosing elements' names. said: index of element → its text."""
 
     text: str
     elements: list[tuple[str, dict[str, str], tuple[str, ...]]] = field(default_factory=list)
@@ -41,7 +41,7 @@ class Page(HTMLParser):
             self.said[number] = self.said.get(number, "") + data
 
     def all(self, *tags: str) -> list[dict[str, str]]:
-        """The attributes of the elements of these names, with `text` and `around`."""
+        """Attributes of the elements with these names, with their `text` and enclosing elements (`around`)."""
         return [
             {**attributes, "text": " ".join(self.said.get(number, "").split()), "around": " ".join(around)}
             for number, (tag, attributes, around) in enumerate(self.elements)
@@ -49,7 +49,7 @@ class Page(HTMLParser):
         ]
 
     def forms(self) -> dict[str, dict[str, str]]:
-        """Each form's hidden inputs, by its action."""
+        """Action → hidden inputs of its form."""
         found: dict[str, dict[str, str]] = {}
         hidden: dict[str, str] = {}
         for tag, attributes, _ in self.elements:
@@ -62,7 +62,7 @@ class Page(HTMLParser):
 
 
 def link_of(mail: dict[str, Any]) -> str:
-    """The link by which a mail is answered."""
+    """The answer link in a mail."""
     found = re.search(r"http\S+/answer/\S+", mail["text"])
     assert found, mail["text"]
     return found[0]
@@ -74,8 +74,7 @@ def slip_code(slip: httpx.Response) -> str:
 
 
 def well_made(answer: httpx.Response) -> Page:
-    """A page that anybody can read and that tells nobody else: its form, its headers, its labels. Raises
-    AssertionError."""
+    """Parse a page and check its structure, labels and security headers. Raises AssertionError."""
     _private(answer)
     page = Page(answer.text)
     assert [each["lang"] for each in page.all("html")] == [answer.headers["content-language"]]

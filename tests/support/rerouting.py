@@ -1,4 +1,4 @@
-"""Somewhere else to go: a second operator with a convention and an offer, and one that nobody may refer to."""
+"""More partners to redirect to: a second operator with a convention and an offer."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ SECOND, SECOND_OFFER, MOMENTS = "miroir-vagabond", "atelier-du-miroir", ["projet
 
 
 def joins(network: Network, slug: str, kind: str, moments: list[str], **more: Any) -> Partner:
-    """A partner with a client of its own."""
+    """Add a partner with a client."""
     record = partner(kind, moments, name=f"Partenaire {slug}", mailbox=f"relais@{slug}.example", **more)
     network.operator.done("PUT", f"/partners/{slug}", record)
     made = network.operator.done("POST", f"/partners/{slug}/clients", {"scopes": ["partner", "read:counts"]})
@@ -19,7 +19,7 @@ def joins(network: Network, slug: str, kind: str, moments: list[str], **more: An
 
 
 def agree(network: Network, homes: list[str], to: list[str], moments: list[str]) -> None:
-    """A convention by which these homes may refer to those for these moments."""
+    """Sign a convention that lets `homes` refer to `to` for these moments."""
     signed = {
         "parties": [*homes, *to],
         "valid_from": "2026-01-01",
@@ -31,13 +31,13 @@ def agree(network: Network, homes: list[str], to: list[str], moments: list[str])
 
 
 def offers(network: Network, name: str, slug: str, **more: Any) -> None:
-    """An offer of a partner's."""
+    """Publish an offer of a partner."""
     record = {"title": "Atelier", "moment": "formation", "type": "formation", "places": 9, "commune_nis": "83028"}
     network.operator.done("PUT", f"/offers/{name}", {"partner": slug, **record, **more})
 
 
 def second_operator(network: Network) -> Partner:
-    """The Miroir Vagabond, to which both CPAS may refer; made once."""
+    """The Miroir Vagabond, to which both CPAS may refer; created once."""
     if SECOND not in network.partners:
         joins(network, SECOND, "association", MOMENTS, secrecy_class="discretion")
         agree(network, ["cpas-hotton", "cpas-erezee"], [SECOND], MOMENTS)

@@ -1,4 +1,4 @@
-"""What referrals said of one subject, read back from its log as a consumer reads it."""
+"""Reads the events of one subject from referrals' log, as a consumer reads them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tests.support.apps import SECRET, Apps
 
 
 def said(apps: Apps, subject: str) -> list[Event]:
-    """Its events in order, unsealed."""
+    """The subject's events in order, with their sealed part decrypted."""
     keys = PersonKeys(apps.engines["referrals"], SECRET).resolve({subject})
     rows = apps.rows("referrals", "SELECT value FROM events WHERE subject = %s ORDER BY sequence", subject)
     return [opened(read(bytes(row.value)), keys.get(subject)) for row in rows]

@@ -1,4 +1,4 @@
-"""A stream of partners' calls under accidents, and the proof afterwards that nothing was lost, doubled or reordered."""
+"""A stream of partners' calls during failures, and the check that no event is lost, duplicated or reordered."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ COUNTED = tuple(measure.name for kind, measure in MEASURES.items() if sees(kind,
 
 @dataclass
 class Answered:
-    """A call that was answered 2xx. call: what its events name as their cause."""
+    """A call answered with 2xx. call: its id, the cause of its events."""
 
     beneficiary: str
     call: str
@@ -40,7 +40,7 @@ class Answered:
 
 @dataclass
 class Stream:
-    """Callers that send without a pause, and repeat a call with its key until it is answered."""
+    """Callers that call continuously, and repeat each call with its idempotency key until it is answered."""
 
     network: Network
     callers: int = 2
@@ -62,7 +62,7 @@ class Stream:
             thread.join(60)
 
     def wait_for(self, more: int, seconds: float = 40) -> None:
-        """Until so many more calls were answered."""
+        """Wait until `more` further calls are answered."""
         goal = len(self.answered) + more
         eventually(lambda: len(self.answered) >= goal, seconds)
 
@@ -71,7 +71,7 @@ class Stream:
             self._one_way()
 
     def _one_way(self) -> None:
-        """Four calls about a new person, each by whom it falls to."""
+        """Four calls about a new person, by the partner responsible for each."""
         hotton, trusquin = self.network["cpas-hotton"], self.network["le-trusquin"]
         body = {
             "person": {"profile": PROFILE},
@@ -94,7 +94,7 @@ class Stream:
     def _until_answered(
         self, who: Partner, path: str, body: dict[str, Any], person: str | None = None
     ) -> dict[str, Any] | None:
-        """The 2xx answer; a failure is repeated with the same key; None when the test ends first."""
+        """Repeat a call with the same key until it is answered with 2xx; None if the test ends first."""
         key = str(uuid.uuid4())
         gives_up = time.monotonic() + 60
         while time.monotonic() < gives_up:
@@ -117,12 +117,12 @@ class Stream:
 
 
 def hub_token(network: Network, secret: str) -> dict[str, str]:
-    """The hub's own headers, for reading logs whole."""
+    """Headers of the hub's own client, which may read complete logs."""
     return {"Authorization": f"Bearer {network.token('hub', secret)}"}
 
 
 def log_of(network: Network, headers: dict[str, str]) -> list[dict[str, Any]]:
-    """Referrals' whole log, by position."""
+    """Referrals' complete log, by position."""
     events: list[dict[str, Any]] = []
     after = 0
     while True:
@@ -136,9 +136,9 @@ def log_of(network: Network, headers: dict[str, str]) -> list[dict[str, Any]]:
 
 
 def check(network: Network, stream: Stream, secret: str, seconds: float = 60) -> None:
-    """Every answered call is in its person's pathway, each event once and in order; counts equal a recount."""
+    """Every answered call is in its person's pathway, each event once and in order; counts equal those of the log."""
     assert stream.unexpected == []
-    assert stream.answered, "no call was answered: nothing was shown"
+    assert stream.answered, "no call was answered, so nothing was tested"
     headers = hub_token(network, secret)
     persons = {answered.beneficiary for answered in stream.answered}
 
@@ -160,7 +160,7 @@ def check(network: Network, stream: Stream, secret: str, seconds: float = 60) ->
 
 
 def _all_sent(network: Network) -> bool:
-    """Whether the relay has sent all that was committed."""
+    """Whether the relay has sent all committed events."""
     with psycopg.connect(network.info["database"]) as conn:
         row = conn.execute("SELECT count(*) FROM referrals.events WHERE position IS NULL").fetchone()
     return row == (0,)
@@ -175,7 +175,7 @@ def _counts(network: Network) -> dict[str, int]:
 
 
 def recount(log: list[dict[str, Any]]) -> dict[str, int]:
-    """Each measure, counted anew from the log: act by act, since what is taken back is so within one act."""
+    """Each measure, counted from the log act by act: a correction offsets earlier events of the same act."""
     acts: dict[str, list[Event]] = {}
     for wire in log:
         event = opened(read(json.dumps(wire).encode()), GONE)

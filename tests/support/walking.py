@@ -1,4 +1,4 @@
-"""Walks through the tables of the life cycles by the public API: to any status by the shortest way, then on."""
+"""Takes acts through their life cycles with the public API: to any status by the shortest path, then further."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ COORDINATOR = "integra-plus"
 
 @dataclass(frozen=True)
 class Walk:
-    """One of the three life cycles in a network. begin: makes a new one; parties: role → partner; given: action → what
-    it is given."""
+    """One of the three life cycles in a network. begin: creates an act. parties: role → partner. given: action →
+    request body."""
 
     network: Network
     noun: str
@@ -27,7 +27,7 @@ class Walk:
     given: Mapping[str, Said]
 
     def steps(self) -> Iterator[tuple[Transition, str, str]]:
-        """Each row that somebody takes, from each status that can be walked to, by each role."""
+        """Each transition that a partner can take, from each status that can be reached, by each role."""
         for row in self.table:
             for source in sorted(row.source):
                 for role in sorted(row.by - {lifecycle.HUB}):
@@ -35,7 +35,7 @@ class Walk:
                         yield row, source, role
 
     def way(self, status: str) -> list[Transition] | None:
-        """The shortest way to a status by what parties do; None if only the hub leads there."""
+        """The shortest path to a status by the parties' actions; None if only the hub's own actions reach it."""
         start = next(row.target for row in self.table if not row.source)
         ways: dict[str, list[Transition]] = {start: []}
         queue = [start]
@@ -48,7 +48,7 @@ class Walk:
         return ways.get(status)
 
     def at(self, status: str) -> dict[str, Any]:
-        """A new one, walked to a status."""
+        """Create an act and take it to a status."""
         made = self.begin()
         author = ""
         for row in self.way(status) or ():
@@ -57,7 +57,7 @@ class Walk:
         return {**self.seen(made), "author": author}
 
     def walk(self, row: Transition, source: str, role: str) -> tuple[str, str]:
-        """Take a row from a status as a role; the status before the walk's last step, and the status it is in now."""
+        """Take a transition from a status in a role; returns the expected status and the actual one."""
         made = self.at(source)
         before = (self.way(source) or [])[-1:]
         left = next((s for s in before[0].source if self.way(s) is not None), "") if before else ""
@@ -66,11 +66,11 @@ class Walk:
         return expected or left, str(self.seen(made)["status"])
 
     def act(self, made: Said, action: str, role: str) -> dict[str, Any]:
-        """One call."""
+        """Take an action in a role."""
         return self.who(role).done("POST", f"/{self.noun}s/{made['ref']}/{action}", dict(self.given.get(action, {})))
 
     def seen(self, made: Said) -> dict[str, Any]:
-        """As its first party sees it."""
+        """The act as its first party sees it."""
         return self.who(next(iter(self.parties))).done("GET", f"/{self.noun}s/{made['ref']}")
 
     def who(self, role: str) -> Partner:
@@ -78,7 +78,7 @@ class Walk:
         return self.network[COORDINATOR if role == lifecycle.Office.COORDINATOR else self.parties[role]]
 
     def _left(self, status: str) -> str:
-        """The status that the last step of the way to a status left."""
+        """The status before the last step of the path to a status."""
         steps = self.way(status) or []
         here = next(row.target for row in self.table if not row.source)
         for step in steps[:-1]:
@@ -87,8 +87,10 @@ class Walk:
 
 
 def walks(network: Network, today: str) -> dict[str, Walk]:
-    """The three life cycles among CPAS Hotton, Le Trusquin, a second operator and an employer. The network has the
-    offers `assez-de-places` of Le Trusquin and `chez-rendeux` of the partner `rendeux`."""
+    """The three life cycles between CPAS Hotton, Le Trusquin, a second operator and an employer.
+
+    The network needs the offers `assez-de-places` of Le Trusquin and `chez-rendeux` of the partner `rendeux`.
+    """
     home = network["cpas-hotton"]
     person = home.refer("le-trusquin")["beneficiary"]
     to_employer = {"partners": ["home-hotton"], "purposes": ["employer"], "channel": "oral"}
