@@ -9,8 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from prometheus_client import Counter, Gauge, Histogram
-from prometheus_client.metrics import MetricWrapperBase
+from prometheus_client import Counter
 from pydantic import SecretStr
 from pydantic_core import PydanticUndefined
 from sqlalchemy import MetaData, Table
@@ -211,16 +210,14 @@ def _how(message: routing.Message) -> str:
 
 def measured() -> str:
     """Every metric, with its unit and meaning."""
-    kinds = {Counter: "counter", Gauge: "gauge", Histogram: "histogram"}
-    found = [each for each in vars(metrics).values() if isinstance(each, MetricWrapperBase)]
     rows = [
         (
-            f"`{each._name}{'_total' if isinstance(each, Counter) else ''}`",
-            kinds[type(each)],
-            _names(each._labelnames),
-            each._documentation,
+            f"`{each.name}{'_total' if each.kind is Counter else ''}`",
+            each.kind.__name__.lower(),
+            _names(each.labels),
+            each.meaning,
         )
-        for each in found
+        for each in metrics.METRICS
     ]
     return "\n".join([_METRICS, _table(("Metric", "Kind", "Labels", "Meaning"), rows)])
 

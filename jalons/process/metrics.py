@@ -2,69 +2,86 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
 from prometheus_client import Counter, Gauge, Histogram
 
-EVENTS_APPENDED = Counter("jalons_events_appended", "Events written to the outbox", ["service", "type"])
-EVENTS_PUBLISHED = Counter("jalons_events_published", "Events the broker acknowledged", ["service"])
-OUTBOX_WAITING = Gauge("jalons_outbox_waiting", "Events in the outbox not yet sent (rows)", ["service"])
-OUTBOX_OLDEST = Gauge("jalons_outbox_oldest_seconds", "Age of the oldest event not yet sent (seconds)", ["service"])
-EVENTS_DELIVERED = Counter(
+M = TypeVar("M", Counter, Gauge, Histogram)
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """What the documents and tests read of a metric. name: without Prometheus' suffixes."""
+
+    kind: type
+    name: str
+    meaning: str
+    labels: tuple[str, ...]
+
+
+METRICS: list[Declared] = []
+"""Every metric; dashboards and alerts may use no other name."""
+
+
+def _declare(kind: type[M], name: str, meaning: str, *labels: str, **options: Any) -> M:
+    METRICS.append(Declared(kind, name, meaning, labels))
+    return kind(name, meaning, labels, **options)
+
+
+EVENTS_APPENDED = _declare(Counter, "jalons_events_appended", "Events written to the outbox", "service", "type")
+EVENTS_PUBLISHED = _declare(Counter, "jalons_events_published", "Events the broker acknowledged", "service")
+OUTBOX_WAITING = _declare(Gauge, "jalons_outbox_waiting", "Events in the outbox not yet sent (rows)", "service")
+OUTBOX_OLDEST = _declare(
+    Gauge, "jalons_outbox_oldest_seconds", "Age of the oldest event not yet sent (seconds)", "service"
+)
+EVENTS_DELIVERED = _declare(
+    Counter,
     "jalons_events_delivered",
     "Records read from Kafka, by outcome: applied, seen, waiting, set_aside, parked, retried",
-    ["service", "outcome"],
+    "service",
+    "outcome",
 )
-CONSUMER_LAG = Gauge(
-    "jalons_consumer_lag", "Records on the broker not yet delivered (records)", ["service", "topic", "partition"]
+CONSUMER_LAG = _declare(
+    Gauge, "jalons_consumer_lag", "Records on the broker not yet delivered (records)", "service", "topic", "partition"
 )
-DEAD_LETTERS_OPEN = Gauge("jalons_dead_letters_open", "Dead letters not yet resolved (rows)", ["service"])
-SUBJECTS_PARKED = Gauge("jalons_subjects_parked", "Subjects whose events wait behind a parked one", ["service"])
-SEQUENCE_CONFLICTS = Counter(
-    "jalons_sequence_conflicts", "Events with a number already applied under another id", ["service"]
+DEAD_LETTERS_OPEN = _declare(Gauge, "jalons_dead_letters_open", "Dead letters not yet resolved (rows)", "service")
+SUBJECTS_PARKED = _declare(Gauge, "jalons_subjects_parked", "Subjects whose events wait behind a parked one", "service")
+SEQUENCE_CONFLICTS = _declare(
+    Counter, "jalons_sequence_conflicts", "Events with a number already applied under another id", "service"
 )
-FUSE_OPEN = Gauge("jalons_fuse_open", "1 where a partition is paused by its fuse", ["service", "topic", "partition"])
-RECONCILED = Counter("jalons_reconciled", "Events the reconciler found missing and applied", ["service"])
-DELIVER_SECONDS = Histogram(
+FUSE_OPEN = _declare(
+    Gauge, "jalons_fuse_open", "1 where a partition is paused by its fuse", "service", "topic", "partition"
+)
+RECONCILED = _declare(Counter, "jalons_reconciled", "Events the reconciler found missing and applied", "service")
+DELIVER_SECONDS = _declare(
+    Histogram,
     "jalons_deliver_seconds",
     "Time to apply one batch (seconds)",
-    ["service"],
+    "service",
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 60),
 )
-HTTP_SECONDS = Histogram(
+HTTP_SECONDS = _declare(
+    Histogram,
     "jalons_http_requests_seconds",
     "Time to answer a request (seconds), by route template",
-    ["service", "method", "route", "status"],
+    "service",
+    "method",
+    "route",
+    "status",
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5),
 )
-DELIVERIES = Counter("jalons_deliveries", "Attempts to deliver a message, by outcome", ["channel", "outcome"])
-DEADLINES_OLDEST = Gauge(
+DELIVERIES = _declare(Counter, "jalons_deliveries", "Attempts to deliver a message, by outcome", "channel", "outcome")
+DEADLINES_OLDEST = _declare(
+    Gauge,
     "jalons_deadlines_oldest_seconds",
     "Age of the oldest overdue deadline (seconds)",
-    ["service"],
+    "service",
 )
-DEGRADED = Gauge(
+DEGRADED = _declare(
+    Gauge,
     "jalons_degraded",
     "1 where a part of the service is silent or keeps failing, or a dependency is away",
-    ["service", "part"],
+    "service",
+    "part",
 )
-
-NAMES = frozenset(
-    {
-        "jalons_events_appended",
-        "jalons_events_published",
-        "jalons_outbox_waiting",
-        "jalons_outbox_oldest_seconds",
-        "jalons_events_delivered",
-        "jalons_consumer_lag",
-        "jalons_dead_letters_open",
-        "jalons_subjects_parked",
-        "jalons_sequence_conflicts",
-        "jalons_fuse_open",
-        "jalons_reconciled",
-        "jalons_deliver_seconds",
-        "jalons_http_requests_seconds",
-        "jalons_deliveries",
-        "jalons_deadlines_oldest_seconds",
-        "jalons_degraded",
-    }
-)
-"""The metrics' names, without Prometheus' suffixes. Dashboards and alerts use no others."""

@@ -30,7 +30,7 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Asgi = Callable[[Scope, Receive, Send], Awaitable[None]]
 Check = Callable[[], dict[str, str]]
-"""Returns name → sentence for everything that is wrong; empty if nothing is. Runs in a thread; may block for seconds."""
+"""Returns name → sentence for everything that is wrong. Runs in a thread; may block for seconds."""
 
 
 def application(

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from jalons.embedded import jars
-from jalons.process.metrics import NAMES
+from jalons.process.metrics import METRICS
 from jalons.process.settings import SERVICES, Settings
 from jalons.web.problems import Problem
 
@@ -282,12 +282,12 @@ def test_alerts_and_dashboard_use_only_metrics_that_exist() -> None:
     for tree in (alerts(), dashboard()):
         used = {name for expression in expressions(tree) for name in metrics_in(expression)}
         assert used
-        assert used <= NAMES
+        assert used <= {each.name for each in METRICS}
 
 
 def test_every_metric_is_on_the_dashboard_or_in_an_alert() -> None:
     shown = {name for expression in expressions(dashboard()) for name in metrics_in(expression)}
-    assert shown == NAMES
+    assert shown == {each.name for each in METRICS}
 
 
 def test_every_alert_has_a_cause_and_a_cure() -> None:

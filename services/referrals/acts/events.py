@@ -18,7 +18,7 @@ EventParts = tuple[Payload, SealedPart | None]
 
 
 class Maker(NamedTuple):
-    """The event that an action records. make: builds it, with its sealed part, from the new state and what was given."""
+    """The event that an action records. make: builds it and its sealed part from the new state and the given fields."""
 
     event: type[Payload]
     make: Callable[[Any, Facts], EventParts]
