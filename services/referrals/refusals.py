@@ -77,43 +77,12 @@ def invalid_cursor() -> Problem:
     return Problem(422, "invalid_cursor", "The cursor is not one this service gave.", "Begin again without a cursor.")
 
 
-def _stale(_error: Exception) -> Problem:
-    return Problem(412, "stale", "It changed since you read it.", "Read it again and decide anew.")
-
-
 def _not_active(error: NotActive) -> Problem:
     return Problem(
         409,
         "partner_not_active",
         f"{error.partner} is not active in the network.",
         "Choose another, or ask the coordinator.",
-    )
-
-
-def _trial_only(_error: Exception) -> Problem:
-    return Problem(
-        409,
-        "trial_partner",
-        "A trial partner exchanges with trial partners only.",
-        "Choose a partner of the same kind.",
-    )
-
-
-def _no_convention(_error: Exception) -> Problem:
-    return Problem(
-        403,
-        "no_convention",
-        "No convention in force lets you refer to this partner for this moment.",
-        "Ask the coordinator which conventions you are a party of, or choose another partner.",
-    )
-
-
-def _no_consent(_error: Exception) -> Problem:
-    return Problem(
-        403,
-        "no_consent",
-        "The person's agreement to share this with this partner is not on record.",
-        "Ask the person, then record it: `agreement` in this call, or POST /beneficiaries/{id}/consents.",
     )
 
 
@@ -140,15 +109,6 @@ def _not_given(error: NotGiven) -> Problem:
     )
 
 
-def _already_open(_error: Exception) -> Problem:
-    return Problem(
-        409,
-        "already_open",
-        "This person has an open referral to this offer.",
-        "Follow that one, or wait until it is closed.",
-    )
-
-
 def _no_place_left(error: NoPlaceLeft) -> Problem:
     return Problem(
         409,
@@ -158,115 +118,98 @@ def _no_place_left(error: NoPlaceLeft) -> Problem:
     )
 
 
-def _left(_error: Exception) -> Problem:
-    return Problem(
-        409,
-        "person_left",
-        "This person has left: nobody accompanies them now, so nothing new begins for them.",
-        "If they are accompanied again, their home partner says so first: POST /beneficiaries/{id}/resume.",
-    )
-
-
-def _erased(_error: Exception) -> Problem:
-    return Problem(
-        409,
-        "person_erased",
-        "The person this was about has been erased. It keeps its status, and no further step is possible.",
-        "Erase what you keep of the person yourself.",
-    )
-
-
-def _too_late(_error: Exception) -> Problem:
-    return Problem(
-        409,
-        "too_late",
-        "The last step was taken more than two working days ago.",
-        "Ask the coordinator, who may still reopen it.",
-    )
-
-
-def _followed(_error: Exception) -> Problem:
-    return Problem(
-        409,
-        "followed",
-        "Another referral follows from this end, or an alternative has started.",
-        "Send a new referral, or ask the coordinator, who may still reopen this one.",
-    )
-
-
-def _already_recorded(_error: Exception) -> Problem:
-    return Problem(
-        409,
-        "already_recorded",
-        "The follow-up for this number of months is on record already.",
-        "Read the placement; record the next follow-up when it is due.",
-    )
-
-
-def _comes_back(_error: Exception) -> Problem:
-    return Problem(
-        409,
-        "comes_back",
-        "This referral was with that partner before.",
-        "Choose a partner it has not been to.",
-    )
-
-
-def _chain_too_long(_error: Exception) -> Problem:
-    return Problem(
-        409,
-        "chain_too_long",
-        f"This referral was redirected {MOST_LINKS} times.",
-        "Talk to the person and the partners, then send a new referral.",
-    )
-
-
-def _local_ref_taken(_error: Exception) -> Problem:
-    return Problem(
-        409,
-        "local_ref_taken",
-        "You have registered a person under this local_ref.",
-        "Find the person: GET /beneficiaries?local_ref=…",
-    )
-
-
-def _still_running(_error: Exception) -> Problem:
-    return Problem(409, "still_running", "The same Idempotency-Key is at work now.", "Repeat the call in a second.")
-
-
-def _other_request(_error: Exception) -> Problem:
-    return Problem(
-        422,
-        "idempotency_key_reused",
-        "This Idempotency-Key was used for another request.",
-        "Use a new key for a new thing; repeat a call with exactly the same body.",
-    )
-
-
 def _in_the_future(_error: Exception) -> Problem:
     return invalid("happened_on", "an act's own date is today or earlier")
 
 
+def _always(status: int, code: str, cause: str, cure: str) -> Callable[[Exception], Problem]:
+    return lambda _error: Problem(status, code, cause, cure)
+
+
 REFUSALS: dict[type[Exception], Callable[[Any], Problem]] = {
     NotActive: _not_active,
-    TrialOnly: _trial_only,
-    NoConvention: _no_convention,
-    NoConsent: _no_consent,
+    TrialOnly: _always(
+        409,
+        "trial_partner",
+        "A trial partner exchanges with trial partners only.",
+        "Choose a partner of the same kind.",
+    ),
+    NoConvention: _always(
+        403,
+        "no_convention",
+        "No convention in force lets you refer to this partner for this moment.",
+        "Ask the coordinator which conventions you are a party of, or choose another partner.",
+    ),
+    NoConsent: _always(
+        403,
+        "no_consent",
+        "The person's agreement to share this with this partner is not on record.",
+        "Ask the person, then record it: `agreement` in this call, or POST /beneficiaries/{id}/consents.",
+    ),
     NotAllowed: _not_allowed,
     NotGiven: _not_given,
-    AlreadyOpen: _already_open,
-    LocalRefTaken: _local_ref_taken,
+    AlreadyOpen: _always(
+        409,
+        "already_open",
+        "This person has an open referral to this offer.",
+        "Follow that one, or wait until it is closed.",
+    ),
+    LocalRefTaken: _always(
+        409,
+        "local_ref_taken",
+        "You have registered a person under this local_ref.",
+        "Find the person: GET /beneficiaries?local_ref=…",
+    ),
     NoPlaceLeft: _no_place_left,
-    Left: _left,
-    Erased: _erased,
-    TooLate: _too_late,
-    Followed: _followed,
-    AlreadyRecorded: _already_recorded,
-    ComesBack: _comes_back,
-    ChainTooLong: _chain_too_long,
+    Left: _always(
+        409,
+        "person_left",
+        "This person has left: nobody accompanies them now, so nothing new begins for them.",
+        "If they are accompanied again, their home partner says so first: POST /beneficiaries/{id}/resume.",
+    ),
+    Erased: _always(
+        409,
+        "person_erased",
+        "The person this was about has been erased. It keeps its status, and no further step is possible.",
+        "Erase what you keep of the person yourself.",
+    ),
+    TooLate: _always(
+        409,
+        "too_late",
+        "The last step was taken more than two working days ago.",
+        "Ask the coordinator, who may still reopen it.",
+    ),
+    Followed: _always(
+        409,
+        "followed",
+        "Another referral follows from this end, or an alternative has started.",
+        "Send a new referral, or ask the coordinator, who may still reopen this one.",
+    ),
+    AlreadyRecorded: _always(
+        409,
+        "already_recorded",
+        "The follow-up for this number of months is on record already.",
+        "Read the placement; record the next follow-up when it is due.",
+    ),
+    ComesBack: _always(
+        409, "comes_back", "This referral was with that partner before.", "Choose a partner it has not been to."
+    ),
+    ChainTooLong: _always(
+        409,
+        "chain_too_long",
+        f"This referral was redirected {MOST_LINKS} times.",
+        "Talk to the person and the partners, then send a new referral.",
+    ),
     InTheFuture: _in_the_future,
-    Stale: _stale,
-    StillRunning: _still_running,
-    OtherRequest: _other_request,
+    Stale: _always(412, "stale", "It changed since you read it.", "Read it again and decide anew."),
+    StillRunning: _always(
+        409, "still_running", "The same Idempotency-Key is at work now.", "Repeat the call in a second."
+    ),
+    OtherRequest: _always(
+        422,
+        "idempotency_key_reused",
+        "This Idempotency-Key was used for another request.",
+        "Use a new key for a new thing; repeat a call with exactly the same body.",
+    ),
 }
 """Refusal → the problem it becomes."""

@@ -134,7 +134,7 @@ def test_generated_reference_pages_are_up_to_date(capsys: pytest.CaptureFixture[
     assert generate.main(["--check"]) == 0, capsys.readouterr().err
 
 
-CODE_AT = {"Problem": 1, "_oauth": 1, "NotTaken": 0, "RowOutcome": 3}
+CODE_AT = {"Problem": 1, "_always": 1, "_oauth": 1, "NotTaken": 0, "RowOutcome": 3}
 """At which place each of these takes its code."""
 
 

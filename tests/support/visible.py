@@ -13,11 +13,15 @@ from jalons.privacy.disclosure import PARTIES
 from jalons.privacy.visibility import Role
 from schemas.catalogue import TYPES
 from schemas.envelope import Event, Payload
-from schemas.examples import DATA, PLACEMENT_ID, REFERRAL_ID, SEALED, TRAINING_ID
+from schemas.examples import DATA, SEALED
 from services.referrals.acts import rules as acts
 from services.referrals.acts.http import ACTIONS
 from services.referrals.acts.lifecycle import PLACEMENT, REFERRAL, TRAINING, Office, Table
 from services.referrals.acts.rules import Act, Placement, Referral, Training
+
+REFERRAL_ID = DATA["jalons.referral.sent.v1"]["referral_id"]
+TRAINING_ID = DATA["jalons.training.enrolled.v1"]["training_id"]
+PLACEMENT_ID = DATA["jalons.placement.proposed.v1"]["placement_id"]
 
 TODAY = date(2026, 11, 24)
 HOME, REFERRER, RECEIVER, EMPLOYER = "cpas-hotton", "cpas-erezee", "le-trusquin", "maison-de-repos-hotton"
@@ -65,6 +69,10 @@ _ALSO: dict[tuple[type[Act], str], dict[str, Any]] = {
 }
 """What a command adds to what was given."""
 _UNKEPT = {"happened_on"}
+
+REFERRAL_ID = DATA["jalons.referral.sent.v1"]["referral_id"]
+TRAINING_ID = DATA["jalons.training.enrolled.v1"]["training_id"]
+PLACEMENT_ID = DATA["jalons.placement.proposed.v1"]["placement_id"]
 
 
 def given(kind: type[Act], action: str) -> dict[str, Any]:
