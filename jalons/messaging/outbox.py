@@ -13,6 +13,7 @@ from jalons.clock import new_id
 from jalons.database import array_rows, as_arrays
 from jalons.messaging.codec import encode
 from jalons.messaging.tables import events as log
+from jalons.postgres import notify
 from jalons.process import metrics
 from schemas.envelope import Event, Payload, SealedPart
 
@@ -78,7 +79,7 @@ class Outbox:
             return []
         events, values = self._encoded(conn, drafts, now, keys or {})
         conn.execute(insert(log), [_row(event, value) for event, value in zip(events, values, strict=True)])
-        conn.execute(select(func.pg_notify(channel(self.service), "")))
+        notify(conn, channel(self.service))
         return events
 
     def last(self, conn: Connection, subjects: Collection[str]) -> dict[str, int]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection
 
 from jalons.messaging.outbox import Cause, Draft, Outbox
+from jalons.postgres import lock
 from jalons.process import metrics
 from schemas.notification import FailedV1, NotificationEvent, SentV1, SuppressedV1
 from services.notifications.deliveries.rows import Closed
@@ -16,8 +17,7 @@ from services.notifications.deliveries.rows import Closed
 def announce(conn: Connection, outbox: Outbox, closed: Sequence[Closed], now: datetime) -> None:
     """Append an event for each. Call it last in the transaction: it locks the recipients' numbering, in one order."""
     for recipient in sorted({each.recipient for each in closed}):
-        key = func.hashtextextended(f"deliveries|{recipient}", 0)
-        conn.execute(select(func.pg_advisory_xact_lock(key)))
+        lock(conn, f"deliveries {recipient}")
     drafts = [
         Draft(each.recipient, _event(each), now, "hub", Cause(each.correlation, each.event_id, each.traceparent))
         for each in closed

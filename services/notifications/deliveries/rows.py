@@ -16,7 +16,6 @@ from sqlalchemy import (
     Row,
     bindparam,
     case,
-    func,
     literal,
     null,
     or_,
@@ -27,6 +26,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import insert
 
 from jalons import clock
+from jalons.postgres import notify
 from services.notifications.tables import attempts, deliveries, queues
 
 Json = dict[str, Any]
@@ -126,7 +126,7 @@ def _values(new: Sequence[Delivery], now: datetime, **state: str) -> list[Json]:
 
 def wake(conn: Connection) -> None:
     """Wake the dispatchers when this transaction commits."""
-    conn.execute(select(func.pg_notify(WAKE_CHANNEL, "")))
+    notify(conn, WAKE_CHANNEL)
 
 
 def suppress(conn: Connection, person: bytes, partners: Collection[str]) -> list[Closed]:

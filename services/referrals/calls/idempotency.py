@@ -7,9 +7,10 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import Connection, insert, select
 
 from jalons.database import unique_errors
+from jalons.postgres import try_lock
 from services.referrals.tables import idempotency
 
 
@@ -42,17 +43,14 @@ class Once:
 def begin(conn: Connection, once: Once) -> Stored | None:
     """The stored answer of a repeated call; None for a new key, which stays locked until the transaction ends.
 
-    Raises StillRunning and OtherRequest. The statement takes the lock and reads in one snapshot, which may be older
-    than the lock; `keep` detects that case. It must stay the transaction's first statement: a repeated call is refused
-    at once, and does not queue for the row locks that the first call waits for.
+    Raises StillRunning and OtherRequest. It must come first in the transaction: a repeated call is then refused at
+    once, and does not queue for the row locks that the first call waits for.
     """
-    lock = func.pg_try_advisory_xact_lock(func.hashtextextended(f"{once.client_id} {once.key}", 1))
-    held = select(lock.label("mine")).subquery()
-    same_key = (idempotency.c.client_id == once.client_id) & (idempotency.c.key == once.key)
-    row = conn.execute(select(held.c.mine, idempotency).select_from(held.outerjoin(idempotency, same_key))).one()
-    if not row.mine:
+    if not try_lock(conn, f"idempotency {once.client_id} {once.key}"):
         raise StillRunning
-    if row.request is None:
+    same_key = (idempotency.c.client_id == once.client_id) & (idempotency.c.key == once.key)
+    row = conn.execute(select(idempotency).where(same_key)).one_or_none()
+    if row is None:
         return None
     if bytes(row.request) != once.request:
         raise OtherRequest

@@ -28,6 +28,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import insert
 
+from jalons.postgres import lock
 from services.referrals import tables
 from services.referrals.agreements.rules import Convention, destinations
 from services.referrals.directory.communes import COMMUNES, Commune, distances
@@ -43,7 +44,7 @@ Row = dict[str, Any]
 
 def lock_name(conn: Connection, kind: str, name: str) -> None:
     """Lock a directory id until the transaction ends; the id need not exist yet."""
-    conn.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"{kind} {name}", 0))))
+    lock(conn, f"{kind} {name}")
 
 
 def save(conn: Connection, table: Table, values: Mapping[str, Any]) -> int:

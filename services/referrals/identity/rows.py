@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, func, insert, select, update
 
+from jalons.postgres import lock
 from services.referrals.tables import clients as _clients
 from services.referrals.tables import partners
 from services.referrals.tables import signing_keys as _signing_keys
@@ -86,4 +87,4 @@ def replace_signing_keys(conn: Connection, keys: list[SigningKey], now: datetime
 
 def lock_signing_keys(conn: Connection) -> None:
     """Lock the making and rotating of keys until the transaction ends."""
-    conn.execute(select(func.pg_advisory_xact_lock(func.hashtextextended("signing keys", 0))))
+    lock(conn, "signing keys")
