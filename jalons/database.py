@@ -19,6 +19,9 @@ T = TypeVar("T")
 
 _TIMEOUTS = "-c statement_timeout=30s -c lock_timeout=5s -c idle_in_transaction_session_timeout=10s"
 
+BIGINT_MOST = 2**63 - 1
+"""The largest position or sequence that a column holds."""
+
 TRANSIENT = frozenset({"08", "40", "53", "55", "57", "58"})
 """SQLSTATE classes of passing faults: connection, rollback, resources, object not ready, operator, system."""
 

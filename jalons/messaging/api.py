@@ -11,7 +11,7 @@ from fastapi.responses import JSONResponse
 from sqlalchemy import Connection, Engine, func, select
 
 from jalons.clock import new_id, now
-from jalons.database import transact, transaction
+from jalons.database import BIGINT_MOST, transact, transaction
 from jalons.messaging import dead_letters
 from jalons.messaging.codec import Read, opened, read
 from jalons.messaging.deliver import Deliver
@@ -48,10 +48,12 @@ def log_routes(
     def events(
         caller: Caller,
         by: Actor,
-        after: Annotated[int, Query(ge=0, description="a position; the events after it are returned")] = 0,
+        after: Annotated[
+            int, Query(ge=0, le=BIGINT_MOST, description="a position; the events after it are returned")
+        ] = 0,
         limit: Limit = 100,
         subject: Annotated[str | None, Query(max_length=100, description="one subject's events (scope hub)")] = None,
-        after_sequence: Annotated[int, Query(ge=0)] = 0,
+        after_sequence: Annotated[int, Query(ge=0, le=BIGINT_MOST)] = 0,
     ) -> Response:
         if subject is not None:
             if not caller.has("hub"):
@@ -74,7 +76,9 @@ def log_routes(
     @routes.get("/events/heads", summary="The newest sequence of each subject (scope hub)")
     def heads(
         _caller: Hub,
-        after: Annotated[int, Query(ge=0, description="a position; the events after it are compared")] = 0,
+        after: Annotated[
+            int, Query(ge=0, le=BIGINT_MOST, description="a position; the events after it are compared")
+        ] = 0,
         topic: Annotated[list[str], Query(max_length=10, description="only events of these topics")] = [],  # noqa: B006
     ) -> dict[str, Any]:
         with transaction(engine) as conn:

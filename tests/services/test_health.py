@@ -11,7 +11,9 @@ from fastapi.testclient import TestClient
 
 from jalons.cli.doctor import Finding, health
 from jalons.cli.hub import Hub
-from jalons.messaging.deliver import Deliver, Done, Retry
+from jalons.messaging.deliver import Deliver
+from jalons.messaging.items import Record
+from jalons.messaging.outcomes import Done, Retry
 from jalons.process import wiring
 from jalons.process.settings import Settings
 from jalons.web.application import application
@@ -82,14 +84,15 @@ def test_why_a_batch_waits_is_known_until_it_is_delivered(monkeypatch: pytest.Mo
     away.set()
 
     def attempt(items: Any) -> Done | Retry:
-        return Retry(0.01, "the keys could not be resolved") if items == ["stuck"] and away.is_set() else Done()
+        return Retry(0.01, "the keys could not be resolved") if items and away.is_set() else Done(0)
 
     monkeypatch.setattr(deliver, "attempt", attempt)
-    stuck = threading.Thread(target=deliver.persist, args=(["stuck"],))
+    stuck = threading.Thread(target=deliver, args=([Record("topic", 0, 0, None, None)],))
     stuck.start()
     eventually(lambda: deliver.waiting)
-    assert deliver.persist([]) is True
-    assert deliver.waiting == {"the keys could not be resolved"}
+    assert deliver.attempt([]) == Done(0)
+    assert deliver.waiting is not None
+    assert deliver.waiting.why == "the keys could not be resolved"
     away.clear()
     stuck.join(10)
-    assert deliver.waiting == set()
+    assert deliver.waiting is None

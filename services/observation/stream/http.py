@@ -20,7 +20,7 @@ from sse_starlette import EventSourceResponse, JSONServerSentEvent, ServerSentEv
 from starlette.types import Receive, Scope, Send
 
 from jalons.clock import new_id, now
-from jalons.database import transaction
+from jalons.database import BIGINT_MOST, transaction
 from jalons.privacy import audit as audits
 from jalons.privacy.audit import Audit, AuditLine
 from jalons.privacy.disclosure import Alias, cut, for_coordinator
@@ -203,8 +203,12 @@ def stream_routes(streams: Streams) -> APIRouter:
         caller: Caller,
         by: Actor,
         types: Annotated[str | None, Query(max_length=2000, description="types, by comma, `*` for any part")] = None,
-        after: Annotated[int | None, Query(ge=0, description="a position; without it only what comes from now")] = None,
-        last_event_id: Annotated[int | None, Header(ge=0, description="where a broken stream ended")] = None,
+        after: Annotated[
+            int | None, Query(ge=0, le=BIGINT_MOST, description="a position; without it only what comes from now")
+        ] = None,
+        last_event_id: Annotated[
+            int | None, Header(ge=0, le=BIGINT_MOST, description="where a broken stream ended")
+        ] = None,
     ) -> EventSourceResponse:
         """Each event has observation's own position as `id`; sealed fields are left out (`GET /events` has them). Each
         writes a line to the audit before it is sent."""
