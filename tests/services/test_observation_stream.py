@@ -226,7 +226,7 @@ def listening(postgres: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Iterat
 
 
 def sends_only_keep_alives(lines: Iterator[str]) -> None:
-    """Only keep-alives arrive."""
+    """Only keep-alive comments arrive."""
     assert [next(lines) for _ in range(10)] == [":", ""] * 5
 
 
