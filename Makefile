@@ -36,7 +36,7 @@ check: setup  ## what CI checks before it tests: format, lint, spelling, types, 
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/codespell
-	@! git grep -nE '(from [a-z0-9_.]+\._|import [a-z0-9_.]+\._|from (sqlalchemy|psycopg|faust|aiokafka|kafka|fastapi|starlette|uvicorn|alembic|pydantic|httpx)[a-z0-9_.]* import .*\b_)' -- '*.py' \
+	@! git grep -nE '^ *(from [a-z0-9_.]*\._|import [a-z0-9_.]*\._|from (sqlalchemy|psycopg|faust|aiokafka|kafka|fastapi|starlette|uvicorn|alembic|pydantic|httpx)[a-z0-9_.]* import .*\b_)' -- '*.py' \
 		|| (echo 'A private part of a library is imported: use its public interface.'; false)
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
