@@ -10,7 +10,8 @@ import psycopg
 from psycopg.errors import UniqueViolation
 from sqlalchemy import Column, Connection, Engine, TableValuedAlias, bindparam, create_engine, func
 from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError, PendingRollbackError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.types import TypeEngine
 
 from jalons.postgres import CONNECT_SECONDS, KEEPALIVE
@@ -33,9 +34,9 @@ class Busy(Exception):
 def engine(url: str, schema: str, *, pool: int = 10) -> Engine:
     """An engine whose connections see one schema. Opens nothing until it is first used.
 
-    url: `postgresql+psycopg://…`. Connections are not pinged before use, which would cost a round trip: the first
-    broken one makes `transaction` drop the whole pool. Statements are prepared at their second use; the connection used
-    last is used next, so that its plans are used again.
+    url: `postgresql+psycopg://…`. Connections are pinged before use, so that no call meets one that a restarted server
+    has closed. Statements are prepared at their second use; the connection used last is used next, so that its plans
+    are used again.
     """
     return create_engine(
         url,
@@ -43,6 +44,7 @@ def engine(url: str, schema: str, *, pool: int = 10) -> Engine:
         max_overflow=0,
         pool_timeout=10,
         pool_use_lifo=True,
+        pool_pre_ping=True,
         connect_args={
             "connect_timeout": CONNECT_SECONDS,
             "application_name": f"jalons-{schema}",
@@ -64,28 +66,14 @@ def transient(error: BaseException) -> bool:
         return str(state)[:2] in TRANSIENT
     if isinstance(error, psycopg.Error):
         return error.sqlstate is None or error.sqlstate[:2] in TRANSIENT
-    return type(error).__name__ == "TimeoutError" and type(error).__module__.startswith("sqlalchemy")
+    return isinstance(error, PoolTimeout | PendingRollbackError)  # the latter: the connection was lost before
 
 
 @contextmanager
 def transaction(pool: Engine) -> Iterator[Connection]:
-    """A connection in a transaction: committed at the end, rolled back on any error. If the server closed the
-    connection, the pool is dropped, since its other connections are broken too."""
-    with pool.connect() as conn:
-        try:
-            with conn.begin():
-                yield conn
-        except BaseException:
-            _drop_if_broken(pool, conn)
-            raise
-
-
-def _drop_if_broken(pool: Engine, conn: Connection) -> None:
-    """SQLAlchemy does this by itself, except for statements run on the driver's connection."""
-    driver = conn.connection.driver_connection if not conn.invalidated and not conn.closed else None
-    if driver is not None and driver.closed:
-        conn.invalidate()
-        pool.dispose()
+    """A connection in a transaction: committed at the end, rolled back on any error."""
+    with pool.begin() as conn:
+        yield conn
 
 
 def array_rows(**types: type[TypeEngine[Any]]) -> TableValuedAlias:

@@ -72,11 +72,12 @@ def line_of(ref: str, data: Payload, action: str | None = None) -> AuditLine | N
 def noting(conn: Connection) -> Iterator[dict[AuditLine, None]]:
     """Collects, in order, what `note` reports as read of persons through this connection."""
     seen: dict[AuditLine, None] = {}
-    conn.info[_NOTED] = seen
+    info = conn.info  # a connection that was lost cannot be asked for it again
+    info[_NOTED] = seen
     try:
         yield seen
     finally:
-        conn.info.pop(_NOTED, None)
+        info.pop(_NOTED, None)
 
 
 def note(conn: Connection, line: AuditLine) -> None:

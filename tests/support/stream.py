@@ -137,7 +137,7 @@ def log_of(network: Network, headers: dict[str, str]) -> list[dict[str, Any]]:
 
 def check(network: Network, stream: Stream, secret: str, seconds: float = 60) -> None:
     """Every answered call is in its person's pathway, each event once and in order; counts equal those of the log."""
-    assert stream.unexpected == []
+    assert stream.unexpected == [], stream.unexpected
     assert stream.answered, "no call was answered, so nothing was tested"
     headers = hub_token(network, secret)
     persons = {answered.beneficiary for answered in stream.answered}
