@@ -27,13 +27,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 _WITH_A_HUB = {"faults", "journeys"}
+_APART = {"test_absent_servers.py", "test_bench.py"}
+"""These start servers of their own. With the rest they balance the two workers."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Two groups, a worker each: what plays on whole hubs, and the rest. In each the order stays what it is."""
+    """Two groups, one per worker: tests on whole hubs, and the rest. In each the order stays what it is."""
     for item in items:
-        part = item.path.relative_to(Path(__file__).parent).parts[0]
-        item.add_marker(pytest.mark.xdist_group("hubs" if part in _WITH_A_HUB else "rest"))
+        path = item.path.relative_to(Path(__file__).parent)
+        group = "hubs" if path.parts[0] in _WITH_A_HUB and path.name not in _APART else "rest"
+        item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture(scope="session")
