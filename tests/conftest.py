@@ -26,15 +26,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--storm-seconds", type=int, default=15)
 
 
-_HUBS = {"stack", "victim", "moved"}
-"""Fixtures that are a whole hub, started once."""
+_WITH_A_HUB = {"faults", "journeys"}
+_APART = {"test_absent_servers.py", "test_bench.py"}
+"""These start servers of their own. With the rest they balance the two workers."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Two groups, one per worker: tests on these hubs, and the rest. In each the order stays what it is."""
+    """Two groups, one per worker: tests on whole hubs, and the rest. In each the order stays what it is."""
     for item in items:
-        assert isinstance(item, pytest.Function)
-        item.add_marker(pytest.mark.xdist_group("hubs" if _HUBS & set(item.fixturenames) else "rest"))
+        path = item.path.relative_to(Path(__file__).parent)
+        group = "hubs" if path.parts[0] in _WITH_A_HUB and path.name not in _APART else "rest"
+        item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture(scope="session")
