@@ -229,17 +229,20 @@ def _empty(folder: Path) -> None:
 def test_no_folder_is_left_in_the_directory_it_is_started_in(
     settings: Settings, topic: Topic, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.chdir(tmp_path)
+    started_in, temporary = tmp_path / "started-in", tmp_path / "temporary"
+    started_in.mkdir()
+    temporary.mkdir()
+    monkeypatch.chdir(started_in)
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
 
     async def story() -> None:
         async with _consuming(settings, topic, Sink()) as (consumer, _task):
             await _until(lambda: consumer.state.assigned)
-            await asyncio.to_thread(_empty, tmp_path)
+            await asyncio.to_thread(_empty, started_in)
 
-    before = set(Path(tempfile.gettempdir()).glob("jalons-faust-*"))
     asyncio.run(story())
-    _empty(tmp_path)
-    assert set(Path(tempfile.gettempdir()).glob("jalons-faust-*")) <= before
+    _empty(started_in)
+    _empty(temporary)
 
 
 def test_no_port_is_opened_by_an_app(settings: Settings, topic: Topic) -> None:
