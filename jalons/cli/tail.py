@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import time
 from collections.abc import Iterator
@@ -10,6 +9,7 @@ from typing import Annotated, Any
 
 import httpx
 import typer
+from httpx_sse import connect_sse
 from rich.console import Console
 
 from jalons.cli.hub import As, Data, Hub, find
@@ -57,23 +57,15 @@ def follow(hub: Hub, after: int | None) -> Iterator[dict[str, Any]]:
             if position is not None:
                 headers["Last-Event-ID"] = position
             try:
-                with http.stream("GET", f"{hub.urls['observation']}/stream", headers=headers) as answer:
-                    answer.raise_for_status()
-                    for field, value in _fields(answer.iter_lines()):
-                        if field == "id":
-                            position = value
-                        elif field == "data":
-                            yield json.loads(value)
+                with connect_sse(http, "GET", f"{hub.urls['observation']}/stream", headers=headers) as stream:
+                    stream.response.raise_for_status()
+                    for event in stream.iter_sse():
+                        if event.data:  # the hub also sends its retry delay alone
+                            position = event.id
+                            yield event.json()
             except httpx.HTTPError:
                 typer.echo("Connection to the stream lost; reconnecting …", err=True)
                 time.sleep(1)
-
-
-def _fields(lines: Iterator[str]) -> Iterator[tuple[str, str]]:
-    for line in lines:
-        field, colon, value = line.partition(":")
-        if colon and field:
-            yield field, value.removeprefix(" ")
 
 
 def _pattern(types: str | None) -> re.Pattern[str] | None:
