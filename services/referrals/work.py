@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 from jalons.clock import happened, local_date
 from jalons.messaging.outbox import Cause, Draft, Outbox
 from jalons.privacy import audit
+from jalons.privacy.aliases import name_for
 from jalons.privacy.audit import Audit, AuditLine
 from jalons.privacy.disclosure import Alias
 from jalons.process.wiring import Ground
@@ -128,7 +129,7 @@ class Work:
 
     def named_for(self, partner: str, ref: UUID, home: str) -> UUID:
         """The id by which a partner knows a person: the ref for the home partner, an alias for any other."""
-        return ref if partner == home else self.hub.alias(str(ref), partner)
+        return name_for(partner, ref, home, self.hub.alias)
 
     def grant_aliases(self, ref: UUID, home: str, partners: Collection[str]) -> None:
         """Store an alias of the person for each of these partners but the home partner."""

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends
 from fastapi.responses import JSONResponse
 
+from jalons.privacy.aliases import name_for
 from jalons.privacy.disclosure import role_of
 from jalons.privacy.visibility import visible
 from services.referrals.activities import commands
@@ -25,10 +26,9 @@ def routes(edge: Edge) -> APIRouter:
     router = APIRouter(tags=["activities"])
 
     def shown(activity: Activity, partner: str) -> dict[str, Any]:
-        own = activity.home == partner
         body: dict[str, Any] = {
             "activity_id": activity.activity_id,
-            "beneficiary": activity.ref if own else edge.ground.alias(str(activity.ref), partner),
+            "beneficiary": name_for(partner, activity.ref, activity.home, edge.ground.alias),
             "on": activity.on,
             "form": activity.form,
             "said_by": activity.said_by,

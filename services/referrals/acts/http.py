@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, Path, Query
 from fastapi.responses import JSONResponse
 from sqlalchemy import Connection
 
+from jalons.privacy.aliases import name_for
 from jalons.privacy.references import normalise
 from jalons.web.identity import forbidden
 from services.referrals import refusals
@@ -218,6 +219,6 @@ def seen(conn: Connection, state: Act, caller: Call, edge: Edge) -> Answer:
 def _shown(state: Act, caller: Call, edge: Edge) -> Answer:
     """An act's sheet for a caller, which is a party or the coordinator."""
     partner = caller.partner
-    named = state.ref if partner == state.home else edge.ground.alias(str(state.ref), partner)
+    named = name_for(partner, state.ref, state.home, edge.ground.alias)
     reader = commands.acting_as(caller, state) or partner
     return Answer(sheet(state, reader, named, caller.today), version=state.version)

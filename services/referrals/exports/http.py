@@ -14,6 +14,7 @@ from pydantic import AwareDatetime
 from sqlalchemy import Connection
 
 from jalons.clock import BRUSSELS, local_date
+from jalons.privacy.aliases import name_for
 from services.referrals.acts.reading import as_seen
 from services.referrals.acts.rows import REFERRALS
 from services.referrals.acts.rules import Referral
@@ -94,7 +95,7 @@ def _page(edge: Edge, caller: Call, role: str, since: datetime | None, before: U
 def _fields(edge: Edge, caller: Call, state: Referral, local_ref: str | None, changed: datetime) -> dict[str, Any]:
     """A row's fields, each only if the caller sees it."""
     partner = partner_of(caller.principal)
-    named = state.ref if partner == state.home else edge.ground.alias(str(state.ref), partner)
+    named = name_for(partner, state.ref, state.home, edge.ground.alias)
     sent_on = local_date(datetime.fromisoformat(state.facts["sent_at"]))
     also = {"local_ref": local_ref, "happened_on": sent_on, "changed": changed}
     seen = sheet(state, partner, named, caller.today, also)

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends
 from fastapi.responses import JSONResponse
 
+from jalons.privacy.aliases import name_for
 from jalons.privacy.disclosure import role_of
 from jalons.privacy.visibility import visible
 from services.referrals.calls.edge import Answer, Edge, call
@@ -38,7 +39,7 @@ def routes(edge: Edge) -> APIRouter:
         if need.offer:
             body["offer"] = need.offer
         if need.ref is not None:
-            body["beneficiary"] = need.ref if need.home == partner else edge.ground.alias(str(need.ref), partner)
+            body["beneficiary"] = name_for(partner, need.ref, need.home, edge.ground.alias)
         parties = {"said_by": need.said_by} | ({"home": need.home} if need.home else {})
         return visible("need", body, role_of(partner, parties))
 
