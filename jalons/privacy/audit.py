@@ -17,7 +17,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, insert, select
+from sqlalchemy import ColumnElement, Connection, func, insert, select
 
 from jalons.privacy.sealing import derive
 from jalons.privacy.tables import audit
@@ -85,6 +85,11 @@ def note(conn: Connection, line: AuditLine) -> None:
     seen = conn.info.get(_NOTED)
     if seen is not None:
         seen[line] = None
+
+
+def permit_purge(conn: Connection, before: datetime) -> None:
+    """Let the caller's transaction delete the lines older than `before`; the table's trigger refuses all others."""
+    conn.execute(select(func.set_config("jalons.audit_expired_before", before.isoformat(), True)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ audit = Table(
     Column("reference", Text, comment="spoken reference of the act"),
     Column("purpose", Text),
     Column("person", LargeBinary, nullable=False, comment="keyed hash of the ref: leads to nobody after erasure"),
-    comment="append-only, held by a trigger",
+    comment="append-only, held by a trigger that lets only the purge of expired lines pass",
 )
 Index("audit_person", audit.c.person, audit.c.id)
 Index("audit_reference", audit.c.reference, audit.c.id, postgresql_where=text("reference IS NOT NULL"))

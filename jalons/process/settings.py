@@ -67,6 +67,13 @@ class Settings(BaseSettings):
     )
     network_name: str = "Intégra Plus"
 
+    # How long rows are kept that only grow. The purge deletes them afterwards.
+    keep_repeated_calls_days: int = Field(default=30, ge=1, description="answers to repeated calls")
+    keep_deliveries_days: int = Field(default=396, ge=31, description="finished messages and their attempts: 13 months")
+    keep_imports_days: int = Field(default=90, ge=1, description="results of imports, from the last row")
+    keep_resolved_dead_letters_days: int = Field(default=90, ge=1, description="dead letters, from their resolution")
+    keep_audit_years: int = Field(default=10, ge=1, description="who read or wrote what of a person")
+
     instance: str | None = Field(default=None, description="a stable name of this worker; unset: dynamic")
     allow_loopback_webhooks: bool = False
     watchdog_seconds: float = 60

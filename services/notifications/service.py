@@ -6,6 +6,7 @@ from jalons import clock
 from jalons.postgres import direct
 from jalons.privacy.keys import Keys
 from jalons.privacy.links import AnswerLinks
+from jalons.process.purge import Purge, shared
 from jalons.process.serve import Service
 from jalons.process.settings import Settings
 from jalons.process.wiring import Ground, follower
@@ -18,6 +19,7 @@ from services.notifications.emails.mailer import Mailer
 from services.notifications.emails.messages import MessageWriter
 from services.notifications.emails.open_acts import open_acts_routes
 from services.notifications.emails.smtp import NoMailServer, SmtpMailer
+from services.notifications.expiry import expiries
 from services.notifications.routing.router import Router
 from services.notifications.webhooks.channel import WebhookChannel
 from services.notifications.webhooks.http import subscription_routes
@@ -64,5 +66,6 @@ def build(settings: Settings) -> Service:
     app.include_router(delivery_routes(ground.engine, clock.now))
     app.include_router(open_acts_routes(ground.engine, clock.now))
     app.include_router(mailbox_routes(settings.mail_catcher_dir))
-    service.parts.add(*dispatcher.parts)
+    purge = Purge(ground.engine, [*shared(settings, audited=False), *expiries(settings)])
+    service.parts.add(*dispatcher.parts, purge.part)
     return service

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from jalons.postgres import direct
 from jalons.privacy.api import audit_routes
+from jalons.process.purge import Purge, shared
 from jalons.process.serve import Service
 from jalons.process.settings import Settings
 from jalons.process.wiring import follower
@@ -35,5 +36,6 @@ def build(settings: Settings) -> Service:
     app.include_router(audit_routes(base.engine, base.audit, pathways.home_ref))
     app.include_router(count_routes(base.engine))
     app.include_router(stream_routes(Streams(base.engine, tail, base.alias, base.audit)))
-    service.parts.add(tail.part, Stalls(base.engine, base.outbox, "/services/referrals").part)
+    purge = Purge(base.engine, shared(settings, audited=True))
+    service.parts.add(purge.part, tail.part, Stalls(base.engine, base.outbox, "/services/referrals").part)
     return service

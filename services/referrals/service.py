@@ -13,6 +13,7 @@ from jalons.messaging.outbox import Outbox
 from jalons.privacy.api import audit_routes
 from jalons.privacy.links import AnswerLinks
 from jalons.process.peers import Peers
+from jalons.process.purge import Purge, shared
 from jalons.process.serve import Service
 from jalons.process.settings import Settings
 from jalons.process.wiring import ground, missing
@@ -32,6 +33,7 @@ from services.referrals.deadlines.loop import ClockLoop
 from services.referrals.directory import http as directory
 from services.referrals.directory import offers_http as offers
 from services.referrals.erasure import http as erasure
+from services.referrals.expiry import expiries
 from services.referrals.exports import http as exports
 from services.referrals.identity import http as identity
 from services.referrals.identity.signing import SigningKeys
@@ -96,5 +98,6 @@ def build(settings: Settings) -> Service:
     app.include_router(audit_routes(base.engine, base.audit, stores.home_ref))
     app.include_router(log_routes(base.engine, keys.cache, base.alias, base.audit, _narrowed))
     app.include_router(dead_letter_routes(base.engine, None))
-    base.parts.add(importer.part, ClockLoop(base, keys).part)
+    purge = Purge(base.engine, [*shared(settings, audited=True), *expiries(settings)])
+    base.parts.add(importer.part, ClockLoop(base, keys).part, purge.part)
     return Service("referrals", app, base.parts)
