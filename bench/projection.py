@@ -131,6 +131,10 @@ async def _bare(settings: Settings, group: str, timed: Timed) -> None:
     consumer = AIOKafkaConsumer(
         PATHWAYS.name,
         bootstrap_servers=settings.kafka,
+        security_protocol=settings.kafka_security,
+        sasl_mechanism=settings.kafka_sasl_mechanism,
+        sasl_plain_username=settings.kafka_username,
+        sasl_plain_password=settings.kafka_password.get_secret_value() if settings.kafka_password else None,
         group_id=group,
         enable_auto_commit=False,
         auto_offset_reset="earliest",

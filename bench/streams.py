@@ -34,7 +34,7 @@ def settings_of(servers: Servers) -> Settings:
     """Settings with these servers and made-up secrets."""
     return Settings(
         database_url=servers.database_url,
-        kafka=servers.kafka_address,
+        **servers.kafka_settings(),
         secret_key="only a bench, thirty-two characters",
         hub_client_secret="none",
     )

@@ -108,7 +108,7 @@ def events() -> str:
     topics = [
         (
             f"`{t.name}`",
-            t.owner,
+            " and ".join(t.writers),
             t.key,
             str(t.partitions),
             f"{t.retention_days} days" if t.retention_days else "for ever",

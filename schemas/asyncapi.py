@@ -46,7 +46,7 @@ def _described(topic: Topic) -> Json:
     kept = -1 if topic.retention_days is None else topic.retention_days * _DAY_MS
     return {
         "address": topic.name,
-        "description": f"Written by {topic.owner}, in order for each key: {topic.key}.",
+        "description": f"Written by {' and '.join(topic.writers)}, in order for each key: {topic.key}.",
         "messages": {type_: {"$ref": f"#/components/messages/{type_}"} for type_ in _types(topic)},
         "bindings": {
             "kafka": {

@@ -14,19 +14,24 @@ MAX_EVENT_BYTES = 64 * 1024
 class Topic:
     """A topic; never compacted nor repartitioned, which would break the order of a key.
 
-    retention_days: None keeps records for ever.
+    writers, readers: the services that may; the broker refuses all others. retention_days: None keeps records for ever.
     """
 
     name: str
-    owner: str
+    writers: tuple[str, ...]
+    readers: tuple[str, ...]
     key: str
     partitions: int
     retention_days: int | None
 
 
-PATHWAYS = Topic("jalons.pathways", "referrals and observation", "the person's ref", 12, None)
-DIRECTORY = Topic("jalons.directory", "referrals", "the partner's, convention's, offer's or need's id", 3, None)
-DELIVERIES = Topic("jalons.deliveries", "notifications", "the partner told", 3, 30)
-DEAD_LETTERS = Topic("jalons.dead-letters", "every consuming service", "the dead letter's id", 1, 30)
+_FOLLOWERS = ("observation", "notifications")
+
+PATHWAYS = Topic("jalons.pathways", ("referrals", "observation"), _FOLLOWERS, "the person's ref", 12, None)
+DIRECTORY = Topic(
+    "jalons.directory", ("referrals",), _FOLLOWERS, "the partner's, convention's, offer's or need's id", 3, None
+)
+DELIVERIES = Topic("jalons.deliveries", ("notifications",), (), "the partner told", 3, 30)
+DEAD_LETTERS = Topic("jalons.dead-letters", _FOLLOWERS, (), "the dead letter's id", 1, 30)
 
 TOPICS = (PATHWAYS, DIRECTORY, DELIVERIES, DEAD_LETTERS)

@@ -59,8 +59,10 @@ def migrate() -> None:
     does it by itself.
     """
     from jalons.cli.settings import from_environment, refused
+    from jalons.process.logs import quieten
     from jalons.process.migrate import migrate as run
 
+    quieten()
     settings = from_environment()
     try:
         run(settings, typer.echo)

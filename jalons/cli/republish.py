@@ -34,7 +34,9 @@ def republish(
     from psycopg import Error
 
     from jalons.messaging.relay import NotSent
+    from jalons.process.logs import quieten
 
+    quieten()
     settings = _settings(data)
     try:
         sent = _run(settings, service, first, last)
@@ -82,4 +84,10 @@ def _settings(data: Path | None) -> Settings:
     except (OSError, ValueError):
         raise refused(f"There is no running hub in {data}.", f"Start it: jalons up --data {data}.") from None
     unused = "nothing sealed is opened to send events again"
-    return Settings(database_url=info["database"], kafka=info["kafka"], secret_key=unused, hub_client_secret=unused)
+    return Settings(
+        database_url=info["database"],
+        kafka=info["kafka"],
+        **info["kafka_access"],
+        secret_key=unused,
+        hub_client_secret=unused,
+    )

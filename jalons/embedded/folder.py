@@ -22,7 +22,13 @@ PORTS = range(20_000, 32_000)
 LAYOUT = "1"
 """The version of what the folder holds; a folder with data and another one, or none, is refused."""
 
-SECRETS = ("secret_key", "database_password", "operator_client_secret", "hub_client_secret")
+KAFKA_USERS = ("broker", "operator", "referrals", "observation", "notifications")
+"""The embedded broker's users: itself, who may do everything, and a service each."""
+
+SECRETS = (
+    *("secret_key", "database_password", "operator_client_secret", "hub_client_secret", "mail_password"),
+    *(f"kafka_{user}_password" for user in KAFKA_USERS),
+)
 
 
 class DataFolder:

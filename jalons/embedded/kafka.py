@@ -14,6 +14,7 @@ import signal
 import socket
 import struct
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -45,6 +46,13 @@ PROPERTIES = {
     "process.roles": "broker,controller",
     "node.id": "1",
     "controller.listener.names": "CONTROLLER",
+    "inter.broker.listener.name": "CLIENTS",
+    "listener.security.protocol.map": "CLIENTS:SASL_PLAINTEXT,CONTROLLER:SASL_PLAINTEXT",
+    "sasl.enabled.mechanisms": "PLAIN",
+    "sasl.mechanism.inter.broker.protocol": "PLAIN",
+    "sasl.mechanism.controller.protocol": "PLAIN",
+    "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+    "super.users": "User:broker;User:operator",
     "auto.create.topics.enable": "false",
     "message.max.bytes": LARGEST_BATCH,
     "replica.fetch.max.bytes": LARGEST_BATCH,
@@ -89,11 +97,17 @@ java.util.logging.SimpleFormatter.format=%1$tFT%1$tT.%1$tL %4$s %3$s %5$s%6$s%n
 
 @dataclass
 class Kafka:
-    """A broker with its data in `folder` and its logs in `../log`. Paths are relative: the folder can be moved."""
+    """A broker with its data in `folder` and its logs in `../log`. Paths are relative: the folder can be moved.
+
+    passwords: of its users by name, among them `broker` (itself) and `operator`, who may do everything; the others may
+    do what `jalons migrate` allows them. Nobody else may connect, to the controller's port neither: whoever reached
+    that could write past every rule.
+    """
 
     folder: Path
     port: int
     controller_port: int
+    passwords: Mapping[str, str] = field(repr=False)
     quiet: bool = False
     stop_signal: int = signal.SIGTERM
     _java: Path = field(default=Path(), init=False)
@@ -116,25 +130,37 @@ class Kafka:
         self.folder.mkdir(mode=0o700, exist_ok=True)
         self.log.parent.mkdir(mode=0o700, exist_ok=True)
         (self.folder / "logging.properties").write_text(LOGGING)
-        (self.folder / "server.properties").write_text(self._properties("store"))
+        self._write("server.properties", "store")
         if not (self.folder / "store").exists():
             self._format()
 
-    def _properties(self, store: str) -> str:
+    def _write(self, name: str, store: str) -> None:
+        """Write the settings, readable by their owner only: they hold every password."""
         controller = f"{LOOPBACK}:{self.controller_port}"
         own = {
-            "listeners": f"PLAINTEXT://{self.address},CONTROLLER://{controller}",
-            "advertised.listeners": f"PLAINTEXT://{self.address}",
+            "listeners": f"CLIENTS://{self.address},CONTROLLER://{controller}",
+            "advertised.listeners": f"CLIENTS://{self.address}",
             "controller.quorum.bootstrap.servers": controller,
             "log.dirs": store,
+            "listener.name.clients.plain.sasl.jaas.config": self._login(*self.passwords),
+            "listener.name.controller.plain.sasl.jaas.config": self._login("broker"),
         }
-        return "".join(f"{name}={value}\n" for name, value in (PROPERTIES | own).items())
+        text = "".join(f"{key}={value}\n" for key, value in (PROPERTIES | own).items())
+        (self.folder / name).unlink(missing_ok=True)
+        with os.fdopen(os.open(self.folder / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(text)
+
+    def _login(self, *users: str) -> str:
+        """Who may log in to a listener, and how the broker itself logs in to it."""
+        known = "".join(f' user_{user}="{self.passwords[user]}"' for user in users)
+        own = f'username="broker" password="{self.passwords["broker"]}"'
+        return f"org.apache.kafka.common.security.plain.PlainLoginModule required {own}{known};"
 
     def _format(self) -> None:
         """Format in a side folder and rename it, so that a store that exists is complete."""
         half = self.folder / "store.new"
         shutil.rmtree(half, ignore_errors=True)
-        (self.folder / "format.properties").write_text(self._properties(half.name))
+        self._write("format.properties", half.name)
         cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=").replace("-", "A")
         tool = ("kafka.tools.StorageTool", "format", "--standalone", "-t", cluster, "-c", "format.properties")
         run(
@@ -144,6 +170,7 @@ class Kafka:
             cwd=self.folder,
             env=self._env,
         )
+        (self.folder / "format.properties").unlink()
         half.rename(self.folder / "store")
 
     def launch(self) -> Process:

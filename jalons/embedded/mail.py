@@ -1,12 +1,14 @@
 """The mail catcher: a message is on disk before it is answered 250, and each Message-ID is kept once.
 
-Run as `python -m jalons.embedded.mail PORT FOLDER`.
+Run as `python -m jalons.embedded.mail FOLDER`; port, user and password are those of JALONS_SMTP_URL, since other users
+of the machine can read a command line.
 """
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
+import hmac
 import os
 import signal
 import sys
@@ -14,8 +16,9 @@ import uuid
 from email import message_from_bytes
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
-from aiosmtpd.smtp import SMTP
+from aiosmtpd.smtp import SMTP, AuthResult, LoginPassword
 
 from jalons.embedded import LOOPBACK
 
@@ -68,24 +71,37 @@ class Catcher:
             os.close(names)
 
 
-def serve(port: int, folder: str) -> None:
-    """Catch mail on 127.0.0.1 until SIGTERM."""
-    asyncio.run(_serve(port, Path(folder)))
+def serve(url: str, folder: str) -> None:
+    """Catch mail on 127.0.0.1 until SIGTERM. url: `smtp://user:password@host:port`; nobody else may send."""
+    asyncio.run(_serve(url, Path(folder)))
 
 
-async def _serve(port: int, folder: Path) -> None:
+async def _serve(url: str, folder: Path) -> None:
     catcher, loop, stop = Catcher(folder), asyncio.get_running_loop(), asyncio.Event()
     loop.add_signal_handler(signal.SIGTERM, stop.set)
+    parts = urlsplit(url)
+    known = LoginPassword(unquote(parts.username or "").encode(), unquote(parts.password or "").encode())
+
+    def knows(_server: Any, _session: Any, _envelope: Any, _mechanism: str, given: Any) -> AuthResult:
+        same = isinstance(given, LoginPassword) and given.login == known.login
+        return AuthResult(success=same and hmac.compare_digest(given.password, known.password), handled=False)
 
     def session() -> asyncio.Protocol:
         protocol: asyncio.Protocol = SMTP(
-            catcher, hostname="localhost", data_size_limit=LARGEST, enable_SMTPUTF8=True, ident="Jalons mail catcher"
+            catcher,
+            hostname="localhost",
+            data_size_limit=LARGEST,
+            enable_SMTPUTF8=True,
+            ident="Jalons mail catcher",
+            authenticator=knows,
+            auth_required=True,
+            auth_require_tls=False,
         )
         return protocol
 
-    async with await loop.create_server(session, LOOPBACK, port):
+    async with await loop.create_server(session, LOOPBACK, parts.port):
         await stop.wait()
 
 
 if __name__ == "__main__":
-    serve(int(sys.argv[1]), sys.argv[2])
+    serve(os.environ["JALONS_SMTP_URL"], sys.argv[1])

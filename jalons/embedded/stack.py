@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from jalons.embedded import LOOPBACK, CannotStart
-from jalons.embedded.folder import DataFolder, free_run
+from jalons.embedded.folder import KAFKA_USERS, DataFolder, free_run
 from jalons.embedded.kafka import Kafka
 from jalons.embedded.postgres import Postgres
 from jalons.embedded.process import spawn, sweep
@@ -59,7 +59,9 @@ class Servers:
     @cached_property
     def kafka(self) -> Kafka:
         """The embedded broker."""
-        return Kafka(self.folder.path / "kafka", self.ports["kafka"], self.ports["controller"], quiet=self.quiet)
+        passwords = {user: self.secrets[f"kafka_{user}_password"] for user in KAFKA_USERS}
+        ports = (self.ports["kafka"], self.ports["controller"])
+        return Kafka(self.folder.path / "kafka", *ports, passwords, quiet=self.quiet)
 
     @cached_property
     def postgres(self) -> Postgres:
@@ -71,6 +73,16 @@ class Servers:
     def kafka_address(self) -> str:
         """host:port of the broker."""
         return self.kafka.address
+
+    def kafka_settings(self, user: str = "operator") -> dict[str, Any]:
+        """The settings with which a user reaches the broker."""
+        return {
+            "kafka": self.kafka_address,
+            "kafka_security": "SASL_PLAINTEXT",
+            "kafka_sasl_mechanism": "PLAIN",
+            "kafka_username": user,
+            "kafka_password": self.secrets[f"kafka_{user}_password"],
+        }
 
     @property
     def database_url(self) -> str:
@@ -172,6 +184,10 @@ class Stack(Servers):
     def kafka_address(self) -> str:
         return os.environ.get("JALONS_KAFKA") or super().kafka_address
 
+    def kafka_settings(self, user: str = "operator") -> dict[str, Any]:
+        """With a broker of one's own, its address; the rest is taken from JALONS_KAFKA_… variables."""
+        return {"kafka": self.kafka_address} if "JALONS_KAFKA" in os.environ else super().kafka_settings(user)
+
     @property
     def database_url(self) -> str:
         return os.environ.get("JALONS_DATABASE_URL") or super().database_url
@@ -216,12 +232,13 @@ class Stack(Servers):
         for name, port in zip(SERVICES, ports, strict=True):
             addresses |= {f"{name}_port": port, f"{name}_url": f"http://{LOOPBACK}:{port}"}
         own = {name: self.secrets[name] for name in ("secret_key", "operator_client_secret", "hub_client_secret")}
+        catcher = f"smtp://hub:{self.secrets['mail_password']}@{LOOPBACK}:{self.ports['smtp']}?starttls=0"
         mail = {
-            "smtp_url": self.smtp_url or f"smtp://{LOOPBACK}:{self.ports['smtp']}",
+            "smtp_url": self.smtp_url or catcher,
             "mail_catcher_dir": self.mail_folder,
         }
         asked = {name: value for name, value in self.asked.items() if value}
-        stores = {"kafka": self.kafka_address, "database_url": self.database_url}
+        stores = self.kafka_settings() | {"database_url": self.database_url}
         return (
             {"host": LOOPBACK, "operator_client_id": "operator"}
             | stores
@@ -254,21 +271,26 @@ class Stack(Servers):
             "client_secret": self.values["operator_client_secret"],
         }
         database = self.database_url.replace("postgresql+psycopg://", "postgresql://", 1)
-        return urls | {"kafka": self.kafka_address, "database": database, "operator": operator}
+        access = self.kafka_settings()
+        broker = {"kafka": access.pop("kafka"), "kafka_access": access}
+        return urls | broker | {"database": database, "operator": operator}
 
     def _log(self, name: str) -> Path:
         return self.folder.path / "log" / f"{name}.log"
 
     def _spec(self, name: str, command: Sequence[str], ready: Callable[[], bool], **more: Any) -> Spec:
+        environment = self._environment(name)
         launch = partial(
-            spawn, command, log=self._log(name), cwd=Path.cwd(), env=self._environment(), death_signal=signal.SIGKILL
+            spawn, command, log=self._log(name), cwd=Path.cwd(), env=environment, death_signal=signal.SIGKILL
         )
         return Spec(name, launch, ready, self._log(name), **more)
 
-    def _environment(self) -> dict[str, str]:
-        """This process's environment with the hub's own settings as JALONS_… variables; None means unset."""
+    def _environment(self, child: str) -> dict[str, str]:
+        """This process's environment with the hub's own settings as JALONS_… variables; None means unset. A service
+        reaches the broker as itself."""
         found = dict(os.environ)
-        for name, value in self.values.items():
+        own = self.kafka_settings(child) if child in SERVICES else {}
+        for name, value in (self.values | own).items():
             found.pop(f"JALONS_{name.upper()}", None)
             if value is not None:
                 found[f"JALONS_{name.upper()}"] = str(value)
@@ -280,9 +302,8 @@ class Stack(Servers):
     def _catcher(self) -> list[Spec]:
         if self.mail_folder is None:
             return []
-        port = self.ports["smtp"]
-        command = [sys.executable, "-P", "-m", "jalons.embedded.mail", str(port), str(self.mail_folder)]
-        return [self._spec("mail", command, partial(greets, port))]
+        command = [sys.executable, "-P", "-m", "jalons.embedded.mail", str(self.mail_folder)]
+        return [self._spec("mail", command, partial(greets, self.ports["smtp"]))]
 
     def _service(self, name: str) -> Spec:
         ready = partial(is_ready, self.values[f"{name}_port"])

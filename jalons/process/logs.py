@@ -24,5 +24,10 @@ def configure(service: str, level: str) -> None:
     """Configure the process's logging; called once, at start."""
     form = f"%(asctime)s {service} %(levelname)s %(name)s: %(message)s"
     logging.basicConfig(stream=sys.stderr, level=level, format=form, force=True)
+    quieten()
+
+
+def quieten() -> None:
+    """Silence the libraries; all that a command does which prints its own results."""
     for name, least in _QUIET.items():
         logging.getLogger(name).setLevel(least)

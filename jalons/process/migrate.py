@@ -1,4 +1,4 @@
-"""Upgrades every service's schema to its newest revision, one process at a time, then creates the topics."""
+"""Upgrades every service's schema to its newest revision, one process at a time, then creates topics and access."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, MetaData, create_engine, func, select
 from sqlalchemy.schema import CreateSchema, SetColumnComment, SetTableComment
 
+from jalons.messaging.access import make_access
 from jalons.messaging.kafka import make_topics
 from jalons.process.settings import SERVICES, Settings
 
@@ -21,7 +22,9 @@ _LOCK = 7_206_115_200
 
 
 def migrate(settings: Settings, report: Report = lambda _line: None) -> None:
-    """Upgrade the schemas, then create the missing topics. Several machines may run it at once, and again.
+    """Upgrade the schemas, create the missing topics, and write who may use which.
+
+    Several machines may run it at once, and again.
 
     Raises SQLAlchemy's and Kafka's errors when a server is away.
     """
@@ -36,6 +39,7 @@ def migrate(settings: Settings, report: Report = lambda _line: None) -> None:
         engine.dispose()
     made = make_topics(settings)
     report(f"topics: {', '.join(made) if made else 'all exist'}")
+    report(f"access: {make_access(settings)}")
 
 
 def upgrade(conn: Connection, service: str, schema: str | None = None) -> str | None:

@@ -32,6 +32,11 @@ class Settings(BaseSettings):
     kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"
     kafka_username: str | None = None
     kafka_password: SecretStr | None = None
+    kafka_referrals_password: SecretStr | None = Field(
+        default=None, description="for `jalons migrate` alone: it gives the broker's user `referrals` this password"
+    )
+    kafka_observation_password: SecretStr | None = Field(default=None, description="alike, for `observation`")
+    kafka_notifications_password: SecretStr | None = Field(default=None, description="alike, for `notifications`")
     kafka_ca_file: Path | None = None
     kafka_replication: int = 1
 

@@ -43,7 +43,7 @@ def settings(servers: Servers) -> Settings:
     """Settings for the session's servers; creates the topics."""
     made = Settings(
         database_url=servers.database_url,
-        kafka=servers.kafka_address,
+        **servers.kafka_settings(),
         secret_key="s" * 32,
         hub_client_secret="hub",
     )

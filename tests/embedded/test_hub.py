@@ -21,8 +21,9 @@ from kafka import KafkaConsumer, KafkaProducer
 from kafka.admin import KafkaAdminClient, NewTopic
 
 from jalons.embedded import CannotStart
-from jalons.embedded.folder import free_run
+from jalons.embedded.folder import KAFKA_USERS, free_run
 from jalons.embedded.stack import SERVICES, Servers, Stack
+from tests.support.broker import answers_a_stranger, lets_in, login
 
 
 @pytest.fixture(scope="module")
@@ -64,11 +65,13 @@ def all_ready(hub: Servers) -> Callable[[], bool]:
 def test_hub_json_says_where_everything_is_to_its_owner_only(hub: Stack) -> None:
     path = hub.folder.path / "hub.json"
     info = json.loads(path.read_text())
-    assert set(info) == {*SERVICES, "kafka", "database", "operator"}
+    assert set(info) == {*SERVICES, "kafka", "kafka_access", "database", "operator"}
     assert set(info["operator"]) == {"client_id", "client_secret"}
     assert info == hub.info
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert stat.S_IMODE((hub.folder.path / "secrets.json").stat().st_mode) == 0o600
+    assert stat.S_IMODE((hub.folder.path / "kafka" / "server.properties").stat().st_mode) == 0o600
+    assert not (hub.folder.path / "kafka" / "format.properties").exists()
     assert stat.S_IMODE(hub.folder.path.stat().st_mode) == 0o700
     with psycopg.connect(info["database"]) as connection:
         assert connection.execute("SELECT current_setting('fsync')").fetchone() == ("on",)
@@ -95,6 +98,25 @@ def test_the_database_wants_its_password(hub: Stack) -> None:
         psycopg.connect(hub.info["database"].replace("//jalons:", "//postgres:"))
 
 
+@pytest.mark.parametrize("listener", ["kafka", "controller"])
+def test_the_broker_wants_a_password_on_both_its_ports(hub: Stack, listener: str) -> None:
+    port, known = hub.ports[listener], {user: hub.secrets[f"kafka_{user}_password"] for user in KAFKA_USERS}
+    assert not answers_a_stranger(port)
+    assert not lets_in(port, "broker", "wrong")
+    let_in = {user for user, password in known.items() if lets_in(port, user, password)}
+    assert let_in == (set(KAFKA_USERS) if listener == "kafka" else {"broker"})
+
+
+def test_the_brokers_passwords_are_in_no_log_and_on_no_command_line(hub: Stack) -> None:
+    secrets = [hub.secrets[name] for name in hub.secrets if name.endswith("_password")]
+    assert len(secrets) == 7
+    said = [path.read_text("utf-8", "replace") for path in (hub.folder.path / "log").iterdir()]
+    children = [psutil.Process(hub.pid_of(name)) for name in hub.children if name != "migrate"]
+    lines = [" ".join(each.cmdline()) for child in children for each in (child, *child.children(recursive=True))]
+    assert any("kafka.Kafka" in line for line in lines)
+    assert not [secret for secret in secrets if secret in "".join([*said, *lines])]
+
+
 def test_a_second_hub_on_the_folder_is_refused_and_harms_nothing(hub: Stack) -> None:
     with pytest.raises(CannotStart, match=f"already .process {os.getpid()}"), FakeStack(hub.folder.path):
         pass
@@ -119,19 +141,17 @@ def test_a_killed_service_comes_back_and_is_said(hub: Stack, said: list[str]) ->
 
 
 def test_killed_servers_come_back_with_what_they_had(hub: Stack) -> None:
-    admin = KafkaAdminClient(bootstrap_servers=hub.info["kafka"])
+    admin = KafkaAdminClient(**login(hub))
     admin.create_topics([NewTopic("kept", 2, 1)])
     admin.close()
-    producer = KafkaProducer(bootstrap_servers=hub.info["kafka"], enable_idempotence=True, acks="all")
+    producer = KafkaProducer(**login(hub), enable_idempotence=True, acks="all")
     producer.send("kept", b"an event").get(timeout=10)
     producer.close()
     hub.kill("kafka", signal.SIGKILL)
     hub.kill("postgres", signal.SIGKILL)
     eventually(lambda: not (hub.children["kafka"].ready or hub.children["postgres"].ready))
     eventually(all_ready(hub), 40)
-    consumer = KafkaConsumer(
-        "kept", bootstrap_servers=hub.info["kafka"], auto_offset_reset="earliest", consumer_timeout_ms=10_000
-    )
+    consumer = KafkaConsumer("kept", **login(hub), auto_offset_reset="earliest", consumer_timeout_ms=10_000)
     assert next(consumer).value == b"an event"
     consumer.close()
     with psycopg.connect(hub.info["database"]) as connection:

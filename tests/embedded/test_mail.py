@@ -22,7 +22,8 @@ def port(tmp_path: Path) -> Iterator[int]:
     folder = DataFolder(tmp_path / "data")
     folder.open()
     chosen = folder.ports("smtp")["smtp"]
-    process = get_context("spawn").Process(target=mail.serve, args=(chosen, str(tmp_path / "mail")))
+    url = f"smtp://hub:secret@127.0.0.1:{chosen}?starttls=0"
+    process = get_context("spawn").Process(target=mail.serve, args=(url, str(tmp_path / "mail")))
     process.start()
     eventually(lambda: greets(chosen))
     yield chosen
@@ -43,6 +44,7 @@ def a_message(ident: str | None) -> EmailMessage:
 
 def send(port: int, *messages: EmailMessage) -> None:
     with smtplib.SMTP("127.0.0.1", port) as server:
+        server.login("hub", "secret")
         for message in messages:
             server.send_message(message)
 
@@ -75,3 +77,14 @@ def test_a_full_disk_is_not_answered_with_250(port: int, tmp_path: Path) -> None
     (tmp_path / "mail" / "tmp").rmdir()
     with pytest.raises(smtplib.SMTPDataError, match="451"):
         send(port, a_message("<1@hub>"))
+
+
+@pytest.mark.parametrize("known", [None, ("hub", "wrong"), ("other", "secret"), ("hub", "")])
+def test_who_does_not_know_the_password_sends_nothing(port: int, tmp_path: Path, known: tuple[str, str] | None) -> None:
+    with smtplib.SMTP("127.0.0.1", port) as server:
+        if known:
+            with pytest.raises(smtplib.SMTPAuthenticationError):
+                server.login(*known)
+        with pytest.raises(smtplib.SMTPResponseException, match="530"):
+            server.send_message(a_message("<forged@hub>"))
+    assert not list((tmp_path / "mail" / "new").iterdir())

@@ -29,7 +29,7 @@ def settings(folder: Path) -> Settings:
         first, second, third = free_run(20_101, 3)
         made = Settings(
             database_url=servers.database_url,
-            kafka=servers.kafka_address,
+            **servers.kafka_settings(),
             secret_key="a secret key of at least thirty-two characters",
             hub_client_secret="hub",
             operator_client_secret="operator",

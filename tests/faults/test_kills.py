@@ -14,6 +14,7 @@ from kafka import KafkaConsumer, TopicPartition
 
 from jalons.embedded.stack import Stack
 from tests.support.accidents import back, kill, stop_a_while
+from tests.support.broker import login
 from tests.support.network import Network, eventually
 from tests.support.stream import Stream, check
 
@@ -96,7 +97,7 @@ def _delivered(partners: Network, name: str, outcome: str) -> float:
 
 def _ends(victim: Stack) -> int:
     """Number of records on the pathways' topic."""
-    client = KafkaConsumer(bootstrap_servers=victim.kafka_address, group_id=None)
+    client = KafkaConsumer(**login(victim), group_id=None)
     try:
         partitions = [TopicPartition("jalons.pathways", number) for number in range(12)]
         return sum(client.end_offsets(partitions).values())

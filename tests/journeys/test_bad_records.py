@@ -13,13 +13,14 @@ import pytest
 from kafka import KafkaProducer
 
 from jalons.embedded.stack import Stack
+from tests.support.broker import login
 from tests.support.network import Network, eventually
 
 
 @pytest.fixture
 def producer(stack: Stack) -> Any:
     """A producer that writes to the topics directly."""
-    made = KafkaProducer(bootstrap_servers=stack.kafka_address, max_request_size=4 * 1024 * 1024)
+    made = KafkaProducer(**login(stack), max_request_size=4 * 1024 * 1024)
     yield made
     made.close()
 

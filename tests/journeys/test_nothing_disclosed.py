@@ -12,6 +12,7 @@ from kafka import KafkaConsumer, TopicPartition
 from jalons.embedded.stack import Stack
 from schemas.catalogue import TYPES
 from schemas.topics import DIRECTORY, TOPICS
+from tests.support.broker import login
 from tests.support.network import PROFILE, Network, eventually
 
 LOCAL_REF = "DOSSIER-"
@@ -57,7 +58,7 @@ def _played(network: Network) -> tuple[str, list[str], str]:
 
 def _bus(stack: Stack) -> str:
     """Every record of every topic, keys and headers included."""
-    client = KafkaConsumer(bootstrap_servers=stack.kafka_address, group_id=None, consumer_timeout_ms=3000)
+    client = KafkaConsumer(**login(stack), group_id=None, consumer_timeout_ms=3000)
     try:
         partitions = [TopicPartition(topic.name, n) for topic in TOPICS for n in range(topic.partitions)]
         client.assign(partitions)

@@ -21,6 +21,7 @@ from schemas.topics import TOPICS
 from services.referrals.acts import lifecycle
 from services.referrals.acts.lifecycle import Table
 from tests.support.accidents import back
+from tests.support.broker import login
 from tests.support.calls import offer, sheet
 from tests.support.network import ATTRIBUTES, PROFILE, Network, eventually, partner
 from tests.support.pages import slip_code, well_made
@@ -191,7 +192,7 @@ def _on_the_bus(moved: Stack, noun: str) -> set[str]:
 
 def _types(moved: Stack) -> set[str]:
     """Types of all events, read from each topic's first offset."""
-    client = KafkaConsumer(bootstrap_servers=moved.kafka_address, group_id=None, consumer_timeout_ms=1000)
+    client = KafkaConsumer(**login(moved), group_id=None, consumer_timeout_ms=1000)
     try:
         places = [TopicPartition(each.name, n) for each in TOPICS for n in range(each.partitions)]
         client.assign(places)
@@ -247,7 +248,7 @@ def _person(network: Network) -> None:
 
 def _dead_letters(network: Network, moved: Stack) -> None:
     """An unreadable record, and an event that observation cannot apply."""
-    producer = KafkaProducer(bootstrap_servers=moved.kafka_address)
+    producer = KafkaProducer(**login(moved))
     producer.send("jalons.pathways", key=b"nobody", value=b"not json at all").get(10)
     producer.close()
     home = network["cpas-hotton"]

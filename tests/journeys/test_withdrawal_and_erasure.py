@@ -24,6 +24,7 @@ from schemas.envelope import Event
 from schemas.topics import PATHWAYS
 from services.observation.pathways import rows as store
 from services.observation.pathways.apply import Project
+from tests.support.broker import login
 from tests.support.calls import refused, sheet
 from tests.support.network import PROFILE, Network, eventually
 from tests.support.stream import MONTHS, hub_token
@@ -211,7 +212,7 @@ def test_a_replay_from_the_first_offset_reveals_nothing_about_the_person(
 
 
 def _from_the_first_offset(stack: Stack, ref: str) -> list[bytes]:
-    client = KafkaConsumer(bootstrap_servers=stack.kafka_address, group_id=None, consumer_timeout_ms=3000)
+    client = KafkaConsumer(**login(stack), group_id=None, consumer_timeout_ms=3000)
     try:
         client.assign([TopicPartition(PATHWAYS.name, n) for n in range(PATHWAYS.partitions)])
         client.seek_to_beginning()

@@ -28,6 +28,7 @@ from jalons.messaging.watchdog import Stall
 from jalons.process.parts import Parts
 from jalons.process.settings import Settings
 from schemas.topics import MAX_MESSAGE_BYTES, Topic
+from tests.support.broker import login
 from tests.support.network import eventually
 
 
@@ -51,11 +52,11 @@ class Sink:
 def topic(servers: Servers) -> Topic:
     """A topic of its own with two partitions."""
     name = f"t-{uuid.uuid4().hex[:10]}"
-    admin = KafkaAdminClient(bootstrap_servers=servers.kafka_address)
+    admin = KafkaAdminClient(**login(servers))
     configuration = {"max.message.bytes": str(MAX_MESSAGE_BYTES)}
     admin.create_topics({name: {"num_partitions": 2, "replication_factor": 1, "configs": configuration}})
     admin.close()
-    return Topic(name, "tests", "any", 2, 1)
+    return Topic(name, (), (), "any", 2, 1)
 
 
 @pytest.fixture
@@ -66,7 +67,7 @@ def settings(servers: Servers) -> Settings:
 def _settings(servers: Servers, **more: Any) -> Settings:
     return Settings(
         database_url=servers.database_url,
-        kafka=servers.kafka_address,
+        **servers.kafka_settings(),
         secret_key="thirty-two characters of secret.",
         hub_client_secret="none",
         **more,
@@ -75,7 +76,7 @@ def _settings(servers: Servers, **more: Any) -> Settings:
 
 @pytest.fixture
 def producer(servers: Servers) -> Any:
-    made = KafkaProducer(bootstrap_servers=servers.kafka_address, max_request_size=MAX_MESSAGE_BYTES)
+    made = KafkaProducer(**login(servers), max_request_size=MAX_MESSAGE_BYTES)
     yield made
     made.close()
 
@@ -100,7 +101,7 @@ async def _until(what: Callable[[], Any], seconds: float = 20) -> None:
 
 
 def _committed(servers: Servers, topic: Topic) -> int:
-    client = KafkaConsumer(bootstrap_servers=servers.kafka_address, group_id=f"jalons-{topic.name}")
+    client = KafkaConsumer(**login(servers), group_id=f"jalons-{topic.name}")
     try:
         return sum(client.committed(TopicPartition(topic.name, n)) or 0 for n in range(topic.partitions))
     finally:
@@ -290,7 +291,7 @@ def test_a_second_worker_of_the_same_static_id_refuses_to_start(servers: Servers
     settings = _settings(servers, instance="a")
     environment = os.environ | {
         "JALONS_DATABASE_URL": settings.database_url,
-        "JALONS_KAFKA": settings.kafka,
+        **{f"JALONS_{name.upper()}": value for name, value in servers.kafka_settings().items()},
         "JALONS_SECRET_KEY": settings.secret_key.get_secret_value(),
         "JALONS_HUB_CLIENT_SECRET": "none",
         "JALONS_INSTANCE": "a",
