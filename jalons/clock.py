@@ -105,8 +105,9 @@ def new_id() -> UUID:
     return uuid_utils.compat.uuid7()
 
 
-def new_ref() -> UUID:
-    """A person's ref: a UUIDv4, because a UUIDv7 would reveal when the person first came."""
+def random_id() -> UUID:
+    """The id of something that partners meet, such as a person's ref or an act: a UUIDv4, because a UUIDv7 would reveal
+    when it was made, and what was made beside it. What has such an id is ordered by a column of its own."""
     return uuid4()
 
 

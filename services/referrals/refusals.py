@@ -11,6 +11,7 @@ from services.referrals.acts.rows import AlreadyOpen, Erased
 from services.referrals.acts.rules import AlreadyRecorded, TooLate
 from services.referrals.agreements.exchange import NotActive, TrialOnly
 from services.referrals.agreements.rules import NoConsent, NoConvention
+from services.referrals.calls.cursors import UnknownCursor
 from services.referrals.calls.idempotency import OtherRequest, StillRunning
 from services.referrals.directory.places import NoPlaceLeft
 from services.referrals.persons.rows import LocalRefTaken
@@ -127,6 +128,7 @@ def _always(status: int, code: str, cause: str, cure: str) -> Callable[[Exceptio
 
 
 REFUSALS: dict[type[Exception], Callable[[Any], Problem]] = {
+    UnknownCursor: lambda _error: invalid_cursor(),
     NotActive: _not_active,
     TrialOnly: _always(
         409,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from sqlalchemy import (
+    BigInteger,
     Boolean,
     CheckConstraint,
     Column,
@@ -12,6 +13,7 @@ from sqlalchemy import (
     DateTime,
     Float,
     ForeignKey,
+    Identity,
     Index,
     Integer,
     LargeBinary,
@@ -40,6 +42,11 @@ def _texts(*names: str, nullable: bool = False) -> list[Column[str]]:
     return [Column(name, Text, nullable=nullable) for name in names]
 
 
+def _added() -> Column[int]:
+    """The order in which rows were added: ids that partners meet are random. Partners never see it."""
+    return Column("added", BigInteger, Identity(always=True), nullable=False, comment="order of adding")
+
+
 def _act(name: str, *own: Column[Any]) -> Table:
     """One of the three kinds of acts: the columns they share, and its own."""
     return Table(
@@ -52,6 +59,13 @@ def _act(name: str, *own: Column[Any]) -> Table:
         Column("version", Integer, nullable=False),
         Column("facts", JSONB, nullable=False, comment="everything else that was said of it"),
         Column("changed", _INSTANT, nullable=False, comment="time of the last write"),
+        Column(
+            "added",
+            BigInteger,
+            nullable=False,
+            server_default=text("nextval('acts_added')"),
+            comment="order of adding, among all acts",
+        ),
         *own,
         UniqueConstraint("reference", name=f"{name}_reference_key"),
     )
@@ -90,6 +104,7 @@ conventions = Table(
     Column("version", Integer, nullable=False, server_default=text("1")),
     Column("retention_months", Integer, nullable=False, server_default=text("24"), comment="after the person left"),
     Column("escalate_on_working_day", Integer, nullable=False, server_default=text("7")),
+    _added(),
 )
 Index("conventions_parties", conventions.c.parties, postgresql_using="gin")
 
@@ -210,6 +225,7 @@ consents = Table(
     Column("withdrawn", _INSTANT),
     Column("expired", _INSTANT, comment="time the expiry was recorded; the agreement covers nothing after expires_on"),
     Column("replaced_by", Uuid),
+    _added(),
 )
 Index(
     "consents_expiring",
@@ -245,19 +261,19 @@ Index(
     ),
 )
 Index("referrals_places", referrals.c.offer, postgresql_where=text("status IN ('accepted', 'started')"))
-Index("referrals_received", referrals.c.recipient, referrals.c.id)
+Index("referrals_received", referrals.c.recipient, referrals.c.added)
 Index("referrals_ref", referrals.c.ref)
-Index("referrals_sent", referrals.c.referrer, referrals.c.id)
+Index("referrals_sent", referrals.c.referrer, referrals.c.added)
 
 trainings = _act("trainings", *_texts("operator", "moment"), Column("referral_id", Uuid, comment="it answers"))
-Index("trainings_home", trainings.c.home, trainings.c.id)
-Index("trainings_operator", trainings.c.operator, trainings.c.id)
+Index("trainings_home", trainings.c.home, trainings.c.added)
+Index("trainings_operator", trainings.c.operator, trainings.c.added)
 Index("trainings_ref", trainings.c.ref)
 
 placements = _act("placements", *_texts("proposer", "employer"), Column("referral_id", Uuid, comment="it answers"))
-Index("placements_employer", placements.c.employer, placements.c.id)
+Index("placements_employer", placements.c.employer, placements.c.added)
 Index("placements_offer", text("(facts ->> 'offer')"), postgresql_where=text("(facts ->> 'offer') IS NOT NULL"))
-Index("placements_proposer", placements.c.proposer, placements.c.id)
+Index("placements_proposer", placements.c.proposer, placements.c.added)
 Index("placements_ref", placements.c.ref)
 
 slips = Table(
@@ -282,10 +298,11 @@ needs = Table(
     Column("home", Text),
     Column("trial", Boolean, nullable=False),
     Column("recorded", _INSTANT, nullable=False),
+    _added(),
 )
-Index("needs_home", needs.c.home, needs.c.need_id, postgresql_where=text("home IS NOT NULL"))
+Index("needs_home", needs.c.home, needs.c.added, postgresql_where=text("home IS NOT NULL"))
 Index("needs_ref", needs.c.ref, postgresql_where=text("ref IS NOT NULL"))
-Index("needs_said_by", needs.c.said_by, needs.c.need_id)
+Index("needs_said_by", needs.c.said_by, needs.c.added)
 
 activities = Table(
     "activities",
@@ -299,10 +316,11 @@ activities = Table(
     Column("training_id", Uuid, comment="the accompaniment it came from"),
     Column("trial", Boolean, nullable=False),
     Column("recorded", _INSTANT, nullable=False),
+    _added(),
 )
-Index("activities_home", activities.c.home, activities.c.activity_id)
+Index("activities_home", activities.c.home, activities.c.added)
 Index("activities_ref", activities.c.ref)
-Index("activities_said_by", activities.c.said_by, activities.c.activity_id)
+Index("activities_said_by", activities.c.said_by, activities.c.added)
 
 # deadlines
 deadlines = Table(
@@ -334,8 +352,8 @@ imports = Table(
     Column("made", _INSTANT, nullable=False),
     Column("finished", _INSTANT, comment="time its last row was processed"),
 )
-Index("imports_open", imports.c.id, postgresql_where=text("finished IS NULL"))
-Index("imports_partner", imports.c.partner, imports.c.id)
+Index("imports_open", imports.c.made, postgresql_where=text("finished IS NULL"))
+Index("imports_partner", imports.c.partner, imports.c.made)
 
 import_rows = Table(
     "import_rows",

@@ -77,7 +77,7 @@ def test_alternatives_are_joined_through_one_another_and_through_what_was_redire
     assert alternatives(alone.id, known) == []
 
 
-def test_only_what_is_open_lapses_in_the_order_of_the_ids() -> None:
+def test_only_what_is_open_lapses_in_the_order_given() -> None:
     statuses = [
         "accepted",
         "waitlisted",
@@ -90,7 +90,7 @@ def test_only_what_is_open_lapses_in_the_order_of_the_ids() -> None:
         "voided",
     ]
     known = [referral(1), *(referral(n, status=each, alternative_to=1) for n, each in enumerate(statuses, 2))]
-    assert numbers(lapsing(uuid.UUID(int=1), reversed(known))) == [2, 3, 4, 5]
+    assert numbers(lapsing(uuid.UUID(int=1), reversed(known))) == [5, 4, 3, 2]
 
 
 @pytest.mark.parametrize(

@@ -63,7 +63,7 @@ REFUSED: dict[str, tuple[str, str, Any, int, str]] = {
     "not registered": ("POST", "/trainings", course(), 404, "not_found"),
     "not an id": ("GET", "/referrals/nonsense", None, 404, "not_found"),
     "a reference misheard": ("GET", "/referrals/R-7K4M-2QQ", None, 404, "not_found"),
-    "not a cursor": ("GET", "/referrals?cursor=1", None, 422, "invalid"),
+    "not a cursor": ("GET", "/referrals?cursor=1", None, 422, "invalid_cursor"),
     "too much at once": ("GET", "/referrals?limit=100000", None, 422, "invalid"),
     "no such path": ("GET", "/persons", None, 404, "not_found"),
     "no such method": ("PATCH", "/referrals", {}, 405, "method_not_allowed"),

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-from jalons.clock import new_id
+from jalons.clock import random_id
 from services.referrals import refusals
 from services.referrals.activities.rows import ACTIVITIES
 from services.referrals.activities.rules import Activity, accompaniment, created, in_progress
@@ -29,7 +29,7 @@ def create(work: Work, given: Mapping[str, Any]) -> Activity:
     person = known(work, given["beneficiary"])
     came_from = _came_from(work, person, given.get("training_id"))
     activity = Activity(
-        activity_id=new_id(),
+        activity_id=random_id(),
         ref=person.ref,
         home=person.home,
         said_by=work.call.partner,

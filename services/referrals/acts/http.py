@@ -22,7 +22,7 @@ from services.referrals.acts.rules import Act, Referral
 from services.referrals.acts.sheets import ID, made, sees, sheet
 from services.referrals.calls.bodies import Dated
 from services.referrals.calls.edge import Answer, Edge, call, partner_of
-from services.referrals.calls.paging import NEWEST, Limit, paged
+from services.referrals.calls.paging import Cursor, Limit, paged
 from services.referrals.rerouting import commands as rerouting
 from services.referrals.work import Call, Work
 
@@ -86,7 +86,7 @@ def routes(edge: Edge) -> APIRouter:
         caller: Reader,
         box: Literal["received", "sent"] = "received",
         status: Annotated[str | None, Query(max_length=20)] = None,
-        cursor: UUID | None = None,
+        cursor: Cursor = None,
         limit: Limit = 50,
         late: Annotated[bool, Query(description="those nobody answered and the coordinator was told of")] = False,
     ) -> JSONResponse:
@@ -95,7 +95,7 @@ def routes(edge: Edge) -> APIRouter:
         if not caller.principal.has("partner"):
             raise forbidden("partner")
         role = "recipient" if box == "received" else "referrer"
-        return edge.read(_listed(edge, REFERRALS, role, caller, status, cursor, limit), caller)
+        return edge.read(_listed(edge, REFERRALS, role, caller, status, _id(cursor), limit), caller)
 
     @router.post("/trainings", summary="Plan a training", status_code=201, tags=["trainings"])
     def enrol(body: forms.TrainingBody, caller: PartnerCreates) -> JSONResponse:
@@ -187,13 +187,21 @@ def _alternatives(conn: Connection, state: Act, caller: Call) -> dict[str, Any]:
     return {"alternatives": rerouting.fitting(conn, state, caller.partner, caller.today)}
 
 
+def _id(cursor: str | None) -> UUID | None:
+    """The cursor of a list of acts, which is an id. Raises Problem 422."""
+    try:
+        return UUID(cursor) if cursor is not None else None
+    except ValueError:
+        raise refusals.invalid_cursor() from None
+
+
 def _listed(
     edge: Edge, store: Acts[Any], role: str, caller: Call, status: str | None, cursor: UUID | None, limit: int
 ) -> Callable[[Connection], Answer]:
     partner = partner_of(caller.principal)
 
     def page(conn: Connection) -> Answer:
-        found = store.page(conn, role, partner, status=status, before=cursor or NEWEST, limit=limit)
+        found = store.page(conn, role, partner, status=status, before=cursor, limit=limit)
         rows = [_shown(state, caller, edge).body for state in as_seen(conn, found, partner, caller.now)]
         return paged(rows, limit, lambda row: str(row[ID[store.kind]]))
 

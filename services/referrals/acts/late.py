@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import date
 from typing import Any
-from uuid import UUID
 
 from sqlalchemy import Connection, Row
 
@@ -16,10 +15,8 @@ from services.referrals.calls.edge import Answer
 from services.referrals.deadlines import rows as deadlines
 from services.referrals.work import Call
 
-_FIRST = UUID(int=0)
 
-
-def late_ones(caller: Call, after: UUID | None, limit: int) -> Callable[[Connection], Answer]:
+def late_ones(caller: Call, after: str | None, limit: int) -> Callable[[Connection], Answer]:
     """A page, oldest first: spoken reference, from, to, moment, and how many days ago it was sent.
 
     Raises Problem 403 for anyone but the coordinator.
@@ -28,9 +25,9 @@ def late_ones(caller: Call, after: UUID | None, limit: int) -> Callable[[Connect
         raise forbidden("coordinator")
 
     def page(conn: Connection) -> Answer:
-        rows = deadlines.late(conn, after or _FIRST, limit)
+        rows = deadlines.late(conn, after, limit)
         items = [_item(row, caller.today) for row in rows]
-        return Answer({"items": items} | ({"next": str(rows[-1].id)} if len(rows) == limit else {}))
+        return Answer({"items": items} | ({"next": rows[-1].reference} if len(rows) == limit else {}))
 
     return page
 

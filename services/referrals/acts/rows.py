@@ -14,6 +14,7 @@ from jalons.database import unique_errors
 from jalons.privacy.audit import AuditLine, note
 from services.referrals import tables
 from services.referrals.acts.rules import Act, Placement, Referral, Training
+from services.referrals.calls.cursors import place
 
 S = TypeVar("S", bound=Act)
 
@@ -69,23 +70,26 @@ class Acts(Generic[S]):
 
     def of_person(self, conn: Connection, ref: UUID, *, lock: bool = True) -> list[S]:
         """All acts of a person, oldest first. lock: lock them; the caller has locked the person."""
-        statement = self._select().where(self.table.c.ref == ref).order_by(self.table.c.id)
+        statement = self._select().where(self.table.c.ref == ref).order_by(self.table.c.added)
         return self._all(conn, conn.execute(statement.with_for_update() if lock else statement))
 
     def page(
-        self, conn: Connection, role: str, partner: str, *, status: str | None, before: UUID, limit: int
+        self, conn: Connection, role: str, partner: str, *, status: str | None, before: UUID | None, limit: int
     ) -> list[S]:
-        """A page of the acts in which a partner has a role, newest first. before: the last id of the previous page."""
-        statement = self._newest(role, partner, before, limit)
+        """A page of the acts in which a partner has a role, newest first. before: the last id of the previous page.
+
+        Raises UnknownCursor.
+        """
+        statement = self._newest(conn, role, partner, before, limit)
         if status is not None:
             statement = statement.where(self.table.c.status == status)
         return self._all(conn, conn.execute(statement))
 
     def changed_page(
-        self, conn: Connection, role: str, partner: str, *, since: datetime | None, before: UUID, limit: int
+        self, conn: Connection, role: str, partner: str, *, since: datetime | None, before: UUID | None, limit: int
     ) -> list[tuple[S, datetime]]:
         """As `page`, of the acts changed since an instant, each with the instant of its last change."""
-        statement = self._newest(role, partner, before, limit).add_columns(self.table.c.changed)
+        statement = self._newest(conn, role, partner, before, limit).add_columns(self.table.c.changed)
         if since is not None:
             statement = statement.where(self.table.c.changed >= since)
         return [(self._read(conn, row), row.changed) for row in conn.execute(statement)]
@@ -97,9 +101,11 @@ class Acts(Generic[S]):
     def _select(self) -> Select[Any]:
         return select(*(self.table.c[name] for name in self._names))
 
-    def _newest(self, role: str, partner: str, before: UUID, limit: int) -> Select[Any]:
+    def _newest(self, conn: Connection, role: str, partner: str, before: UUID | None, limit: int) -> Select[Any]:
         c = self.table.c
-        return self._select().where(c[role] == partner, c.id < before).order_by(c.id.desc()).limit(limit)
+        own = c[role] == partner
+        chosen = self._select().where(own).order_by(c.added.desc()).limit(limit)
+        return chosen if before is None else chosen.where(c.added < place(conn, self.table, c.id, before, own))
 
     def _lock_person(self, conn: Connection, condition: ColumnElement[bool]) -> Row[Any] | None:
         persons = tables.beneficiaries

@@ -7,7 +7,7 @@ from datetime import date
 from typing import Any, TypeVar
 from uuid import UUID
 
-from jalons.clock import new_id
+from jalons.clock import random_id
 from jalons.privacy.references import new_reference
 from services.referrals import refusals
 from services.referrals.acts import lifecycle
@@ -72,7 +72,7 @@ def draft(work: Work, given: Given, parent: Referral | None = None) -> Referral:
     shown = _disclosed(work, given, person, between, convention)
     work.grant_aliases(person.ref, person.home, [work.call.partner, recipient])
     referral = Referral(
-        id=new_id(),
+        id=random_id(),
         reference=new_reference("R"),
         ref=person.ref,
         home=person.home,
@@ -121,7 +121,7 @@ def enrol(work: Work, given: Given) -> Training:
     referral = _answered(work, given, person, operator)
     _check_plan(given)
     training = Training(
-        id=new_id(),
+        id=random_id(),
         reference=new_reference("T"),
         ref=person.ref,
         home=person.home,
@@ -156,7 +156,7 @@ def propose(work: Work, given: Given) -> Placement:
     referral = _answered(work, given, person, employer)
     _check_plan(given)
     placement = Placement(
-        id=new_id(),
+        id=random_id(),
         reference=new_reference("P"),
         ref=person.ref,
         home=person.home,

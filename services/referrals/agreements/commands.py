@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 from uuid import UUID
 
-from jalons.clock import new_id
+from jalons.clock import random_id
 from schemas import consent as events
 from services.referrals import refusals
 from services.referrals.agreements import rows as agreements
@@ -52,7 +52,7 @@ def give_consent(
     parties = _parties(work, consent)
     if consent.expires_on and consent.expires_on < work.call.today:
         raise refusals.invalid("expires_on", "in the past")
-    consent_id = new_id()
+    consent_id = random_id()
     agreements.add_consent(work.conn, consent_id, person.ref, consent, channel, evidence_ref, work.call.now)
     if consent.expires_on:
         subject = DeadlineSubject("consent", consent_id, person.ref, "end")

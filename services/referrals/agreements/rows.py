@@ -70,7 +70,7 @@ def consents_of(conn: Connection, ref: UUID) -> list[Consent]:
 def consents_by_ref(conn: Connection, refs: Collection[UUID]) -> dict[UUID, list[Consent]]:
     """The standing agreements of each of these persons."""
     found: dict[UUID, list[Consent]] = {ref: [] for ref in refs}
-    rows = conn.execute(select(consents).where(consents.c.ref.in_(refs), _STANDING).order_by(consents.c.consent_id))
+    rows = conn.execute(select(consents).where(consents.c.ref.in_(refs), _STANDING).order_by(consents.c.added))
     for row in rows:
         found[row.ref].append(_consent(row))
     return found
@@ -78,8 +78,8 @@ def consents_by_ref(conn: Connection, refs: Collection[UUID]) -> dict[UUID, list
 
 def consent_rows(conn: Connection, ref: UUID) -> list[dict[str, Any]]:
     """All agreements of a person, ended ones included, oldest first."""
-    rows = conn.execute(select(consents).where(consents.c.ref == ref).order_by(consents.c.consent_id))
-    return [row._asdict() for row in rows]
+    shown = select(*(column for column in consents.c if column is not consents.c.added))
+    return [row._asdict() for row in conn.execute(shown.where(consents.c.ref == ref).order_by(consents.c.added))]
 
 
 def end_consent(
@@ -121,7 +121,7 @@ def holders(conn: Connection, ref: UUID, home: str) -> tuple[list[Holder], bool]
                 holder.label("partner"),
                 contact.label("contact"),
                 table.c.reference,
-                table.c.id,
+                table.c.added,
                 employer.label("employer"),
                 func.coalesce(table.c.facts["trial"].astext.cast(Boolean), False).label("trial"),
             ).where(table.c.ref == ref)
@@ -131,8 +131,8 @@ def holders(conn: Connection, ref: UUID, home: str) -> tuple[list[Holder], bool]
     rows = conn.execute(
         select(
             held.c.partner,
-            func.array_agg(aggregate_order_by(held.c.reference, held.c.id)).label("references"),
-            func.array_agg(aggregate_order_by(held.c.contact, held.c.id.desc())).label("contacts"),
+            func.array_agg(aggregate_order_by(held.c.reference, held.c.added)).label("references"),
+            func.array_agg(aggregate_order_by(held.c.contact, held.c.added.desc())).label("contacts"),
             func.bool_or(held.c.employer).label("employer"),
             func.bool_or(held.c.trial).label("trial"),
         )

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Table, func, select
+from sqlalchemy import Connection, Row, Table, func, literal, select
 
 from services.referrals import tables
 from services.referrals.acts import lifecycle
@@ -48,16 +49,17 @@ def unanswered_by(conn: Connection, partner: str) -> tuple[list[dict[str, Any]],
     """`noun`, `id` and `reference` of the acts a partner has to answer, oldest first, at most MOST; whether there are
     more."""
     found = [each for noun, role, statuses in ROLES for each in _in_role(conn, partner, noun, role, statuses)]
-    unique = {each["id"]: each for each in sorted(found, key=lambda each: str(each["id"]))}
-    return list(unique.values())[:MOST], len(unique) > MOST
+    unique = {row.id: row for row in sorted(found, key=lambda row: row.added)}
+    oldest = [{"noun": row.noun, "id": str(row.id), "reference": row.reference} for row in unique.values()]
+    return oldest[:MOST], len(oldest) > MOST
 
 
-def _in_role(conn: Connection, partner: str, noun: str, role: str, statuses: list[str]) -> list[dict[str, Any]]:
+def _in_role(conn: Connection, partner: str, noun: str, role: str, statuses: list[str]) -> Sequence[Row[Any]]:
     acts = _TABLES[noun].c
     found = (
-        select(acts.id, acts.reference)
+        select(literal(noun).label("noun"), acts.id, acts.reference, acts.added)
         .where(acts[role] == partner, acts.status.in_(statuses), ~acts.facts.has_key("erased"))
-        .order_by(acts.id)
+        .order_by(acts.added)
         .limit(MOST + 1)
     )
-    return [{"noun": noun, "id": str(row.id), "reference": row.reference} for row in conn.execute(found)]
+    return conn.execute(found).all()

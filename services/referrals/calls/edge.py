@@ -113,7 +113,7 @@ class Edge:
     def query(self, read: Callable[[Connection], T], by: Call | None = None) -> T:
         """Read in one transaction, with an audit line for each person read. by: the call that reads.
 
-        Raises LookupError, with nothing returned, if it reads a person and `by` is not given.
+        Raises Problem; and LookupError, with nothing returned, if it reads a person and `by` is not given.
         """
 
         def audited(conn: Connection) -> T:
@@ -125,7 +125,10 @@ class Edge:
                 self.ground.audit.write(conn, by.caller, seen)
             return answer
 
-        return transact(self.ground.engine, audited)
+        try:
+            return transact(self.ground.engine, audited)
+        except tuple(REFUSALS) as error:
+            raise REFUSALS[type(error)](error) from None
 
     def _once(self, conn: Connection, call: Call, command: Command) -> JSONResponse:
         once = Once(call.principal.client_id, call.key, call.request) if call.key else None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any
-from uuid import UUID
 
 from fastapi import Query
 
@@ -12,8 +11,6 @@ from services.referrals.calls.edge import Answer
 
 Cursor = Annotated[str | None, Query(max_length=100, description="`next` of the page before")]
 Limit = Annotated[int, Query(ge=1, le=500)]
-NEWEST = UUID(int=2**128 - 1)
-"""The cursor before the first page of a list ordered newest first."""
 
 
 def paged(rows: Sequence[dict[str, Any]], limit: int, cursor_of: Callable[[dict[str, Any]], str]) -> Answer:

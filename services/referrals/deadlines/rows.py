@@ -14,6 +14,7 @@ from uuid import UUID
 from sqlalchemy import Connection, DateTime, Row, cast, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
+from services.referrals.calls.cursors import place
 from services.referrals.deadlines.rules import UNANSWERED, Deadline
 from services.referrals.tables import beneficiaries, deadlines, referrals
 
@@ -86,18 +87,22 @@ def claim(conn: Connection, about: UUID, now: datetime) -> tuple[list[Deadline],
     return [Deadline(row.kind, row.due_at, row.number) for row in rows], rows[0].call_id if rows else None
 
 
-def late(conn: Connection, after: UUID, limit: int) -> Sequence[Row[Any]]:
-    """A page of the unanswered referrals that were escalated to the coordinator, oldest first.
+def late(conn: Connection, after: str | None, limit: int) -> Sequence[Row[Any]]:
+    """A page of the unanswered referrals that were escalated to the coordinator, oldest first. after: the last
+    reference of the previous page.
 
-    Each with id, reference, referrer, recipient, moment and sent_at.
+    Each with reference, referrer, recipient, moment and sent_at. Raises UnknownCursor.
     """
     acts = referrals.c
     escalated = (deadlines.c.about == acts.id) & (deadlines.c.kind == "escalate") & deadlines.c.done_at.is_not(None)
     sent_at = cast(acts.facts["sent_at"].astext, DateTime(timezone=True)).label("sent_at")
-    return conn.execute(
-        select(acts.id, acts.reference, acts.referrer, acts.recipient, acts.moment, sent_at)
+    page = (
+        select(acts.reference, acts.referrer, acts.recipient, acts.moment, sent_at)
         .join(deadlines, escalated)
-        .where(acts.status.in_(UNANSWERED), acts.id > after)
-        .order_by(acts.id)
+        .where(acts.status.in_(UNANSWERED))
+        .order_by(acts.added)
         .limit(limit)
-    ).all()
+    )
+    if after is not None:
+        page = page.where(acts.added > place(conn, referrals, acts.reference, after))
+    return conn.execute(page).all()

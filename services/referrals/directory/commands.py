@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-from jalons.clock import new_id
+from jalons.clock import random_id
 from jalons.web.identity import SCOPES
 from jalons.web.problems import Problem
 from schemas import convention as conventions
@@ -84,7 +84,7 @@ def add_client(work: Work, slug: str, scopes: list[str]) -> tuple[str, str]:
         raise refusals.not_found("partner")
     if not set(scopes) <= set(SCOPES) - {"operator", "hub"}:
         raise refusals.invalid("scopes", "partners' clients have partner, coordinator or read:counts")
-    client_id, secret = f"{slug}-{str(new_id())[-8:]}", new_secret()
+    client_id, secret = f"{slug}-{str(random_id())[-8:]}", new_secret()
     identity.add_client(work.conn, Client(client_id, slug, hashed(secret), tuple(scopes)), work.call.now)
     return client_id, secret
 
@@ -100,7 +100,7 @@ def sign_convention(work: Work, record: Mapping[str, Any]) -> dict[str, Any]:
         if not {scope["from"], scope["to"]} <= set(parties):
             raise refusals.invalid("scope", "from and to must be parties of the convention")
     _check_dates(record)
-    values = {"convention_id": new_id(), **record, "parties": parties, "status": "signed"}
+    values = {"convention_id": random_id(), **record, "parties": parties, "status": "signed"}
     directory.save(work.conn, tables.conventions, values)
     if record["valid_to"]:
         due = [Deadline("expire", at_end_of(record["valid_to"]))]

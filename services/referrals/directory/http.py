@@ -110,7 +110,7 @@ def _conventions(edge: Edge) -> APIRouter:
         party = None if caller.principal.has("coordinator", "hub") else caller.partner
 
         def page(conn: Connection) -> Answer:
-            rows = directory.conventions(conn, party, cursor or UUID(int=0), limit)
+            rows = directory.conventions(conn, party, cursor, limit)
             return paged(rows, limit, lambda row: str(row["convention_id"]))
 
         return edge.read(page)

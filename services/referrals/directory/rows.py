@@ -22,6 +22,7 @@ from sqlalchemy import (
     literal,
     or_,
     select,
+    true,
     tuple_,
     union,
     update,
@@ -31,6 +32,7 @@ from sqlalchemy.dialects.postgresql import insert
 from jalons.postgres import lock
 from services.referrals import tables
 from services.referrals.agreements.rules import Convention, destinations
+from services.referrals.calls.cursors import place
 from services.referrals.directory.communes import COMMUNES, Commune, distances
 from services.referrals.directory.fitting import fits
 from services.referrals.directory.places import PLACEMENT_HOLDS, REFERRAL_HOLDS
@@ -229,18 +231,28 @@ def added_communes(conn: Connection) -> dict[str, Row]:
     return {row["nis"]: dict(row) for row in conn.execute(select(tables.communes)).mappings()}
 
 
+_SHOWN_OF_CONVENTION = tuple(column for column in _conventions.c if column is not _conventions.c.added)
+
+
 def convention(conn: Connection, convention_id: UUID) -> Row | None:
     """One convention."""
-    row = conn.execute(select(_conventions).where(_conventions.c.convention_id == convention_id)).mappings().first()
+    row = (
+        conn.execute(select(*_SHOWN_OF_CONVENTION).where(_conventions.c.convention_id == convention_id))
+        .mappings()
+        .first()
+    )
     return dict(row) if row else None
 
 
-def conventions(conn: Connection, party: str | None, after: UUID, limit: int) -> list[Row]:
-    """A page of conventions, ordered by id. party: only those this partner is a party of."""
-    page = select(_conventions).where(_conventions.c.convention_id > after)
-    if party is not None:
-        page = page.where(_conventions.c.parties.contains([party]))
-    rows = conn.execute(page.order_by(_conventions.c.convention_id).limit(limit)).mappings()
+def conventions(conn: Connection, party: str | None, after: UUID | None, limit: int) -> list[Row]:
+    """A page of conventions, oldest first. party: only those this partner is a party of. after: the last id of the
+    previous page. Raises UnknownCursor."""
+    c = _conventions.c
+    listed = true() if party is None else c.parties.contains([party])
+    page = select(*_SHOWN_OF_CONVENTION).where(listed).order_by(c.added).limit(limit)
+    if after is not None:
+        page = page.where(c.added > place(conn, _conventions, c.convention_id, after, listed))
+    rows = conn.execute(page).mappings()
     return [dict(row) for row in rows]
 
 
@@ -248,7 +260,7 @@ def signed_of(conn: Connection, *parties: str) -> list[Convention]:
     """The signed conventions that all these partners are parties of, oldest first."""
     columns = _conventions.c
     signed = select(_conventions).where(columns.parties.contains(list(parties)), columns.status == "signed")
-    return [_covering(row) for row in conn.execute(signed.order_by(columns.convention_id)).mappings()]
+    return [_covering(row) for row in conn.execute(signed.order_by(columns.added)).mappings()]
 
 
 def _covering(row: RowMapping) -> Convention:

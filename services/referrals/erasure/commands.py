@@ -7,7 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
-from jalons.clock import new_id
+from jalons.clock import random_id
 from schemas.beneficiary import ErasedV1
 from services.referrals.agreements import rows as agreements
 from services.referrals.agreements.commands import holding
@@ -42,7 +42,7 @@ def due_now(conn: Connection, today: date) -> list[Leaver]:
 
 
 def _erase(work: Work, person: Person, why: Why) -> UUID:
-    receipt_id = new_id()
+    receipt_id = random_id()
     holders, trial = agreements.holders(work.conn, person.ref, person.home)
     acts = erasures.destroy(work.conn, person.ref, work.call.now)
     erasures.keep_receipt(work.conn, receipt_id, person.home, work.call.now, why, acts, holders)

@@ -20,7 +20,6 @@ from services.referrals.acts.rows import REFERRALS
 from services.referrals.acts.rules import Referral
 from services.referrals.acts.sheets import sheet
 from services.referrals.calls.edge import Edge, call, partner_of
-from services.referrals.calls.paging import NEWEST
 from services.referrals.codes.http import labelled
 from services.referrals.exports import sheet as table
 from services.referrals.persons import rows as persons
@@ -65,7 +64,7 @@ def routes(edge: Edge) -> APIRouter:
 
 def _pages(edge: Edge, caller: Call, role: str, since: datetime | None) -> Iterator[str]:
     """The table in parts. The first one is read before the response starts, so a refusal still gets its status."""
-    first, before = edge.query(_page(edge, caller, role, since, NEWEST), caller)
+    first, before = edge.query(_page(edge, caller, role, since, None), caller)
 
     def rest() -> Iterator[str]:
         yield table.heading() + first
@@ -77,7 +76,7 @@ def _pages(edge: Edge, caller: Call, role: str, since: datetime | None) -> Itera
     return rest()
 
 
-def _page(edge: Edge, caller: Call, role: str, since: datetime | None, before: UUID) -> _Read:
+def _page(edge: Edge, caller: Call, role: str, since: datetime | None, before: UUID | None) -> _Read:
     """Reads a page: its rows as CSV, and the id after which the next page begins; None after the last one."""
     partner = partner_of(caller.principal)
 

@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
 
-from jalons.clock import new_id
+from jalons.clock import random_id
 from jalons.privacy.references import normalise
 from jalons.web.problems import Problem
 from services.referrals import refusals
@@ -67,7 +67,7 @@ def routes(edge: Edge, importer: Importer, key: bytes) -> APIRouter:
         content, dry_run = await _file(request)
 
         def add(work: Work) -> Answer:
-            new = Import(new_id(), work.call.partner, work.call.principal.client_id, dry_run, work.call.now, None)
+            new = Import(random_id(), work.call.partner, work.call.principal.client_id, dry_run, work.call.now, None)
             try:
                 rows, settled = _rows(work, key, new, content)
             except sheets.NotTaken as error:

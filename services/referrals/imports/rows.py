@@ -62,7 +62,7 @@ def add(conn: Connection, new: Import, rows: Sequence[PendingRow], settled: Sequ
 
 def oldest(conn: Connection) -> Import | None:
     """The oldest unfinished import that no other process works on, locked until the transaction ends."""
-    unfinished = select(_imports).where(_imports.c.finished.is_(None)).order_by(_imports.c.id).limit(1)
+    unfinished = select(_imports).where(_imports.c.finished.is_(None)).order_by(_imports.c.made, _imports.c.id).limit(1)
     row = conn.execute(unfinished.with_for_update(skip_locked=True)).mappings().first()
     return Import(**row) if row else None
 

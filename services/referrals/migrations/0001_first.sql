@@ -1,3 +1,5 @@
+CREATE SEQUENCE acts_added;
+
 CREATE TABLE aliases (
     alias UUID NOT NULL,
     ref UUID NOT NULL,
@@ -29,6 +31,7 @@ CREATE TABLE consents (
     withdrawn timestamptz,
     expired timestamptz,
     replaced_by UUID,
+    added BIGINT GENERATED ALWAYS AS IDENTITY NOT NULL,
     PRIMARY KEY (consent_id)
 );
 CREATE INDEX consents_expiring
@@ -51,6 +54,7 @@ CREATE TABLE conventions (
     version INTEGER DEFAULT 1 NOT NULL,
     retention_months INTEGER DEFAULT 24 NOT NULL,
     escalate_on_working_day INTEGER DEFAULT 7 NOT NULL,
+    added BIGINT GENERATED ALWAYS AS IDENTITY NOT NULL,
     PRIMARY KEY (convention_id)
 );
 CREATE INDEX conventions_parties ON conventions USING gin (parties);
@@ -138,8 +142,8 @@ CREATE TABLE imports (
     finished timestamptz,
     PRIMARY KEY (id)
 );
-CREATE INDEX imports_open ON imports (id) WHERE finished IS NULL;
-CREATE INDEX imports_partner ON imports (partner, id);
+CREATE INDEX imports_open ON imports (made) WHERE finished IS NULL;
+CREATE INDEX imports_partner ON imports (partner, made);
 
 CREATE TABLE partners (
     slug TEXT NOT NULL,
@@ -180,11 +184,12 @@ CREATE TABLE placements (
     version INTEGER NOT NULL,
     facts JSONB NOT NULL,
     changed timestamptz NOT NULL,
+    added BIGINT DEFAULT nextval('acts_added') NOT NULL,
     PRIMARY KEY (id),
     CONSTRAINT placements_reference_key UNIQUE (reference)
 );
-CREATE INDEX placements_employer ON placements (employer, id);
-CREATE INDEX placements_proposer ON placements (proposer, id);
+CREATE INDEX placements_employer ON placements (employer, added);
+CREATE INDEX placements_proposer ON placements (proposer, added);
 CREATE INDEX placements_ref ON placements (ref);
 
 CREATE TABLE referrals (
@@ -200,6 +205,7 @@ CREATE TABLE referrals (
     version INTEGER NOT NULL,
     facts JSONB NOT NULL,
     changed timestamptz NOT NULL,
+    added BIGINT DEFAULT nextval('acts_added') NOT NULL,
     PRIMARY KEY (id),
     CONSTRAINT referrals_reference_key UNIQUE (reference)
 );
@@ -207,9 +213,9 @@ CREATE UNIQUE INDEX referrals_one_open
     ON referrals (ref, offer)
     WHERE offer IS NOT NULL AND (status IN ('sent', 'received', 'waitlisted', 'accepted', 'started'));
 CREATE INDEX referrals_places ON referrals (offer) WHERE status IN ('accepted', 'started');
-CREATE INDEX referrals_received ON referrals (recipient, id);
+CREATE INDEX referrals_received ON referrals (recipient, added);
 CREATE INDEX referrals_ref ON referrals (ref);
-CREATE INDEX referrals_sent ON referrals (referrer, id);
+CREATE INDEX referrals_sent ON referrals (referrer, added);
 
 CREATE TABLE signing_keys (
     kid TEXT NOT NULL,
@@ -234,11 +240,12 @@ CREATE TABLE trainings (
     version INTEGER NOT NULL,
     facts JSONB NOT NULL,
     changed timestamptz NOT NULL,
+    added BIGINT DEFAULT nextval('acts_added') NOT NULL,
     PRIMARY KEY (id),
     CONSTRAINT trainings_reference_key UNIQUE (reference)
 );
-CREATE INDEX trainings_home ON trainings (home, id);
-CREATE INDEX trainings_operator ON trainings (operator, id);
+CREATE INDEX trainings_home ON trainings (home, added);
+CREATE INDEX trainings_operator ON trainings (operator, added);
 CREATE INDEX trainings_ref ON trainings (ref);
 
 CREATE TABLE activities (
@@ -251,12 +258,13 @@ CREATE TABLE activities (
     training_id UUID,
     trial BOOLEAN NOT NULL,
     recorded timestamptz NOT NULL,
+    added BIGINT GENERATED ALWAYS AS IDENTITY NOT NULL,
     PRIMARY KEY (activity_id),
     FOREIGN KEY(said_by) REFERENCES partners (slug)
 );
-CREATE INDEX activities_home ON activities (home, activity_id);
+CREATE INDEX activities_home ON activities (home, added);
 CREATE INDEX activities_ref ON activities (ref);
-CREATE INDEX activities_said_by ON activities (said_by, activity_id);
+CREATE INDEX activities_said_by ON activities (said_by, added);
 
 CREATE TABLE beneficiaries (
     ref UUID NOT NULL,
@@ -317,12 +325,13 @@ CREATE TABLE needs (
     home TEXT,
     trial BOOLEAN NOT NULL,
     recorded timestamptz NOT NULL,
+    added BIGINT GENERATED ALWAYS AS IDENTITY NOT NULL,
     PRIMARY KEY (need_id),
     FOREIGN KEY(said_by) REFERENCES partners (slug)
 );
-CREATE INDEX needs_home ON needs (home, need_id) WHERE home IS NOT NULL;
+CREATE INDEX needs_home ON needs (home, added) WHERE home IS NOT NULL;
 CREATE INDEX needs_ref ON needs (ref) WHERE ref IS NOT NULL;
-CREATE INDEX needs_said_by ON needs (said_by, need_id);
+CREATE INDEX needs_said_by ON needs (said_by, added);
 
 CREATE TABLE offers (
     offer TEXT NOT NULL,

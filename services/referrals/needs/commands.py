@@ -7,7 +7,7 @@ from datetime import date
 from typing import Any
 from uuid import UUID
 
-from jalons.clock import new_id
+from jalons.clock import random_id
 from schemas.referral import DeclinedSealed, DeclinedV1
 from services.referrals import refusals
 from services.referrals.acts.rules import Act, Decided
@@ -28,7 +28,7 @@ def express(work: Work, given: Mapping[str, Any]) -> Need:
     person = known(work, given["beneficiary"]) if given.get("beneficiary") else None
     met, offer = _met(work, given, trial=trial)
     need = Need(
-        need_id=new_id(),
+        need_id=random_id(),
         said_by=work.call.partner,
         domain=given["domain"],
         kind=given["kind"],
@@ -53,7 +53,7 @@ def record_unmet(work: Work, decided: Decided[Any], on: date | None, cause: UUID
     if not (isinstance(decided.event, DeclinedV1) and isinstance(decided.sealed, DeclinedSealed)):
         return
     if is_unmet(decided.sealed) and (person := persons.by_ref(work.conn, state.ref)):
-        event, sealed = unmet(new_id(), decided.event, decided.sealed, person.profile["commune_nis"])
+        event, sealed = unmet(random_id(), decided.event, decided.sealed, person.profile["commune_nis"])
         work.record(state.ref, event, sealed, on, cause=cause)
 
 

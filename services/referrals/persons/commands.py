@@ -8,7 +8,7 @@ from datetime import date
 from typing import Any
 from uuid import UUID
 
-from jalons.clock import new_ref
+from jalons.clock import random_id
 from schemas import beneficiary as events
 from services.referrals import refusals
 from services.referrals.codes.commands import resolved
@@ -26,7 +26,7 @@ def register(work: Work, profile: Mapping[str, Any], local_ref: str | None, on: 
 
 def add(work: Work, profile: Mapping[str, Any], local_ref: str | None, on: date | None, *, trial: bool) -> Person:
     """As `register`, for a caller known to be active. trial: whether it is a trial partner."""
-    home, ref = work.call.partner, new_ref()
+    home, ref = work.call.partner, random_id()
     person = Person(ref, home, local_ref, dict(profile), 1, work.call.now, work.hub.keys.make(ref))
     persons.add(work.conn, person)
     sealed = events.SealedProfile.model_validate({"profile": profile})

@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 
 from services.referrals import refusals
 from services.referrals.calls.edge import Answer, Edge, call, partner_of
-from services.referrals.calls.paging import NEWEST, Limit, paged
+from services.referrals.calls.paging import Limit, paged
 from services.referrals.persons import rows as persons
 from services.referrals.statements.rows import S, Statements
 from services.referrals.work import Call
@@ -37,7 +37,7 @@ def reading_routes(
             ref = persons.ref_of(conn, beneficiary, partner) if beneficiary else None
             if beneficiary and ref is None:
                 raise refusals.not_found("beneficiary")
-            found = store.page(conn, partner, ref, cursor or NEWEST, limit)
+            found = store.page(conn, partner, ref, cursor, limit)
             return paged([shown(each, partner) for each in found], limit, lambda row: str(row[store.key]))
 
         return edge.read(page, caller)

@@ -8,10 +8,11 @@ from datetime import datetime
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, Select, Table, insert, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, Table, insert, or_, select
 
 from jalons.privacy.audit import AuditLine, note
 from services.referrals.activities.rules import Activity
+from services.referrals.calls.cursors import place
 from services.referrals.needs.rules import Need
 
 S = TypeVar("S", Need, Activity)
@@ -43,18 +44,22 @@ class Statements(Generic[S]):
         row = conn.execute(self._readable(partner).where(self.table.c[self.key] == statement_id)).one_or_none()
         return self._read(conn, row) if row else None
 
-    def page(self, conn: Connection, partner: str, ref: UUID | None, before: UUID, limit: int) -> Sequence[S]:
-        """A page of the statements a partner may read, newest first. ref: about this person only."""
-        key = self.table.c[self.key]
-        statement = self._readable(partner).where(key < before).order_by(key.desc()).limit(limit)
+    def page(self, conn: Connection, partner: str, ref: UUID | None, before: UUID | None, limit: int) -> Sequence[S]:
+        """A page of the statements a partner may read, newest first. ref: about this person only. before: the last id
+        of the previous page. Raises UnknownCursor."""
+        c = self.table.c
+        statement = self._readable(partner).order_by(c.added.desc()).limit(limit)
+        if before is not None:
+            statement = statement.where(c.added < place(conn, self.table, c[self.key], before, self._may_read(partner)))
         if ref is not None:
-            statement = statement.where(self.table.c.ref == ref)
+            statement = statement.where(c.ref == ref)
         return [self._read(conn, row) for row in conn.execute(statement)]
 
     def _readable(self, partner: str) -> Select[Any]:
-        c = self.table.c
-        chosen = select(*(c[field.name] for field in fields(self.kind)))
-        return chosen.where(or_(c.said_by == partner, c.home == partner))
+        return select(*(self.table.c[field.name] for field in fields(self.kind))).where(self._may_read(partner))
+
+    def _may_read(self, partner: str) -> ColumnElement[bool]:
+        return or_(self.table.c.said_by == partner, self.table.c.home == partner)
 
     def _read(self, conn: Connection, row: Row[Any]) -> S:
         statement = self.kind(**row._asdict())
