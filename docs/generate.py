@@ -301,7 +301,7 @@ _MEANT = {
     "database_pool": "connections each service keeps at most",
     "kafka_security": "how brokers are spoken to: PLAINTEXT, SSL, SASL_PLAINTEXT, SASL_SSL",
     "kafka_sasl_mechanism": "PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512",
-    "kafka_username": "with SASL",
+    "kafka_username": "with SASL; a service logs in as the user of its own name",
     "kafka_password": "with SASL",
     "kafka_ca_file": "the authority that signed the brokers' certificates",
     "kafka_replication": "copies of each topic when `jalons migrate` makes it; 3 in a cluster",

@@ -17,6 +17,7 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import ClassVar
 
 from jalons.embedded import LOOPBACK
 from jalons.embedded.jars import class_path
@@ -104,6 +105,9 @@ class Kafka:
     that could write past every rule.
     """
 
+    quorum: ClassVar[tuple[str, ...]] = ("--standalone",)
+    """How a new store says who votes."""
+
     folder: Path
     port: int
     controller_port: int
@@ -162,7 +166,7 @@ class Kafka:
         shutil.rmtree(half, ignore_errors=True)
         self._write("format.properties", half.name)
         cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=").replace("-", "A")
-        tool = ("kafka.tools.StorageTool", "format", "--standalone", "-t", cluster, "-c", "format.properties")
+        tool = ("kafka.tools.StorageTool", "format", *self.quorum, "-t", cluster, "-c", "format.properties")
         run(
             [self._java, *JVM, *tool],
             what="Formatting Kafka's store",

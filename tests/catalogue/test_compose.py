@@ -120,6 +120,16 @@ def test_a_missing_variable_is_reported_with_its_name_and_cure() -> None:
         assert ".env" in message
 
 
+@pytest.mark.parametrize("service", SERVICES)
+def test_each_service_has_a_kafka_user_of_its_own_and_no_others_password(
+    compose: dict[str, Any], service: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = settings_of(compose["services"][service], monkeypatch)
+    assert (settings.kafka_sasl_mechanism, settings.kafka_username) == ("SCRAM-SHA-512", service)
+    asked = re.findall(r"\$\{(KAFKA_\w+):", str(compose["services"][service]["environment"]))
+    assert set(asked) == {f"KAFKA_{service.upper()}_PASSWORD"}
+
+
 # ---- images and limits
 
 

@@ -176,6 +176,10 @@ def test_every_type_of_the_catalogue_occurs_on_kafka(
     while (unreached := set(TYPES) - _types(moved)) and time.monotonic() < until:
         time.sleep(0.5)
     assert not unreached, "no journey causes these"
+    with psycopg.connect(moved.info["database"]) as conn:
+        for service in ("referrals", "observation", "notifications"):
+            written = {row[0] for row in conn.execute(f"SELECT DISTINCT topic FROM {service}.events").fetchall()}
+            assert written == {topic.name for topic in TOPICS if service in topic.writers}, "what it may, it needs"
 
 
 def _walked(life: Walk, row: Any) -> None:
