@@ -10,7 +10,7 @@ import psycopg
 from psycopg.errors import UniqueViolation
 from sqlalchemy import Column, Connection, Engine, TableValuedAlias, bindparam, create_engine, func
 from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError, PendingRollbackError
+from sqlalchemy.exc import DBAPIError, IntegrityError, PendingRollbackError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.types import TypeEngine
 
@@ -56,17 +56,24 @@ def engine(url: str, schema: str, *, pool: int = 10) -> Engine:
 
 
 def transient(error: BaseException) -> bool:
-    """Whether the same work may succeed if tried again: the server vanished, was busy, or rolled it back."""
+    """Whether the same work may succeed if tried again: the server vanished, was busy, or rolled it back.
+
+    A closed list: an error of the driver itself, which has no SQLSTATE, counts only if it is about the connection.
+    Such as a NUL in a text is the work's own fault, and never passes.
+    """
     if isinstance(error, DBAPIError):
-        if error.connection_invalidated:
-            return True
-        state = getattr(error.orig, "sqlstate", None)
-        if state is None:
-            return isinstance(error, OperationalError | InterfaceError)
-        return str(state)[:2] in TRANSIENT
+        return error.connection_invalidated or _passing(error.orig, connecting=error.statement is None)
     if isinstance(error, psycopg.Error):
-        return error.sqlstate is None or error.sqlstate[:2] in TRANSIENT
+        return _passing(error, connecting=True)
     return isinstance(error, PoolTimeout | PendingRollbackError)  # the latter: the connection was lost before
+
+
+def _passing(error: BaseException | None, *, connecting: bool) -> bool:
+    """connecting: whether an OperationalError without a state can only be a connection's."""
+    state = getattr(error, "sqlstate", None)
+    if state is None:
+        return connecting and isinstance(error, psycopg.OperationalError)
+    return str(state)[:2] in TRANSIENT
 
 
 @contextmanager

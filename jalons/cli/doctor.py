@@ -29,7 +29,7 @@ _CURES = {
     "broker": "Wait half a minute after a start; then check that Kafka runs and that JALONS_KAFKA names it.",
     "relay": "Check that Kafka runs and has room, and that JALONS_KAFKA names it. Unsent events are kept.",
     "watchdog": "Check that Kafka runs and that JALONS_KAFKA names it.",
-    "batch": "Check that the other services and PostgreSQL run. Nothing is lost meanwhile.",
+    "batch": "Check that PostgreSQL and the other services run. It then goes on by itself; nothing is lost meanwhile.",
 }
 
 Verdict = Literal["ok", "note", "not ready"]

@@ -9,10 +9,17 @@ from uuid import UUID
 from pydantic import ValidationError
 
 from jalons.privacy.keys import GONE, Key
+from jalons.privacy.national_number import free_strings, holds_control_character, holds_national_number, is_uuid
 from jalons.privacy.sealing import Unsealable, seal, unseal
 from schemas.catalogue import TYPES
 from schemas.envelope import Envelope, Event, Payload, SealedPart, attributes
-from schemas.topics import MAX_EVENT_BYTES
+from schemas.topics import MAX_EVENT_BYTES, PATHWAYS
+
+_ATTRIBUTE_MOST = 100
+_YEARS = range(1900, 2200)
+"""Years in which an event can have happened. Farther ones do not survive a change of time zone or the database."""
+_NUL = b"\\u0000"
+"""As JSON must write it."""
 
 
 class Malformed(ValueError):
@@ -90,6 +97,8 @@ def read(value: bytes | None, *, topic: str | None = None, key: bytes | None = N
         payload = kind.model_validate(envelope.data)
     except ValidationError as error:
         raise Malformed(f"data of {kind.TYPE}: {_kinds(error)}") from None
+    if said := _unstorable(envelope, kind, value):
+        raise Malformed(said)
     sealed = envelope.data.get("sealed")
     if (kind.SEALED is None) != (sealed is None) or not isinstance(sealed, str | None):
         raise Malformed(f"data of {kind.TYPE}: its sealed part is missing or not expected")
@@ -125,6 +134,29 @@ def opened(read: Read, key: Key | None) -> Event:
         sealed=sealed,
         traceparent=envelope.traceparent,
     )
+
+
+def _unstorable(envelope: Envelope, kind: type[Payload], value: bytes) -> str | None:
+    """Why no service could keep this event, whatever its handler does with it; None if it could."""
+    texts = {
+        "source": envelope.source,
+        "subject": envelope.subject,
+        "partner": envelope.partner,
+        "partitionkey": envelope.partitionkey,
+        "traceparent": envelope.traceparent or "",
+    }
+    for name, text in texts.items():
+        if len(text) > _ATTRIBUTE_MOST or holds_control_character(text):
+            return f"{name} is too long or has a control character"
+    if holds_national_number(envelope.subject) and not is_uuid(envelope.subject):
+        return "subject looks like a national number"
+    if kind.TOPIC == PATHWAYS and (not is_uuid(envelope.subject) or envelope.subject != envelope.subject.lower()):
+        return "subject is no person's ref"
+    if envelope.time.year not in _YEARS or envelope.recordedtime.year not in _YEARS:
+        return "of a year in which no event can have happened"
+    if _NUL in value and any("\x00" in text for text in free_strings(envelope.data)):
+        return f"data of {kind.TYPE}: a NUL, which no database keeps"
+    return None
 
 
 def _binding(event_id: UUID, type_: str, subject: str) -> str:

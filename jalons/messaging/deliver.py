@@ -23,7 +23,7 @@ from jalons.messaging.items import Item, Record, of_entry, of_record, open_all, 
 from jalons.messaging.outbox import Outbox
 from jalons.messaging.outcomes import Done, Retry, Unreadable, outcome_of, where
 from jalons.messaging.progress import Stream
-from jalons.messaging.source_log import LogUnavailable, SourceLog, contiguous, events_after
+from jalons.messaging.source_log import HoleInLog, LogUnavailable, SourceLog, contiguous, events_after
 from jalons.privacy.keys import Keys
 from jalons.process import metrics
 from schemas.envelope import Event
@@ -42,10 +42,15 @@ class Apply(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """Why the live loop's batch cannot be applied now, and since when for this reason (`time.monotonic()`)."""
+    """Why the live loop's batch cannot be applied now, since when it waits (`time.monotonic()`), and where on Kafka it
+    begins."""
 
     why: str
     since: float
+    first: str
+
+    def __str__(self) -> str:
+        return f"{self.why}; the batch that waits begins at {self.first}"
 
 
 @dataclass(slots=True)
@@ -92,21 +97,26 @@ class Deliver:
         5. its sequence is ahead: the gap is fetched from its source, and both are applied;
         6. else applied. If that fails, it is parked and its subject waits; other subjects go on.
         """
-        items = [of_record(record, frozenset(self.logs)) for record in records if record.source not in self.others]
-        backoff = _BACKOFF_LEAST
+        items = [self.item(record) for record in records if record.source not in self.others]
+        backoff, begun = _BACKOFF_LEAST, time.monotonic()
         while not self.stopping.is_set():
             with metrics.DELIVER_SECONDS.labels(self.service).time():
                 outcome = self.attempt(items)
             if isinstance(outcome, Done):
                 self.waiting = None
+                metrics.BATCH_WAITING.labels(self.service).set(0)
                 return True
-            if self.waiting is None or self.waiting.why != outcome.why:
-                self.waiting = Waiting(outcome.why, time.monotonic())
+            self.waiting = Waiting(outcome.why, begun, f"{items[0].place}, {items[0].type}")
+            metrics.BATCH_WAITING.labels(self.service).set(time.monotonic() - begun)
             metrics.EVENTS_DELIVERED.labels(self.service, "retried").inc(len(items))
             log.warning("a batch of %d waits %.2f s: %s", len(items), backoff, outcome.why)
             self.stopping.wait(max(backoff, outcome.after))
             backoff = min(backoff * 2, _BACKOFF_MOST)
         return False
+
+    def item(self, record: Record) -> Item:
+        """A record as `attempt` takes it."""
+        return of_record(record, frozenset(self.logs))
 
     def attempt(self, items: Sequence[Item]) -> Done | Retry:
         """Try a batch once. If an event of it fails, the batch is halved until that event is alone, and parked."""
@@ -164,7 +174,7 @@ class Deliver:
         events = []
         for item in claim.ready:
             if item.event is None:
-                raise Unreadable(item.flaw)
+                raise Unreadable(item.flaw or item.locked)
             events.append(item.event)
         if events:
             self.apply(conn, events)
@@ -198,7 +208,8 @@ class Deliver:
                 else:
                     dead_letters.add_waiting(conn, [item])
         except Exception as error:  # noqa: BLE001 - as above
-            return Retry(1.0, f"could not park an event: {where(error)}")
+            again = outcome_of(error)
+            return again if isinstance(again, Retry) else Retry(1.0, f"could not park an event: {where(error)}")
         log.error("parked %s, sequence %d of its subject: %s", item.type, item.sequence, why)
         self._report(item, "parked")
         return Done()
@@ -213,6 +224,9 @@ class Deliver:
             source, subject = stream
             try:
                 entries = events_after(self.logs[source], source, subject, last[stream])
+            except HoleInLog as error:  # only its operator can mend that: nobody else waits for it
+                filled += [item.flawed(str(error)) for item in items]
+                continue
             except LogUnavailable as error:
                 return Retry(1.0, str(error))
             known = {(entry.sequence, entry.id) for entry in entries}

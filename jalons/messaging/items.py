@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
 from jalons.messaging.codec import Malformed, Read, opened, read
-from jalons.privacy.keys import Keys
+from jalons.privacy.keys import NOBODY_KNOWS, Key, Keys
 from schemas.envelope import Event
 
 _NO_ID = UUID(int=0)
@@ -44,10 +44,14 @@ class Place:
     partition: int | None = None
     offset: int | None = None
 
+    def __str__(self) -> str:
+        return f"{self.topic}/{self.partition}@{self.offset}" if self.topic else "its source's log"
+
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One record or log entry. flaw: why it cannot be decoded; `event` is None then.
+    """One record or log entry. flaw: why it cannot be decoded; locked: why it could be decoded but not opened. `event`
+    is None in both cases.
 
     The sequence of a flawed Kafka record cannot be trusted; that of a flawed log entry can.
     """
@@ -62,6 +66,7 @@ class Item:
     read: Read | None = None
     event: Event | None = None
     flaw: str | None = None
+    locked: str | None = None
 
     @property
     def numbered(self) -> bool:
@@ -75,16 +80,22 @@ class Item:
 
     def not_in_its_log(self) -> Item:
         """This item, flawed because its source did not write it."""
-        return replace(self, flaw="not in its source's numbering", read=None)
+        return self.flawed("not in its source's numbering")
+
+    def flawed(self, why: str) -> Item:
+        """This item, to be set aside for a reason that is not in it."""
+        return replace(self, flaw=why, read=None)
 
 
 def of_record(record: Record, follows: frozenset[str]) -> Item:
-    """A Kafka record, its sealed part still sealed."""
+    """A Kafka record, its sealed part still sealed. Never raises: anybody may have written it."""
     place = Place(record.topic, record.partition, record.offset)
     try:
         known = read(record.value, topic=record.topic, key=record.key)
     except Malformed as flaw:
         return Item(place, record.value, flaw=str(flaw))
+    except Exception as error:  # noqa: BLE001 - see above
+        return Item(place, record.value, flaw=f"cannot be read: {type(error).__name__}")
     return _followed(_of_read(place, known), follows)
 
 
@@ -105,18 +116,21 @@ def of_entry(entry: Entry) -> Item:
 
 
 def open_all(items: Sequence[Item], keys: Keys) -> list[Item]:
-    """The items with their events unsealed. Resolves all keys at once. Raises KeysUnavailable."""
-    resolved = keys.of({item.subject for item in items if item.read is not None and item.read.sealed is not None})
-    opened_items = []
-    for item in items:
-        if item.read is None or item.flaw is not None:
-            opened_items.append(item)
-            continue
-        try:
-            opened_items.append(replace(item, event=opened(item.read, resolved.get(item.subject))))
-        except Malformed as flaw:
-            opened_items.append(replace(item, flaw=str(flaw)))
-    return opened_items
+    """The items with their events unsealed; one whose person's key nobody knows is locked, alone. Resolves all keys at
+    once. Raises KeysUnavailable."""
+    resolved = keys.known({item.subject for item in items if item.read is not None and item.read.sealed is not None})
+    return [_opened(item, resolved) for item in items]
+
+
+def _opened(item: Item, resolved: Mapping[str, Key]) -> Item:
+    if item.read is None or item.flaw is not None:
+        return item
+    if item.read.sealed is not None and item.subject not in resolved:
+        return replace(item, locked=NOBODY_KNOWS)
+    try:
+        return replace(item, event=opened(item.read, resolved.get(item.subject)), locked=None)
+    except Malformed as flaw:
+        return replace(item, flaw=str(flaw))
 
 
 def _followed(item: Item, follows: frozenset[str]) -> Item:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 from uuid import UUID
@@ -16,6 +17,10 @@ from schemas.topics import Topic
 
 class LogUnavailable(Exception):
     """The source did not give the events that were asked for. Trying again is safe."""
+
+
+class HoleInLog(LogUnavailable):
+    """The source's log lacks an event in the middle. That does not pass by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,14 +67,16 @@ class HttpLog:
         while True:
             after = entries[-1].sequence if entries else sequence
             page, following = self._get("/events", {"subject": subject, "after_sequence": after, "limit": 500})
-            entries += [self._entry(item) for item in page]
+            with self._understood():
+                entries += [self._entry(item) for item in page]
             if not following:
                 return entries
 
     def heads(self, position: int) -> list[Head]:
         """One page."""
         page, _ = self._get("/events/heads", {"after": position, "topic": self._topics})
-        return [Head(h["subject"], h["sequence"], h["position"]) for h in page]
+        with self._understood():
+            return [Head(str(h["subject"]), int(h["sequence"]), int(h["position"])) for h in page]
 
     def _entry(self, item: dict[str, Any]) -> Entry:
         value = json.dumps(item, ensure_ascii=False, separators=(",", ":")).encode()
@@ -77,22 +84,29 @@ class HttpLog:
 
     def _get(self, path: str, query: dict[str, str | int | list[str]]) -> tuple[list[dict[str, Any]], Any]:
         """A page's items, and the cursor of the next page."""
-        try:
+        with self._understood():
             answer = self._http.get(
                 f"{self._url}{path}", params=query, headers={"Authorization": f"Bearer {self._tokens.token()}"}
             )
             answer.raise_for_status()
             found = answer.json()
             return list(found["items"]), found.get("next")
-        except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
+
+    @contextmanager
+    def _understood(self) -> Iterator[None]:
+        """Whatever does not answer as a log does is a log that is away."""
+        try:
+            yield
+        except (httpx.HTTPError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise LogUnavailable(f"{self._source} did not give its log: {type(error).__name__}") from error
 
 
 def events_after(log: SourceLog, source: str, subject: str, sequence: int) -> list[Entry]:
-    """All events of the subject after a sequence, checked to be without a gap. Raises LogUnavailable."""
+    """All events of the subject after a sequence, checked to be without a gap. Raises LogUnavailable,
+    HoleInLog."""
     entries = log.after(subject, sequence)
     if not contiguous(sequence, [entry.sequence for entry in entries]):
-        raise LogUnavailable(f"the log of {source} has a hole")
+        raise HoleInLog(f"the log of {source} has a hole")
     return entries
 
 

@@ -23,6 +23,10 @@ class KeysUnavailable(Exception):
     """Not every key could be resolved. Trying again is safe."""
 
 
+NOBODY_KNOWS = "nobody knows this person's key: referrals may have been restored from before the event"
+"""Why a sealed event whose person's key is neither known nor destroyed cannot be opened."""
+
+
 class Keys:
     """Keys by subject, thread-safe. fetch: asks referrals; raises KeysUnavailable. most: entries in the cache.
 
@@ -38,6 +42,14 @@ class Keys:
 
     def of(self, subjects: Collection[str]) -> dict[str, Key]:
         """The key of every subject. Raises KeysUnavailable if one is neither returned nor named as gone."""
+        known = self.known(subjects)
+        if missing := set(subjects) - known.keys():
+            raise KeysUnavailable(f"{len(missing)} of {len(set(subjects))} keys were not returned")
+        return known
+
+    def known(self, subjects: Collection[str]) -> dict[str, Key]:
+        """The keys of the subjects that referrals knows. One that it does not know is left out, and asked for again
+        each time. Raises KeysUnavailable if referrals did not answer."""
         if not subjects:
             return {}
         now = time.monotonic()
@@ -47,6 +59,10 @@ class Keys:
             known |= self._ask(missing, now)
         return known
 
+    def asked_now(self, subjects: Collection[str]) -> dict[str, Key]:
+        """As `known`, past the cache."""
+        return self._ask(set(subjects), time.monotonic()) if subjects else {}
+
     def forget(self, subject: str) -> None:
         """Drop a subject from the cache, after its key was destroyed."""
         with self._lock:
@@ -54,8 +70,6 @@ class Keys:
 
     def _ask(self, missing: set[str], now: float) -> dict[str, Key]:
         fetched = {s: key for s, key in self._fetch(missing).items() if s in missing}
-        if len(fetched) < len(missing):
-            raise KeysUnavailable(f"{len(missing) - len(fetched)} of {len(missing)} keys were not returned")
         with self._lock:
             if len(self._cache) + len(fetched) > self._most:
                 self._cache.clear()

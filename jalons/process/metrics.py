@@ -50,6 +50,9 @@ SUBJECTS_PARKED = _declare(Gauge, "jalons_subjects_parked", "Subjects whose even
 SEQUENCE_CONFLICTS = _declare(
     Counter, "jalons_sequence_conflicts", "Events with a number already applied under another id", "service"
 )
+BATCH_WAITING = _declare(
+    Gauge, "jalons_batch_waiting_seconds", "Time the batch in hand has waited to be applied (seconds)", "service"
+)
 FUSE_OPEN = _declare(
     Gauge, "jalons_fuse_open", "1 where a partition is paused by its fuse", "service", "topic", "partition"
 )

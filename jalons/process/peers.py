@@ -12,6 +12,7 @@ import httpx
 
 from jalons.messaging.source_log import HttpLog
 from jalons.privacy.keys import GONE, Key, Keys, KeysUnavailable
+from jalons.privacy.national_number import is_uuid
 from jalons.process.settings import ServiceName, Settings
 from jalons.web.identity import HubTokens, RemoteKeySet, Verifier
 from schemas.topics import Topic
@@ -22,11 +23,15 @@ class PeerAway(Exception):
 
 
 class Peers:
-    """Clients of the other services, which share one connection pool. Opens nothing before the first call."""
+    """Clients of the other services, which share one connection pool. Opens nothing before the first call.
 
-    def __init__(self, settings: Settings) -> None:
+    transport: what answers instead of the network, in a test."""
+
+    def __init__(self, settings: Settings, transport: httpx.BaseTransport | None = None) -> None:
         self._settings = settings
-        self._http = httpx.Client(timeout=httpx.Timeout(10, connect=3), limits=httpx.Limits(max_connections=10))
+        self._http = httpx.Client(
+            timeout=httpx.Timeout(10, connect=3), limits=httpx.Limits(max_connections=10), transport=transport
+        )
         self._tokens = HubTokens(settings.referrals_url, settings.hub_client_id, settings.hub_client_secret, self._http)
 
     def verifier(self) -> Verifier:
@@ -69,14 +74,18 @@ class Peers:
             raise PeerAway(f"notifications did not answer: {type(error).__name__}") from error
 
     def _resolve(self, subjects: Collection[str]) -> Mapping[str, Key]:
+        """Only persons have keys: another subject is not asked for, since it could spoil the answer for the rest."""
+        persons = sorted(subject for subject in subjects if is_uuid(subject))
+        if not persons:
+            return {}
         try:
             answer = self._http.post(
                 f"{self._settings.referrals_url}/keys/resolve",
-                json={"subjects": sorted(subjects)},
+                json={"subjects": persons},
                 headers={"Authorization": f"Bearer {self._tokens.token()}"},
             )
             answer.raise_for_status()
             given = answer.json()["keys"]
             return {s: GONE if key is None else base64.b64decode(key) for s, key in given.items()}
-        except (httpx.HTTPError, ValueError, KeyError) as error:
+        except (httpx.HTTPError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise KeysUnavailable(f"referrals did not give the keys: {type(error).__name__}") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -34,7 +35,7 @@ from jalons.web.application import application
 from schemas.topics import Topic
 
 BATCH_WAITS_SECONDS = 300
-"""A batch that has waited this long for one reason degrades its service."""
+"""A batch that has waited this long degrades its service."""
 JOIN_SECONDS = 30
 """A consumer may take this long to join its group after a start."""
 
@@ -146,7 +147,7 @@ def follower(
     )
     base.parts.add(Reconciler(deliver, settings.reconcile_seconds).part, watchdog.part)
     base.parts.watch(
-        Condition("batch", lambda: _waiting(deliver), BATCH_WAITS_SECONDS),
+        Condition("batch", lambda: _waiting(deliver)),
         Condition("broker", lambda: _not_joined(consumer), JOIN_SECONDS),
     )
     return Service(name, app, base.parts, consumer), base
@@ -154,7 +155,7 @@ def follower(
 
 def _waiting(deliver: Deliver) -> Sequence[str]:
     waiting = deliver.waiting
-    return [waiting.why] if waiting else []
+    return [str(waiting)] if waiting and time.monotonic() - waiting.since >= BATCH_WAITS_SECONDS else []
 
 
 def _not_joined(consumer: Consumer) -> Sequence[str]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+import time
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -11,7 +13,7 @@ from fastapi.testclient import TestClient
 
 from jalons.cli.doctor import Finding, health
 from jalons.cli.hub import Hub
-from jalons.messaging.deliver import Deliver
+from jalons.messaging.deliver import Deliver, Waiting
 from jalons.messaging.items import Record
 from jalons.messaging.outcomes import Done, Retry
 from jalons.process import wiring
@@ -74,6 +76,29 @@ def test_a_consumer_that_has_not_joined_degrades_its_service_and_leaves_it_ready
         assert ask.get("/health/ready").status_code == 200
     metrics = ask.get("/metrics").text
     assert 'jalons_degraded{part="broker",service="observation"} 1.0' in metrics
+
+
+def test_a_batch_that_waits_five_minutes_degrades_its_service_says_which_and_clears(
+    apps: Apps, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jalons.process.parts.CHECK_SECONDS", 0.05)
+    url = apps.engines["observation"].url.render_as_string(hide_password=False)
+    service = build(Settings(database_url=url, kafka="127.0.0.1:1", secret_key=SECRET, hub_client_secret="none"))
+    assert service.consumer is not None
+    deliver: Any = service.consumer._deliver
+    ask = TestClient(service.app)
+
+    def degraded() -> dict[str, str]:
+        return dict(ask.get("/health/ready").json()["degraded"])
+
+    with working(service.parts["monitor"]):
+        deliver.waiting = Waiting("the keys could not be resolved", time.monotonic(), "jalons.pathways/3@1204")
+        time.sleep(0.2)
+        assert "batch" not in degraded()
+        deliver.waiting = replace(deliver.waiting, since=time.monotonic() - 300)
+        eventually(lambda: "jalons.pathways/3@1204" in degraded().get("batch", ""))
+        deliver.waiting = None
+        eventually(lambda: "batch" not in degraded())
 
 
 def test_why_a_batch_waits_is_known_until_it_is_delivered(monkeypatch: pytest.MonkeyPatch) -> None:
