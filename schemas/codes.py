@@ -12,8 +12,12 @@ Reference = Annotated[str, StringConstraints(pattern=r"^[RTP]-[0-9A-HJKMNP-TV-Z]
 """A spoken reference such as `R-7K4M-2QX`: Crockford base 32 with a check character at the end."""
 Nis = Annotated[str, StringConstraints(pattern=r"^\d{5}$")]
 """A commune by its NIS code (five digits)."""
+PlaceCode = Annotated[str, StringConstraints(pattern=r"^[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?$")]
+"""The code of one of a partner's places, such as `marche`; the directory has its address."""
 OccupationCode = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,39}$")]
-"""A trade by a code of a public list (ROME, ISCO) or of the network: never free text."""
+"""A trade as events carry it."""
+TradeCode = Annotated[str, StringConstraints(pattern=r"^(?:[A-Z][0-9]{4}|[0-9]{1,4})$")]
+"""A trade as a call may say it, by a public list: ROME (`J1501`) or ISCO-08 (`5321`, or a group); never free text."""
 
 FinerCode = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{1,39}$")]
 """A network's own code below a code of a closed list; a reader that does not know it uses the latter."""

@@ -5,9 +5,20 @@ from __future__ import annotations
 from datetime import date
 from typing import ClassVar
 
-from schemas.codes import Language, Moment, Nis, PartnerKind, PartnerStatus, SecrecyClass, Sector, Slug
+from pydantic import BaseModel, ConfigDict
+
+from schemas.codes import Language, Moment, Nis, PartnerKind, PartnerStatus, PlaceCode, SecrecyClass, Sector, Slug
 from schemas.envelope import Payload
 from schemas.topics import DIRECTORY, Topic
+
+
+class Place(BaseModel):
+    """A place where a partner receives persons. address: of an office, never of a person."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    code: PlaceCode
+    address: str
 
 
 class PartnerRecord(Payload):
@@ -29,6 +40,7 @@ class PartnerRecord(Payload):
     address: str | None = None
     language: Language = "fr"
     trial: bool = False
+    places: tuple[Place, ...] = ()
     valid_from: date | None = None
     valid_to: date | None = None
 

@@ -93,7 +93,8 @@ class Referral(Act, Goal, total=False):
 
 
 class Acceptance(Reported, total=False):
-    """first_contact_on: optional if the referral's contact is `receiver_calls_referrer`."""
+    """first_contact_on: optional if the referral's contact is `receiver_calls_referrer`. place: the code of one of the
+    receiver's places."""
 
     first_contact_on: Day
     place: str
@@ -230,7 +231,7 @@ class PlacementEnd(Act):
 
 
 class Registration(Act, total=False):
-    """local_ref: the home partner's own dossier number, unique among its persons."""
+    """local_ref: the home partner's own dossier number, unique among its persons; without it the hub gives a code."""
 
     profile: Required[Profile]
     local_ref: str
@@ -276,6 +277,13 @@ class Activity(Act, total=False):
     training_id: Id
 
 
+class Place(TypedDict):
+    """A place where a partner receives persons, by the code that acts and offers name."""
+
+    code: str
+    address: str
+
+
 class Partner(Write, total=False):
     """mailbox and phone belong to an office, never to a person."""
 
@@ -291,6 +299,7 @@ class Partner(Write, total=False):
     address: str
     language: codes.Language
     trial: bool
+    places: Sequence[Place]
     valid_from: Day
     valid_to: Day
 

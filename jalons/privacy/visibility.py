@@ -289,6 +289,7 @@ NOUNS: Mapping[str, str] = {
         field                                                     other  coordinator
         slug name kind sector commune_nis moments secrecy_class   yes    yes
         status mailbox phone phone_hours address language trial   yes    yes
+        places                                                    yes    yes
         valid_from valid_to                                       yes    yes
     """,
     "convention": """

@@ -14,13 +14,13 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.requests import ClientDisconnect
 
 from jalons.privacy.national_number import holds_control_character, holds_national_number, is_uuid
+from jalons.privacy.opaque_codes import NotOpaque, opaque
 from jalons.process import metrics
 from jalons.web import documents, problems
 from jalons.web.demands import Demand, demanding
 from jalons.web.identity import Verifier
 
 MAX_BODY_BYTES = 256 * 1024
-ACTOR_MOST = 32
 _CLIENT_CLOSED_REQUEST = 499
 """Status in metrics when the client disconnects before the body is complete; nginx uses the same code."""
 
@@ -156,7 +156,16 @@ def kept_header(request: Request, name: str, max_length: int) -> str | None:
 async def actor(request: Request) -> str | None:
     """Dependency: the member of the partner's staff who acts, as an opaque code (header `Jalons-Actor`), for the audit
     log only."""
-    return kept_header(request, "jalons-actor", ACTOR_MOST)
+    return actor_of(request)
+
+
+def actor_of(request: Request) -> str | None:
+    """The value of the header Jalons-Actor; None if absent or empty. Raises Problem 422 if it is no opaque code."""
+    text = request.headers.get("jalons-actor", "")
+    try:
+        return opaque(text) if text else None
+    except NotOpaque as error:
+        raise problems.not_opaque("Jalons-Actor", error) from None
 
 
 Actor = Annotated[str | None, Depends(demanding(actor, Demand(actor=True)))]

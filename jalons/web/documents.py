@@ -12,6 +12,7 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute, iter_route_contexts
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template, select_autoescape
 
+from jalons.privacy import opaque_codes
 from jalons.web.demands import Demand, demand_of
 from jalons.web.openapi import add_errors
 
@@ -30,7 +31,8 @@ SCOPES = {
 _KEY = "A unique value for each operation. Repeat the call with the same key: the operation is done once."
 _IF_MATCH = "The ETag of what you read. If it has changed since, the answer is 412."
 _ACTOR = (
-    "The member of your staff who acts, as an opaque code of yours (at most 32 characters). For the audit log only."
+    "The member of your staff who acts, as an opaque code of yours: 1 to 36 letters, digits and . / _ -, with at least "
+    "one digit. For the audit log only."
 )
 
 
@@ -76,14 +78,15 @@ def _describe(operation: Json, method: str, demand: Demand) -> None:
     """Add a demand's scopes and headers to an operation."""
     if demand.scopes:
         operation["security"] = [{SCHEME: [scope]} for scope in demand.scopes]
+    text: Json = {"type": "string"}
     headers = []
     if demand.key is not None and method != "GET":
-        headers += [("Idempotency-Key", demand.key, _KEY), ("If-Match", False, _IF_MATCH)]
+        headers += [("Idempotency-Key", demand.key, _KEY, text), ("If-Match", False, _IF_MATCH, text)]
     if demand.actor:
-        headers += [("Jalons-Actor", False, _ACTOR)]
-    for name, required, meaning in headers:
+        headers += [("Jalons-Actor", False, _ACTOR, {**opaque_codes.SCHEMA, "description": _ACTOR})]
+    for name, required, meaning, schema in headers:
         operation.setdefault("parameters", []).append(
-            {"name": name, "in": "header", "required": required, "description": meaning, "schema": {"type": "string"}}
+            {"name": name, "in": "header", "required": required, "description": meaning, "schema": schema}
         )
 
 

@@ -17,6 +17,7 @@ from jalons.database import Busy, transient
 from jalons.messaging.outcomes import where
 from jalons.privacy.keys import KeysUnavailable
 from jalons.privacy.national_number import free_strings, holds_control_character, holds_national_number, is_uuid
+from jalons.privacy.opaque_codes import NotOpaque, new_dossier_code
 
 log = logging.getLogger(__name__)
 
@@ -93,6 +94,18 @@ CONTROL_CHARACTER = Problem(
 )
 
 
+_CODE_CURE = (
+    "Send a code of your own with a digit in it, such as H-2026-118. Without a local_ref, or with the code under "
+    "`offered`, the person has a dossier code of the hub's, which only you can see and search for."
+)
+
+
+def not_opaque(at: str, error: NotOpaque) -> Problem:
+    """The refusal of a header or a query parameter that should be an opaque code."""
+    problem = str(error)
+    return Problem(422, "not_a_code", f"{at}: {problem}.", _CODE_CURE, fields=[{"at": at, "problem": problem}])
+
+
 def refuse_unsafe_text(value: object) -> None:
     """Raise Problem if a free string of a parsed body contains a national number or a control character."""
     for text in free_strings(value):
@@ -138,13 +151,14 @@ def _validation(error: RequestValidationError) -> Problem:
         return NOT_JSON
     fields = [{"at": _at(each["loc"]), "problem": each["msg"]} for each in found[:_MAX_FIELDS]]
     named = ", ".join(field["at"] for field in fields[:5])
-    return Problem(
-        422,
-        code,
-        f"These fields of the request are not valid: {named}.",
-        "Correct the fields named under `fields`; /docs has each call with an example.",
-        fields=fields,
-    )
+    detail = f"These fields of the request are not valid: {named}."
+    cure = "Correct the fields named under `fields`; /docs has each call with an example."
+    uncoded = [each for each in found if isinstance(each.get("ctx", {}).get("error"), NotOpaque)]
+    if uncoded:
+        code, cure = "not_a_code", _CODE_CURE
+    if any(each["loc"][-1] == "local_ref" for each in uncoded):
+        return Problem(422, code, detail, cure, fields=fields, offered=new_dossier_code())
+    return Problem(422, code, detail, cure, fields=fields)
 
 
 def _at(loc: tuple[int | str, ...]) -> str:

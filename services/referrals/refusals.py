@@ -73,6 +73,31 @@ def unknown_commune(at: str) -> Problem:
     )
 
 
+def unknown_place(at: str, allowed: list[str]) -> Problem:
+    """The partner has no such place. at: the field that names it; allowed: the codes of its places."""
+    known = ", ".join(allowed) or "none"
+    return Problem(
+        422,
+        "unknown_place",
+        f"{at}: the partner has no such place. Its places: {known}.",
+        "Name a place by its code, or leave it out: then the offer's place, or the partner's own address, stands. The "
+        "coordinator adds one: PUT /partners/{partner}.",
+        fields=[{"at": at, "problem": "unknown"}],
+        allowed=allowed,
+    )
+
+
+def place_in_use(codes: list[str]) -> Problem:
+    """A place cannot be taken away while an offer or an open act names it."""
+    return Problem(
+        409,
+        "place_in_use",
+        f"An offer or an open act names these places: {', '.join(codes)}.",
+        "Keep the code and change its address, or first give the offer and the acts another place.",
+        places=codes,
+    )
+
+
 def invalid_cursor() -> Problem:
     """The cursor is not one that a page gave."""
     return Problem(422, "invalid_cursor", "The cursor is not one this service gave.", "Begin again without a cursor.")

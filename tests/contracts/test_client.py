@@ -64,7 +64,7 @@ def test_persons_trainings_and_placements_are_called_by_their_nouns(hotton: Part
 
 
 def test_a_table_comes_back_row_by_row(hotton: Partner, trusquin: Partner) -> None:
-    local_ref = f'T/;"é"/{uuid.uuid4().hex[:8]}'
+    local_ref = f"T/118_{uuid.uuid4().hex[:8]}"
     made = hotton.refer(person={"profile": PROFILE, "local_ref": local_ref})
     [row] = [each for each in hotton.some(hotton.hub.referrals.table(box="sent")) if each["Relais"] == made["ref"]]
     assert (row["Dossier"], row["Destinataire"], row["État du relais"]) == (local_ref, "le-trusquin", "Envoyé")

@@ -40,9 +40,9 @@ def test_a_referral_is_accepted_started_and_completed_by_the_link_of_its_mail(ne
     assert "25 à 29 ans" in page.text and "mobilité, garde d&#39;enfants" in page.text
     assert "CPAS de Hotton" in page.text and "+32 84 46 00 00" in page.text
 
-    well_made(_press(network, link, "accept", first_contact_on="2026-12-01", place="Rue du Marché 1"))
+    well_made(_press(network, link, "accept", first_contact_on="2026-12-01", place="atelier"))
     seen = hotton.done("GET", f"/referrals/{sent['ref']}")
-    assert (seen["status"], seen["first_contact_on"], seen["place"]) == ("accepted", "2026-12-01", "Rue du Marché 1")
+    assert (seen["status"], seen["first_contact_on"], seen["place"]) == ("accepted", "2026-12-01", "atelier")
     assert "accepté" in _mail(network, "insertion@cpas-hotton.example", sent["ref"])["subject"]
 
     assert _press(network, link, "start", started_on=TODAY).status_code == 200

@@ -15,7 +15,7 @@ from schemas.topics import DIRECTORY, TOPICS
 from tests.support.broker import login
 from tests.support.network import PROFILE, Network, eventually
 
-LOCAL_REF = "DOSSIER-"
+LOCAL_REF = "DOSSIER-7-"
 BANDS = ("lower_secondary", "alone_children", "25-29", "garde_enfants")
 WHY = ("lift_obstacle", "work_experience")
 

@@ -77,7 +77,7 @@ def test_no_mail_holds_anything_about_the_person(stage: Stage, mail):
     stage.hears(
         event("beneficiary.registered"),
         event("referral.sent", sealed=TELLING),
-        event("referral.accepted", partner="le-trusquin", place="chez le docteur sante"),
+        event("referral.accepted", partner="le-trusquin", place="sante"),
         event("referral.declined", partner="le-trusquin", sealed={"reason": "childcare"}),
         event("referral.completed", partner="le-trusquin"),
         event("training.enrolled", sealed=profile),

@@ -198,8 +198,10 @@ def test_the_audit_tells_the_home_partner_who_streamed_what(engine: Engine, post
             ("integra-plus", None, "referral"),
         ]
         assert len({each["call"] for each in found}) == 2, "a stream is one call"
-        long = httpx.get(f"{url}/stream", headers={"Authorization": "Bearer coordinator", "Jalons-Actor": "x" * 33})
-        assert (long.status_code, long.json()["code"]) == (422, "invalid")
+        long = httpx.get(
+            f"{url}/stream", headers={"Authorization": "Bearer coordinator", "Jalons-Actor": "7" + "x" * 36}
+        )
+        assert (long.status_code, long.json()["code"]) == (422, "not_a_code")
 
 
 def test_an_event_that_is_not_shown_leaves_no_audit_line(engine: Engine, postgres: str) -> None:

@@ -86,7 +86,7 @@ def test_a_link_that_was_changed_opens_nothing_and_says_nothing(
 
 def test_what_is_wrong_is_said_beside_its_field_and_what_was_typed_stays(network: Network, link: str) -> None:
     before = written(network)
-    form = _form(network, link, "accept") | {"first_contact_on": "demain", "place": "Rue du Marché 1"}
+    form = _form(network, link, "accept") | {"first_contact_on": "demain", "place": "atelier"}
     answer = network.http.post(link, data=form)
     assert answer.status_code == 422
     page = well_made(answer)
@@ -96,7 +96,8 @@ def test_what_is_wrong_is_said_beside_its_field_and_what_was_typed_stays(network
     assert next(e["text"] for e in page.all("span") if e.get("id") == wrong["aria-describedby"]).startswith(
         "Cette date"
     )
-    assert inputs["accept-place"]["value"] == "Rue du Marché 1"
+    [chosen] = [each for each in page.all("input") if each.get("name") == "place" and "checked" in each]
+    assert chosen["value"] == "atelier"
     assert "#accept-first_contact_on" in [each["href"] for each in page.all("a")]
     assert page.all("title")[0]["text"].startswith("Erreur")
     assert written(network) == before
@@ -108,9 +109,10 @@ def test_what_is_wrong_is_said_beside_its_field_and_what_was_typed_stays(network
         ("accept", {}, "Il manque une réponse ici."),
         ("decline", {"reason": "no_place"}, "Il manque une réponse ici."),
         ("decline", {"reason": "rainy", "declined_by": "provider"}, "Choisissez une réponse de la liste."),
-        ("accept", {"first_contact_on": "2026-12-01", "place": "x" * 201}, "200 caractères au plus"),
+        ("accept", {"first_contact_on": "2026-12-01", "place": "x" * 201}, "Choisissez une réponse de la liste."),
         ("accept", {"first_contact_on": "2026-12-01", "place": "85.07.30-033.28"}, "numéro de registre national"),
         ("accept", {"first_contact_on": "2026-12-01", "place": "a\tb"}, "une seule ligne"),
+        ("accept", {"first_contact_on": "2026-12-01", "place": "ailleurs"}, "Choisissez une réponse de la liste."),
     ],
 )
 def test_a_form_that_does_not_fit_records_nothing(
@@ -233,7 +235,7 @@ def test_a_persons_way_is_the_home_partners_to_print_in_four_languages(network: 
     sent = hotton.refer("le-trusquin")
     person = sent["beneficiary"]
     path = f"/beneficiaries/{person}/way"
-    trusquin.done("POST", f"/referrals/{sent['ref']}/accept", {"first_contact_on": "2026-12-01", "place": "Quai 4"})
+    trusquin.done("POST", f"/referrals/{sent['ref']}/accept", {"first_contact_on": "2026-12-01", "place": "quai"})
     sense = {"goal": "find_job", "chosen_by": "person", "planned_start": "2026-12-07", "beneficiary": person}
     consent = {"partners": ["home-hotton"], "purposes": ["employer"], "channel": "oral"}
     hotton.done("POST", f"/beneficiaries/{person}/consents", consent)

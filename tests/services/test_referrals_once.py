@@ -13,6 +13,7 @@ from uuid import UUID
 import psycopg
 
 from jalons.clock import local_date, now
+from services.referrals.calls.idempotency import stored_key
 from tests.support.calls import refused, sheet
 from tests.support.network import PROFILE, Network
 
@@ -65,7 +66,7 @@ def test_a_refusal_is_not_kept_under_its_key(network: Network) -> None:
 
 
 def test_thirty_at_once_under_one_key_make_one(network: Network) -> None:
-    home, key, local_ref = network["cpas-hotton"], str(uuid.uuid4()), f"D-{uuid.uuid4()}"
+    home, key, local_ref = network["cpas-hotton"], str(uuid.uuid4()), str(uuid.uuid4())
     home.token()
     body = {"profile": PROFILE, "local_ref": local_ref}
     with ThreadPoolExecutor(30) as pool:
@@ -93,7 +94,7 @@ def test_a_secret_is_in_no_stored_answer(network: Network) -> None:
     assert first["client_secret"]
     assert again == {"client_id": first["client_id"], "scopes": ["partner"], "secret_already_shown": True}
     with psycopg.connect(network.info["database"]) as conn:
-        stored = conn.execute("SELECT answer FROM referrals.idempotency WHERE key = %s", (key,)).fetchall()
+        stored = conn.execute("SELECT answer FROM referrals.idempotency WHERE key = %s", (stored_key(key),)).fetchall()
         kept = conn.execute("SELECT row_to_json(c)::text FROM referrals.clients c").fetchall()
     assert first["client_secret"] not in json.dumps(stored) + json.dumps(kept)
 
@@ -111,7 +112,7 @@ def test_one_open_referral_of_a_person_to_an_offer(network: Network) -> None:
 
 
 def test_a_dossier_number_is_one_person_at_its_home_and_nobody_elses(network: Network) -> None:
-    number = f"D-{uuid.uuid4()}"
+    number = str(uuid.uuid4())
     home = network["cpas-hotton"]
     first = home.refer("le-trusquin", person={"profile": PROFILE, "local_ref": number})
     second = home.refer("le-trusquin", person={"profile": PROFILE | {"status": "art60"}, "local_ref": number})

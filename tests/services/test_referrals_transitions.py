@@ -31,7 +31,7 @@ ROLES = {
 }
 COORDINATOR = "integra-plus"
 GIVEN: dict[str, dict[str, Any]] = {
-    "accept": {"first_contact_on": TODAY, "place": "Rue du Centre 1"},
+    "accept": {"first_contact_on": TODAY, "place": "atelier"},
     "waitlist": {"rank": 2},
     "decline": {"reason": "no_place", "declined_by": "provider"},
     "redirect": {"recipient": SECOND, "agreement": {"channel": "oral"}},

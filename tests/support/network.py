@@ -46,6 +46,11 @@ PARTNERS = {
         mailbox="accueil@le-trusquin.example",
         sector="associative",
         secrecy_class="discretion",
+        address="Rue de la Gare 3, 6900 Marche",
+        places=[
+            {"code": "atelier", "address": "Rue du Marché 1, 6900 Marche"},
+            {"code": "quai", "address": "Quai 4, 6990 Hotton"},
+        ],
     ),
     "forem-marche": partner(
         "public_employment_service", ["projet", "formation"], name="FOREM Marche", mailbox="relais@forem.example"

@@ -47,7 +47,7 @@ _BORN: dict[type[Act], dict[str, Any]] = {
 _GIVEN: dict[str, Any] = {
     "reported_by": "referrer",
     "first_contact_on": "2026-12-03",
-    "place": "Rue Haute 1",
+    "place": "rue-haute",
     "rank": 2,
     "expected_on": "2027-01-11",
     "declined_by": "provider",
@@ -132,7 +132,7 @@ FILLED: dict[str, Any] = {
     "reported_by": "referrer",
     "offer": "auxiliaire-de-soins",
     "offer_type": "formation",
-    "place": "Rue Haute 1",
+    "place": "rue-haute",
     "legal_employer": "mire",
     "planned_end": "2027-06-30",
     "referral_id": str(uuid.UUID(int=1)),

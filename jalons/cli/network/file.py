@@ -89,6 +89,13 @@ class CodePart(Part):
     label: Line
 
 
+class PlacePart(Part):
+    """A place where a partner receives persons."""
+
+    code: codes.PlaceCode
+    address: Line
+
+
 class PartnerPart(Part):
     """A partner, as `PUT /partners/{partner}` takes it."""
 
@@ -104,6 +111,7 @@ class PartnerPart(Part):
     address: Line | None = None
     language: codes.Language = "fr"
     trial: bool = False
+    places: tuple[PlacePart, ...] = Field(default=(), max_length=50)
     valid_from: date | None = None
     valid_to: date | None = None
 
@@ -153,7 +161,7 @@ class OfferPart(Part):
     transport_help: bool = False
     childcare: bool = False
     mailbox: Mailbox | None = None
-    place: Line | None = None
+    place: codes.PlaceCode | None = None
     project: codes.Slug | None = None
     valid_from: date | None = None
     valid_to: date | None = None
@@ -193,6 +201,8 @@ def _disagreements(network: NetworkFile) -> Iterator[str]:
         partner = network.partners.get(offer.partner)
         if partner is None:
             yield f"offers.{name}: there is no partner {offer.partner}"
+        elif offer.place and offer.place not in {place.code for place in partner.places}:
+            yield f"offers.{name}: {offer.partner} has no place {offer.place}"
         elif offer.moment not in partner.moments:
             yield f"offers.{name}: {offer.partner} does not serve the moment {offer.moment}"
     seen = set()

@@ -13,7 +13,7 @@ from pydantic import Field, model_validator
 
 from schemas import codes
 from services.referrals.agreements.bodies import AgreementBody
-from services.referrals.calls.bodies import Dated, Day, Spoken, Text
+from services.referrals.calls.bodies import Dated, Day, Spoken
 from services.referrals.persons.bodies import EXAMPLE_PERSON, EXAMPLE_PROFILE, PersonBody
 
 
@@ -63,7 +63,7 @@ class PlacementBody(Dated):
     offer: codes.Slug | None = None
     referral_id: Spoken | None = None
     kind: codes.PlacementKind
-    occupation: codes.OccupationCode | None = None
+    occupation: codes.TradeCode | None = None
     goal: codes.Goal
     chosen_by: codes.ChosenBy
     planned_start: Day
@@ -85,10 +85,11 @@ class ReceiveBody(Reported):
 
 
 class AcceptBody(Reported):
-    """`POST /referrals/{id}/accept`; the place is an address of the receiver's."""
+    """`POST /referrals/{id}/accept`. place: the code of one of the receiver's places; without it the offer's place
+    stands, or the receiver's own address."""
 
     first_contact_on: Day | None = None
-    place: Text | None = None
+    place: codes.PlaceCode | None = None
 
 
 class WaitlistBody(Reported):
@@ -208,7 +209,7 @@ EXAMPLES: dict[tuple[str, str], Any] = {
         "chosen_by": "together",
         "contact": "receiver_calls_referrer",
     },
-    ("POST", "/referrals/{id}/accept"): {"first_contact_on": "2026-12-01", "place": "Rue de la Gare 3"},
+    ("POST", "/referrals/{id}/accept"): {"first_contact_on": "2026-12-01", "place": "atelier"},
     ("POST", "/referrals/{id}/decline"): {"reason": "distance_mobility", "declined_by": "person"},
     ("POST", "/referrals/{id}/start"): {"started_on": "2026-12-07"},
     ("POST", "/referrals/{id}/complete"): {"outcome": "reached"},

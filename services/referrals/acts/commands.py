@@ -14,6 +14,8 @@ from services.referrals.acts.rows import REFERRALS, Acts
 from services.referrals.acts.rules import Act, Decided, Placement, Referral, Training
 from services.referrals.codes.commands import resolved
 from services.referrals.deadlines import commands as deadlines
+from services.referrals.directory import rows as directory
+from services.referrals.directory.addresses import check_place
 from services.referrals.directory.capacity import settle_places
 from services.referrals.needs.commands import record_unmet
 from services.referrals.rerouting.rules import check_nothing_followed, lapsing
@@ -34,6 +36,7 @@ def step(work: Work, store: Acts[S], named: UUID | str, action: str, given: Give
     facts = json_values({name: value for name, value in given.items() if name != "happened_on"})
     on = given.get("happened_on") or given.get("started_on") or given.get("ended_on")
     _check_dates(work, state, given)
+    _check_place(work, state, given)
     if facts.get("reported_by") and "referrer" not in state.party(work.call.partner):
         raise refusals.invalid("reported_by", "only the referrer records an answer in the receiver's place")
     decided = acts.act(state, action, by, facts, work.call.today)
@@ -108,6 +111,13 @@ def _start_referral(work: Work, answer: Training | Placement, facts: Given, on: 
     decided = acts.act(referral, "start", referral.recipient, given, work.call.today)
     save(work, REFERRALS, referral, decided, on)
     _started(work, decided.state, facts, on)
+
+
+def _check_place(work: Work, state: Act, given: Given) -> None:
+    """A place is one of the receiver's. Raises Problem 422."""
+    if given.get("place"):
+        [receiver] = directory.partners_of(work.conn, [state.receiver]).values()
+        check_place(receiver, given["place"])
 
 
 def _check_dates(work: Work, state: Act, given: Given) -> None:

@@ -74,6 +74,11 @@ class Act:
         """Role → partner."""
         raise NotImplementedError
 
+    @property
+    def receiver(self) -> str:
+        """The partner to which the person goes."""
+        raise NotImplementedError
+
     def common(self) -> dict[str, Any]:
         """The fields that every event of it carries."""
         raise NotImplementedError
@@ -91,6 +96,11 @@ class Referral(Act):
     def parties(self) -> dict[str, str]:
         """Role → partner."""
         return {"referrer": self.referrer, "recipient": self.recipient}
+
+    @property
+    def receiver(self) -> str:
+        """See `Act.receiver`."""
+        return self.recipient
 
     def common(self) -> dict[str, Any]:
         """See `Act.common`."""
@@ -119,6 +129,11 @@ class Training(Act):
     def parties(self) -> dict[str, str]:
         """Role → partner."""
         return {"home": self.home, "operator": self.operator}
+
+    @property
+    def receiver(self) -> str:
+        """See `Act.receiver`."""
+        return self.operator
 
     def common(self) -> dict[str, Any]:
         """See `Act.common`."""
@@ -149,6 +164,11 @@ class Placement(Act):
     def parties(self) -> dict[str, str]:
         """Its two parties and the home partner, which may be a third."""
         return {"home": self.home, "proposer": self.proposer, "employer": self.employer}
+
+    @property
+    def receiver(self) -> str:
+        """See `Act.receiver`."""
+        return self.employer
 
     def common(self) -> dict[str, Any]:
         """See `Act.common`."""

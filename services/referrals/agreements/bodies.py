@@ -7,8 +7,9 @@ from uuid import UUID
 
 from pydantic import Field, model_validator
 
+from jalons.privacy.opaque_codes import OpaqueCode
 from schemas import codes
-from services.referrals.calls.bodies import Body, Dated, Day, LocalRef
+from services.referrals.calls.bodies import Body, Dated, Day
 
 
 class ConsentBody(Dated):
@@ -20,7 +21,7 @@ class ConsentBody(Dated):
     purposes: list[codes.Purpose] = Field(min_length=1)
     attributes: list[codes.Attribute] = Field(default=[])
     channel: codes.ConsentChannel
-    evidence_ref: LocalRef | None = None
+    evidence_ref: OpaqueCode | None = None
     expires_on: Day | None = None
     replaces: UUID | None = None
 
@@ -36,7 +37,7 @@ class AgreementBody(Body):
 
     channel: codes.ConsentChannel
     attributes: list[codes.Attribute] = Field(default=[])
-    evidence_ref: LocalRef | None = None
+    evidence_ref: OpaqueCode | None = None
     expires_on: Day | None = None
 
 

@@ -80,6 +80,16 @@ class Visit:
         """Whether nothing is left to answer."""
         return is_over(self.state, self.named.partner)
 
+    @property
+    def places(self) -> dict[str, str]:
+        """The receiver's places: code → address."""
+        return {code: address for (slug, code), address in self.directory.places.items() if slug == self.state.receiver}
+
+    def addressed(self, fields: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Fields of the act, with the address of the place that they name."""
+        place = fields.get("place")
+        return {**fields, "place": self.directory.address(self.state.receiver, place)} if place else fields
+
 
 class AnswerPages:
     """The pages behind answer links."""
@@ -140,9 +150,7 @@ class AnswerPages:
         other = next((p for p in state.parties().values() if p != named.partner), named.partner)
         disclosed = other in {body.get(name) for name in in_words.PARTNERS}
         contact = {name: rows[other][name] for name in ("phone", "phone_hours")}
-        names = in_words.Directory(
-            {slug: row["name"] for slug, row in rows.items()}, {offer["offer"]: offer["title"]} if offer else {}
-        )
+        names = in_words.Directory.of(rows, {offer["offer"]: offer["title"]} if offer else {})
         return Visit(
             named,
             caller,
@@ -208,7 +216,8 @@ class AnswerPages:
                 mine = action == tried and form is not None
                 typed, wrong = (form.fields if form and mine else None), (errors if mine else None)
                 required = must_give(visit.state, action, visit.named.partner)
-                sections.append(inputs.section(noun, action, body, required, words, typed, wrong))
+                places = visit.places
+                sections.append(inputs.section(noun, action, body, required, words, typed, wrong, places))
         offered = [section for section in sections if section]
         return self._pages.page(
             "answer",
@@ -224,7 +233,7 @@ class AnswerPages:
             tried=tried,
             version=visit.state.version,
             key=form.key if form and form.key and problem != "other" else new_key(),
-            facts=in_words.facts(noun, visit.body, words, visit.directory),
+            facts=in_words.facts(noun, visit.addressed(visit.body), words, visit.directory),
             profile=in_words.profile(visit.body.get("disclosed") or {}, words),
         )
 
@@ -235,7 +244,7 @@ class AnswerPages:
         for name in inputs.KINDS:
             if given.get(name) is not None:
                 stored = f"{action}_reason" if name == "reason" else name
-                value = recorded.get(stored, given[name])
+                value = visit.addressed({stored: recorded.get(stored, given[name])})[stored]
                 text = in_words.text_of(visit.named.noun, stored, value, words, visit.directory)
                 rows.append((words.field(name), text))
         over = not set(recorded["actions"]) - {"reopen", "void"}

@@ -9,10 +9,20 @@ from datetime import date
 from typing import Annotated, Self
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    TypeAdapter,
+    WithJsonSchema,
+    model_validator,
+)
 
 from jalons.privacy.references import normalise
 from jalons.web.problems import refuse_unsafe_text
+from schemas import codes
 from services.referrals.directory.communes import nis
 
 
@@ -28,11 +38,10 @@ Text = Annotated[str, StringConstraints(min_length=1, max_length=200, strip_whit
 Mailbox = Annotated[str, StringConstraints(pattern=r"^[^@\s<>,;:\"]{1,64}@[A-Za-z0-9.-]{1,190}$")]
 Phone = Annotated[str, StringConstraints(pattern=r"^\+?[0-9 ()./-]{3,30}$")]
 Commune = Annotated[str, StringConstraints(pattern=r"^[0-9]{4,5}$"), AfterValidator(nis)]
-LocalRef = Annotated[str, StringConstraints(min_length=1, max_length=64, strip_whitespace=True)]
 Day = Annotated[date, Field(ge=date(1950, 1, 1), le=date(2199, 12, 31))]
 """Not before 1892: until then the offset of Brussels had seconds, which RFC 3339 cannot express."""
 Days = Annotated[int, Field(ge=1, le=365)]
-Spoken = UUID | Annotated[str, AfterValidator(spoken)]
+Spoken = UUID | Annotated[str, AfterValidator(spoken), WithJsonSchema(TypeAdapter(codes.Reference).json_schema())]
 
 
 class Body(BaseModel):

@@ -19,12 +19,12 @@ from jalons.clock import new_id, now
 from jalons.database import transact
 from jalons.privacy import audit
 from jalons.process.wiring import Ground
-from jalons.web.application import ACTOR_MOST, kept_header
+from jalons.web.application import actor_of, kept_header
 from jalons.web.demands import Demand, demanding
 from jalons.web.identity import Principal, Verifier, forbidden
 from jalons.web.problems import Problem
 from services.referrals.calls import idempotency
-from services.referrals.calls.idempotency import Once, Stored
+from services.referrals.calls.idempotency import Once, Stored, stored_key
 from services.referrals.persons.keys import PersonKeys
 from services.referrals.refusals import REFUSALS
 from services.referrals.work import Call, Hub, Work
@@ -64,7 +64,6 @@ def call(*scopes: str, keyed: bool = False) -> Callable[[Request], Awaitable[Cal
                 "A call that creates must carry the header Idempotency-Key.",
                 "Send any text that is new for each thing you create, and the same when you repeat the call.",
             )
-        actor = kept_header(request, "jalons-actor", ACTOR_MOST)
         trace = request.headers.get("traceparent", "")
         return Call(
             id=new_id(),
@@ -74,7 +73,7 @@ def call(*scopes: str, keyed: bool = False) -> Callable[[Request], Awaitable[Cal
             if_match=request.headers.get("if-match"),
             traceparent=trace if _TRACE_PARENT.fullmatch(trace) else None,
             request=await _fingerprint(request) if key else b"",
-            actor=actor,
+            actor=actor_of(request),
         )
 
     return demanding(known, Demand(scopes, keyed, actor=True))
@@ -131,7 +130,7 @@ class Edge:
             raise REFUSALS[type(error)](error) from None
 
     def _once(self, conn: Connection, call: Call, command: Command) -> JSONResponse:
-        once = Once(call.principal.client_id, call.key, call.request) if call.key else None
+        once = Once(call.principal.client_id, stored_key(call.key), call.request) if call.key else None
         if once and (stored := idempotency.begin(conn, once)):
             return _response(stored.answer, stored.status, stored.answer.get("version"), stored.call_id)
         work = Work(conn, call, self.hub)

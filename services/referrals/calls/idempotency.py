@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -33,11 +34,16 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class Once:
-    """A request to be done once. client_id: whose key it is; request: its fingerprint."""
+    """A request to be done once. client_id: whose key it is; key: its hash; request: its fingerprint."""
 
     client_id: str
     key: str
     request: bytes
+
+
+def stored_key(key: str) -> str:
+    """A key as it is stored: its hash, since a caller may put any text into it."""
+    return hashlib.sha256(key.encode()).hexdigest()
 
 
 def begin(conn: Connection, once: Once) -> Stored | None:

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from schemas import codes
 from services.referrals.calls.bodies import Body, Commune, Day, Days, Mailbox, Phone, Text
+
+
+class PlaceBody(Body):
+    """A place where a partner receives persons; acts and offers name it by its code."""
+
+    code: codes.PlaceCode
+    address: Text
 
 
 class PartnerBody(Body):
@@ -25,8 +32,15 @@ class PartnerBody(Body):
     address: Text | None = None
     language: codes.Language = "fr"
     trial: bool = False
+    places: list[PlaceBody] = Field(default=[], max_length=50)
     valid_from: Day | None = None
     valid_to: Day | None = None
+
+    @model_validator(mode="after")
+    def _each_place_once(self) -> Self:
+        if len({place.code for place in self.places}) < len(self.places):
+            raise ValueError("two places have the same code")
+        return self
 
 
 class CommuneBody(Body):
@@ -86,7 +100,7 @@ class OfferBody(Body):
     transport_help: bool = False
     childcare: bool = False
     mailbox: Mailbox | None = None
-    place: Text | None = None
+    place: codes.PlaceCode | None = None
     project: codes.Slug | None = None
     valid_from: Day | None = None
     valid_to: Day | None = None
@@ -102,6 +116,8 @@ EXAMPLES: dict[tuple[str, str], Any] = {
         "secrecy_class": "discretion",
         "mailbox": "accueil@le-trusquin.example",
         "phone": "+32 84 00 00 00",
+        "address": "Rue du Marché 1, 6900 Marche-en-Famenne",
+        "places": [{"code": "atelier", "address": "Rue de la Gare 3, 6900 Marche-en-Famenne"}],
     },
     ("PUT", "/partners/{partner}/status"): {"status": "suspended"},
     ("POST", "/partners/{partner}/clients"): {"scopes": ["partner", "read:counts"]},

@@ -17,7 +17,7 @@ from services.referrals.acts.lifecycle import Office
 from services.referrals.deadlines import rows as deadlines
 from services.referrals.deadlines.rows import DeadlineSubject
 from services.referrals.deadlines.rules import Deadline, at_end_of
-from services.referrals.directory import places
+from services.referrals.directory import addresses, places
 from services.referrals.directory import rows as directory
 from services.referrals.identity import rows as identity
 from services.referrals.identity.client_secrets import hashed, new_secret
@@ -43,6 +43,8 @@ def put_partner(work: Work, slug: str, record: Mapping[str, Any]) -> tuple[dict[
     directory.lock_name(work.conn, "directory", slug)
     known = directory.partner(work.conn, slug)
     work.expect(known["version"] if known else None)
+    if known:
+        _check_kept_places(work, known, record)
     values = {"slug": slug, "status": known["status"] if known else "active", **record}
     if known and all(known[name] == value for name, value in values.items()):
         return known, False
@@ -50,6 +52,13 @@ def put_partner(work: Work, slug: str, record: Mapping[str, Any]) -> tuple[dict[
     event = partners.UpdatedV1 if known else partners.RegisteredV1
     work.record(slug, event.model_validate(values))
     return {**values, "version": version}, known is None
+
+
+def _check_kept_places(work: Work, known: Mapping[str, Any], record: Mapping[str, Any]) -> None:
+    """A place that somebody may still have to go to is not taken away. Raises Problem 409."""
+    dropped = {place["code"] for place in known["places"]} - {place["code"] for place in record["places"]}
+    if used := addresses.places_in_use(work.conn, known["slug"], dropped):
+        raise refusals.place_in_use(used)
 
 
 def set_partner_status(work: Work, slug: str, status: str) -> dict[str, Any]:
@@ -170,8 +179,10 @@ def put_offer(work: Work, name: str, record: Mapping[str, Any]) -> tuple[dict[st
         raise refusals.invalid("partner", "an offer does not change hands")
     _check_dates(record)
     work.expect(known["version"] if known else None)
-    if directory.partner(work.conn, owner) is None:
+    partner = directory.partner(work.conn, owner)
+    if partner is None:
         raise refusals.unknown_partner("partner")
+    addresses.check_place(partner, record["place"])
     record = {**record, "status": _status(work, known, record)}
     if known and all(known[key] == value for key, value in record.items()):
         return known, False

@@ -21,6 +21,8 @@ from services.referrals.acts.rules import Referral
 from services.referrals.acts.sheets import sheet
 from services.referrals.calls.edge import Edge, call, partner_of
 from services.referrals.codes.http import labelled
+from services.referrals.directory import rows as directory
+from services.referrals.directory.addresses import address_of
 from services.referrals.exports import sheet as table
 from services.referrals.persons import rows as persons
 from services.referrals.work import Call
@@ -86,6 +88,9 @@ def _page(edge: Edge, caller: Call, role: str, since: datetime | None, before: U
         states = as_seen(conn, [state for state, _ in found], partner, caller.now)
         own = persons.local_refs(conn, partner, {state.ref for state in states})
         rows = [_fields(edge, caller, state, own.get(state.ref), changed[state.id]) for state in states]
+        partners = directory.partners_of(conn, {state.recipient for state in states})
+        for row, state in zip(rows, states, strict=True):
+            row["place"] = address_of(partners[state.recipient], row["place"])
         return table.text(rows, _labels()), states[-1].id if len(states) == PAGE else None
 
     return read

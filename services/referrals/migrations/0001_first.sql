@@ -158,6 +158,7 @@ CREATE TABLE partners (
     phone TEXT NOT NULL,
     phone_hours TEXT,
     address TEXT,
+    places JSONB NOT NULL,
     language TEXT NOT NULL,
     trial BOOLEAN NOT NULL,
     version INTEGER DEFAULT 1 NOT NULL,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from services.referrals.pages.words import Words
@@ -63,10 +63,22 @@ Row = tuple[str, str]
 
 @dataclass(frozen=True)
 class Directory:
-    """The names behind slugs. partners: slug → name; offers: slug → title."""
+    """The names behind slugs. partners: slug → name; offers: slug → title; places: partner and code → address."""
 
     partners: Mapping[str, str]
     offers: Mapping[str, str]
+    places: Mapping[tuple[str, str], str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, partners: Mapping[str, Mapping[str, Any]], offers: Mapping[str, str]) -> Directory:
+        """From the rows of partners by slug, and the titles of offers."""
+        names = {slug: row["name"] for slug, row in partners.items()}
+        places = {(slug, each["code"]): each["address"] for slug, row in partners.items() for each in row["places"]}
+        return cls(names, offers, places)
+
+    def address(self, partner: str, code: str) -> str:
+        """The address of a partner's place; its code if the partner has it no more."""
+        return self.places.get((partner, code), code)
 
 
 def facts(noun: str, body: Mapping[str, Any], words: Words, directory: Directory) -> list[Row]:

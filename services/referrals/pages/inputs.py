@@ -22,7 +22,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "ended_on": "date",
         "rank": "number",
         "hours_done": "number",
-        "place": "text",
+        "place": "choice",
         "reason": "choice",
         "declined_by": "choice",
         "outcome": "choice",
@@ -71,8 +71,12 @@ def section(
     words: Words,
     typed: Mapping[str, str] | None = None,
     errors: Mapping[str, str] | None = None,
+    places: Mapping[str, str] | None = None,
 ) -> Section | None:
-    """The section of an action; None if a required field has no kind of input, or the action has no label."""
+    """The section of an action; None if a required field has no kind of input, or the action has no label.
+
+    places: the receiver's, code → address; without any, a place is not asked for.
+    """
     label = words.action(noun, action)
     if label is None or any(name not in KINDS for names in required for name in names.split("|")):
         return None
@@ -82,12 +86,12 @@ def section(
             KINDS[name],
             words.field(name),
             name in required,
-            tuple((code, words.code(listed, code)) for listed, code in _options(form, name)),
+            _choices(form, name, words, places or {}),
             (typed or {}).get(name, ""),
             (errors or {}).get(name, ""),
         )
         for name in form.model_fields
-        if name in KINDS
+        if name in KINDS and (name != "place" or places)
     )
     either = (words.field(name) for names in required if "|" in names for name in names.split("|"))
     return Section(action, label, inputs, tuple(either))
@@ -115,6 +119,13 @@ class Wrong(Exception):
     def __init__(self, errors: Mapping[str, str]) -> None:
         super().__init__(", ".join(errors))
         self.errors = dict(errors)
+
+
+def _choices(form: type[BaseModel], name: str, words: Words, places: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    """Code and label of each option of a choice."""
+    if name == "place":
+        return tuple(places.items())
+    return tuple((code, words.code(listed, code)) for listed, code in _options(form, name))
 
 
 def _code(form: type[BaseModel], name: str, text: str) -> object:

@@ -59,8 +59,15 @@ def _step(act: Act, words: Words, directory: Directory) -> Step:
         heading=words.text("way.heading", what=f"{what[:1].upper()}{what[1:]}", partner=directory.partners.get(at, at)),
         sense=words.text("way.sense", **_sense(act.facts, words)),
         now=words.text("way.since", status=status, date=words.day(since)) if since else status,
-        facts=[(words.field(name), in_words.text_of(noun, name, act.facts[name], words, directory)) for name in facts],
+        facts=[(words.field(name), _fact(act, noun, name, words, directory)) for name in facts],
     )
+
+
+def _fact(act: Act, noun: str, name: str, words: Words, directory: Directory) -> str:
+    value = act.facts[name]
+    if name == "place":
+        return directory.address(act.receiver, value)
+    return in_words.text_of(noun, name, value, words, directory)
 
 
 def _what(act: Act, words: Words) -> tuple[str, str, str]:

@@ -6,8 +6,9 @@ from typing import Any
 
 from pydantic import Field
 
+from jalons.privacy.opaque_codes import OpaqueCode
 from schemas import codes
-from services.referrals.calls.bodies import Body, Commune, Dated, LocalRef
+from services.referrals.calls.bodies import Body, Commune, Dated
 
 
 class ProfileBody(Body):
@@ -23,17 +24,17 @@ class ProfileBody(Body):
 
 
 class PersonBody(Body):
-    """A person given with a referral; one of that local_ref is the same person."""
+    """A person given with a referral; one of that local_ref is the same person. Without one the hub gives a code."""
 
-    local_ref: LocalRef | None = None
+    local_ref: OpaqueCode | None = None
     profile: ProfileBody
 
 
 class BeneficiaryBody(Dated):
-    """`POST /beneficiaries`."""
+    """`POST /beneficiaries`. Without a local_ref the hub gives a spoken dossier code, such as D-7K4M-2QX."""
 
     profile: ProfileBody
-    local_ref: LocalRef | None = None
+    local_ref: OpaqueCode | None = None
 
 
 class ProfileChange(Dated):

@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from jalons.clock import random_id
+from jalons.privacy.opaque_codes import new_dossier_code
 from schemas import beneficiary as events
 from services.referrals import refusals
 from services.referrals.codes.commands import resolved
@@ -25,9 +26,12 @@ def register(work: Work, profile: Mapping[str, Any], local_ref: str | None, on: 
 
 
 def add(work: Work, profile: Mapping[str, Any], local_ref: str | None, on: date | None, *, trial: bool) -> Person:
-    """As `register`, for a caller known to be active. trial: whether it is a trial partner."""
+    """As `register`, for a caller known to be active. trial: whether it is a trial partner. Without a dossier number of
+    the caller's own, the person has a spoken one of the hub's."""
     home, ref = work.call.partner, random_id()
-    person = Person(ref, home, local_ref, dict(profile), 1, work.call.now, work.hub.keys.make(ref))
+    person = Person(
+        ref, home, local_ref or new_dossier_code(), dict(profile), 1, work.call.now, work.hub.keys.make(ref)
+    )
     persons.add(work.conn, person)
     sealed = events.SealedProfile.model_validate({"profile": profile})
     work.record(ref, events.RegisteredV1(home=home, profile_version=1, trial=trial), sealed, on)

@@ -11,6 +11,8 @@ from fastapi import APIRouter, Depends, Query
 from fastapi.responses import JSONResponse
 from sqlalchemy import Connection
 
+from jalons.privacy.opaque_codes import NotOpaque, dossier_code, opaque
+from jalons.web.problems import not_opaque
 from services.referrals import refusals
 from services.referrals.agreements import commands as agreements
 from services.referrals.agreements import disclosures
@@ -27,6 +29,10 @@ from services.referrals.persons.rows import Person
 from services.referrals.work import Call, Work
 
 Home = Annotated[Call, Depends(call("partner"))]
+Dossier = Annotated[
+    str | None,
+    Query(max_length=64, description="your own dossier number, or the hub's spoken code as somebody types it"),
+]
 ACTIONS: Mapping[str, type[Body]] = {"pause": PauseBody, "resume": ResumeBody, "leave": LeaveBody}
 """Action → the body of its route."""
 HomeCreates = Annotated[Call, Depends(call("partner", keyed=True))]
@@ -47,7 +53,7 @@ def routes(edge: Edge) -> APIRouter:
     @router.get("/beneficiaries", summary="Your persons, or the one of a local_ref")
     def find(
         caller: Home,
-        local_ref: Annotated[str | None, Query(max_length=64)] = None,
+        local_ref: Dossier = None,
         cursor: UUID | None = None,
         limit: Limit = 100,
     ) -> JSONResponse:
@@ -55,7 +61,7 @@ def routes(edge: Edge) -> APIRouter:
 
         def page(conn: Connection) -> Answer:
             if local_ref is not None:
-                known = persons.by_local_ref(conn, home, local_ref)
+                known = persons.by_local_ref(conn, home, _stored(local_ref))
                 return Answer({"items": [_person(known)] if known else []})
             found = persons.page(conn, home, cursor or UUID(int=0), limit)
             return paged([_person(each) for each in found], limit, lambda row: str(row["beneficiary"]))
@@ -133,6 +139,14 @@ def _action_route(router: APIRouter, edge: Edge, action: str, form: type[Body]) 
     act.__annotations__["body"] = form | None
     path = f"/beneficiaries/{{beneficiary}}/{action}"
     router.add_api_route(path, act, methods=["POST"], summary=f"The accompaniment: {action}")
+
+
+def _stored(local_ref: str) -> str:
+    """A dossier number as it is stored. Raises Problem 422 for what is none."""
+    try:
+        return dossier_code(local_ref) or opaque(local_ref)
+    except NotOpaque as error:
+        raise not_opaque("local_ref", error) from None
 
 
 def _own(conn: Connection, named: UUID, caller: Call) -> Person:

@@ -48,7 +48,7 @@ def routes(edge: Edge, pages: Pages) -> APIRouter:
 
         acts, rows = edge.query(look, caller)
         words = reader.words(rows[home]["language"])
-        names = Directory({slug: row["name"] for slug, row in rows.items()}, {})
+        names = Directory.of(rows, {})
         return pages.page(
             "way",
             words,

@@ -28,6 +28,7 @@ from services.referrals.acts.rules import Referral
 from services.referrals.acts.sheets import sheet
 from services.referrals.calls.edge import Answer, Edge, call, partner_of
 from services.referrals.directory import rows as directory
+from services.referrals.directory.addresses import where
 from services.referrals.pages import in_words
 from services.referrals.pages.rate_limit import RateLimit
 from services.referrals.pages.render import HEADERS, Pages
@@ -225,8 +226,8 @@ def _where(
     referral: Referral, recipient: Mapping[str, Any], offer: Mapping[str, Any] | None, words: Words
 ) -> list[str]:
     """The recipient's name, and the most exact address known."""
-    place = referral.facts.get("place") or (offer or {}).get("place") or recipient["address"]
-    return [recipient["name"], place or words.code("Nis", recipient["commune_nis"])]
+    address = where(recipient, referral.facts.get("place"), (offer or {}).get("place"))
+    return [recipient["name"], address or words.code("Nis", recipient["commune_nis"])]
 
 
 def _when(referral: Referral, words: Words) -> str:
