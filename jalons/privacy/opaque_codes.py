@@ -21,6 +21,8 @@ _CODE = re.compile(r"(?=.*[0-9])[A-Za-z0-9./_-]{1,36}", re.ASCII)
 _TELEPHONE = re.compile(r"(?:0|0032|32)[1-9]\d{7,8}|00[1-9]\d{8,13}", re.ASCII)
 """Belgian numbers, fixed (8 digits after the prefix) and mobile (9), and any with an international prefix."""
 _MOBILE = re.compile(r"(?:0|0032|32)4[5-9]\d{7}", re.ASCII)
+_HEX = re.compile(r"[0-9A-Fa-f]{32}")
+"""A UUID without its dashes."""
 _SPOKEN_LETTERS = 7
 
 
@@ -35,7 +37,7 @@ def opaque(text: str) -> str:
         raise NotOpaque(
             "not a code: 1 to 36 letters (without accents), digits and . / _ -, with at least one digit; never a name"
         )
-    if is_uuid(code):
+    if is_uuid(code) or _HEX.fullmatch(code):
         return code
     if holds_national_number(code):
         raise NotOpaque("looks like a national register number; use a number of your own")

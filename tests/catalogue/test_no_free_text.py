@@ -23,7 +23,9 @@ def pattern(type_: Any) -> str:
 
 
 CLOSED = {
-    pattern(codes.Slug): "a name of the directory; an unknown one is refused (tests/services/test_no_free_text.py)",
+    pattern(
+        codes.Slug
+    ): "a name of the directory; an unknown one is refused (tests/services/test_names_are_no_codes.py)",
     pattern(codes.FinerCode): "a code that the network added to a list; an unknown one is refused",
     pattern(codes.PlaceCode): "one of the receiver's places; an unknown one is refused",
     pattern(codes.TradeCode): "a code of ROME or ISCO-08",

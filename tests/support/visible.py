@@ -133,6 +133,7 @@ FILLED: dict[str, Any] = {
     "offer": "auxiliaire-de-soins",
     "offer_type": "formation",
     "place": "rue-haute",
+    "places": [{"code": "rue-haute", "address": "Rue Haute 1"}],
     "legal_employer": "mire",
     "planned_end": "2027-06-30",
     "referral_id": str(uuid.UUID(int=1)),
