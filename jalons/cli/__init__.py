@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from jalons.cli.backup import backup, restore
 from jalons.cli.dead_letters import dead_letters
 from jalons.cli.demo import demo
 from jalons.cli.doctor import doctor
@@ -32,6 +33,8 @@ app.command()(doctor)
 app.command()(republish)
 app.command("import")(import_table)
 app.command()(retention)
+app.command()(backup)
+app.command()(restore)
 app.add_typer(dead_letters, name="dead-letters")
 app.add_typer(network, name="network")
 

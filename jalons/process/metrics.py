@@ -81,6 +81,11 @@ DEADLINES_OLDEST = _declare(
     "Age of the oldest overdue deadline (seconds)",
     "service",
 )
+BACKUP_MADE = _declare(
+    Gauge,
+    "jalons_backup_made_timestamp_seconds",
+    "Time of the newest nightly backup, or of the hub's first event before there is one, since 1970 (seconds)",
+)
 DEGRADED = _declare(
     Gauge,
     "jalons_degraded",

@@ -72,6 +72,13 @@ class Settings(BaseSettings):
     )
     network_name: str = "Intégra Plus"
 
+    # Backups: one a night, made by referrals. Refs of erased persons are kept beside them.
+    backup_dir: Path | None = Field(
+        default=None,
+        description="where the nightly backups go; unset: none are made. Every referrals process must see it",
+    )
+    backups_kept: int = Field(default=30, ge=1, description="nightly backups that stay, the newest ones")
+
     # How long rows are kept that only grow. The purge deletes them afterwards.
     keep_repeated_calls_days: int = Field(default=30, ge=1, description="answers to repeated calls")
     keep_deliveries_days: int = Field(default=396, ge=31, description="finished messages and their attempts: 13 months")

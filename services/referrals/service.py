@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection
 
+from jalons.backup.erased import ErasedList
+from jalons.backup.nightly import Nightly
 from jalons.clock import now
 from jalons.database import engine
 from jalons.messaging.api import dead_letter_routes, log_routes
@@ -33,6 +35,7 @@ from services.referrals.deadlines.loop import ClockLoop
 from services.referrals.directory import http as directory
 from services.referrals.directory import offers_http as offers
 from services.referrals.erasure import http as erasure
+from services.referrals.erasure.listed import Listed
 from services.referrals.expiry import expiries
 from services.referrals.exports import http as exports
 from services.referrals.identity import http as identity
@@ -100,4 +103,7 @@ def build(settings: Settings) -> Service:
     app.include_router(dead_letter_routes(base.engine, None))
     purge = Purge(base.engine, [*shared(settings, audited=True), *expiries(settings)])
     base.parts.add(importer.part, ClockLoop(base, keys).part, purge.part)
+    if settings.backup_dir is not None:
+        listed = Listed(base, keys, ErasedList(settings.backup_dir))
+        base.parts.add(Nightly(base.engine, settings, settings.backup_dir).part, listed.part)
     return Service("referrals", app, base.parts)

@@ -199,6 +199,7 @@ person_keys = Table(
     Column("ref", Uuid, primary_key=True),
     Column("wrapped", Text, comment="encrypted under the hub's secret; null once destroyed"),
 )
+Index("person_keys_destroyed", person_keys.c.ref, postgresql_where=person_keys.c.wrapped.is_(None))
 
 aliases = Table(
     "aliases",
@@ -395,7 +396,7 @@ erasures = Table(
     Column("why", Text, nullable=False),
     Column("acts", Integer, nullable=False, comment="how many acts stay, without the person"),
     Column("holders", JSONB, nullable=False, comment="list of {partner, references}: who held something"),
-    CheckConstraint("why IN ('asked', 'retention')"),
+    CheckConstraint("why IN ('asked', 'retention', 'restored')"),
     comment="receipts: what was erased, never whom",
 )
 

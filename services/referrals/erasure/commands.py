@@ -36,6 +36,15 @@ def erase_leaver(work: Work, leaver: Leaver) -> bool:
     return True
 
 
+def erase_again(work: Work, ref: UUID) -> bool:
+    """Erase a person whom a restored backup brought back; False if they are not there."""
+    person = persons.by_ref(work.conn, ref, lock=True)
+    if person is None:
+        return False
+    _erase(work, person, "restored")
+    return True
+
+
 def due_now(conn: Connection, today: date) -> list[Leaver]:
     """The persons whose retention is over, ordered by leaving date, oldest first."""
     return [leaver for leaver in erasures.leavers(conn, today) if due(leaver.left_on, leaver.months, today)]

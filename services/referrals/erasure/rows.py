@@ -15,7 +15,7 @@ from services.referrals.agreements.rules import Holder
 from services.referrals.erasure.rules import RETENTION_MONTHS, without_person
 from services.referrals.tables import aliases, beneficiaries, conventions, erasures, idempotency, person_keys
 
-Why = Literal["asked", "retention"]
+Why = Literal["asked", "retention", "restored"]
 
 _ACTS = (tables.referrals, tables.trainings, tables.placements)
 _OF_PERSON = (

@@ -98,7 +98,7 @@ CREATE TABLE erasures (
     acts INTEGER NOT NULL,
     holders JSONB NOT NULL,
     PRIMARY KEY (receipt_id),
-    CHECK (why IN ('asked', 'retention'))
+    CHECK (why IN ('asked', 'retention', 'restored'))
 );
 
 CREATE TABLE finer_codes (
@@ -172,6 +172,7 @@ CREATE TABLE person_keys (
     wrapped TEXT,
     PRIMARY KEY (ref)
 );
+CREATE INDEX person_keys_destroyed ON person_keys (ref) WHERE wrapped IS NULL;
 
 CREATE TABLE placements (
     id UUID NOT NULL,
