@@ -82,7 +82,8 @@ class Nightly:
     def _began(self) -> datetime | None:
         """When the hub recorded its first event."""
         with transaction(self._engine) as conn:
-            return conn.scalar(select(func.min(events.c.recorded)))
+            began: datetime | None = conn.scalar(select(func.min(events.c.recorded)))
+        return began
 
     def _round(self) -> float:
         self.once()

@@ -62,7 +62,7 @@ def test_a_hub_is_restored_and_whoever_was_erased_stays_erased(data: Path, tmp_p
 
     with Stack(data, port_base=PORTS) as stack:
         for partner in network.partners.values():
-            partner._token = ""  # noqa: SLF001
+            partner._token = ""
         assert found(network, "H-1") == [kept]
         assert found(network, "H-2") == []
         assert network["cpas-hotton"].call("GET", f"/beneficiaries/{erased}").status_code == 404
