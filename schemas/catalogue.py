@@ -5,6 +5,7 @@ from __future__ import annotations
 from schemas import (
     activity,
     beneficiary,
+    callback,
     consent,
     convention,
     dead_letter,
@@ -81,6 +82,7 @@ PAYLOADS: tuple[type[Payload], ...] = (
     placement.NewsDueV1,
     placement.EndNearV1,
     placement.FollowUpDueV1,
+    callback.AskedV1,
     activity.CreatedV1,
     pathway.MomentEnteredV1,
     pathway.MomentLeftV1,

@@ -109,6 +109,21 @@ NeedSource = Literal["public", "partner"]
 """Who expresses the need: the persons whom the network serves, or a partner."""
 Attribute = Literal["age_band", "sex", "commune_nis", "education", "status", "household", "obstacles", "reason", "goal"]
 """Attributes that a convention may allow and a person may agree to share."""
+AgreedAttribute = Literal[
+    "age_band",
+    "sex",
+    "commune_nis",
+    "education",
+    "status",
+    "household",
+    "obstacles",
+    "reason",
+    "goal",
+    "accompanist",
+]
+"""What a person may agree to share: the attributes, and for an employer who accompanies them (`accompanist`)."""
+EmployerCalls = Literal["front", "proposer"]
+"""Whose telephone an employer is given: the network's front's, or that of the partner that proposes the person."""
 
 Purpose = Literal["referral", "pathway_view", "observation", "employer"]
 ConsentChannel = Literal["paper", "oral", "online"]

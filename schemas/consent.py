@@ -9,7 +9,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict
 
-from schemas.codes import Attribute, ConsentChannel, Purpose, Reference, Slug
+from schemas.codes import AgreedAttribute, ConsentChannel, Purpose, Reference, Slug
 from schemas.envelope import Payload, SealedPart
 from schemas.topics import PATHWAYS, Topic
 
@@ -17,7 +17,7 @@ from schemas.topics import PATHWAYS, Topic
 class GivenSealed(SealedPart):
     """The attributes that may be shared, and the channel by which the person agreed."""
 
-    attributes: tuple[Attribute, ...]
+    attributes: tuple[AgreedAttribute, ...]
     channel: ConsentChannel
 
 
@@ -40,7 +40,8 @@ class GivenV1(Payload):
 
 class Holding(BaseModel):
     """A partner that holds an earlier disclosure of a person. references: of the acts it takes part in; contact: the
-    partner to ask; as_employer: it takes part as an employer, outside professional secrecy."""
+    partner to ask, or `front` (schemas/routing.py); as_employer: it takes part as an employer, outside professional
+    secrecy."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 

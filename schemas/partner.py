@@ -22,7 +22,8 @@ class Place(BaseModel):
 
 
 class PartnerRecord(Payload):
-    """A partner's record in the directory; the mailbox and the phone are an office's."""
+    """A partner's record in the directory; the mailbox and the phone are an office's. front: it speaks to employers for
+    the whole network."""
 
     TOPIC: ClassVar[Topic] = DIRECTORY
 
@@ -41,6 +42,7 @@ class PartnerRecord(Payload):
     language: Language = "fr"
     trial: bool = False
     places: tuple[Place, ...] = ()
+    front: bool = False
     valid_from: date | None = None
     valid_to: date | None = None
 

@@ -9,6 +9,7 @@ from uuid import UUID
 from schemas.codes import (
     ChosenBy,
     DeclineReason,
+    EmployerCalls,
     EndReason,
     FollowUpMonths,
     Goal,
@@ -22,6 +23,9 @@ from schemas.codes import (
 )
 from schemas.envelope import Payload, Reasoned, SealedPart
 from schemas.topics import PATHWAYS, Topic
+
+NAMES_THE_PROPOSER = frozenset({"art60_7", "art61"})
+"""Kinds of placement to which the public welfare centre is a party: the employer knows it, so it speaks for itself."""
 
 
 class PlacementEvent(Payload):
@@ -37,6 +41,7 @@ class PlacementEvent(Payload):
     legal_employer: Slug | None = None
     referral_id: UUID | None = None
     offer: Slug | None = None
+    employer_calls: EmployerCalls = "front"
     trial: bool = False
 
 

@@ -14,6 +14,7 @@ from schemas.codes import (
     DeclinedBy,
     DeclineReason,
     Education,
+    EmployerCalls,
     EndReason,
     Goal,
     Household,
@@ -52,6 +53,7 @@ class ReferralEvent(Payload):
     offer: Slug | None = None
     offer_type: OfferType | None = None
     moment: Moment
+    employer_calls: EmployerCalls = "front"
     trial: bool = False
     reported_by: ReportedBy | None = None
 

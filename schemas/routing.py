@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from schemas import activity, beneficiary, consent, need, pathway, placement, referral, training
+from schemas import activity, beneficiary, callback, consent, need, pathway, placement, referral, training
 from schemas.envelope import Payload
 
 
@@ -38,6 +38,11 @@ COORDINATOR = "coordinator"
 """The coordinator's role, and her recipient name: she has no partner record."""
 
 
+FRONT = "front"
+"""Stands for the partner that the network's file marks as its front: it speaks to employers for the network. No partner
+has this slug; who the front is, is looked up when a message is sent."""
+
+
 @dataclass(frozen=True, slots=True)
 class Route:
     """One row. parties: the roles that the messages below belong to, as fields of the event. coordinator: the message
@@ -62,9 +67,14 @@ class Route:
         return dict(self.messages()).get(role)
 
     def contact(self, role: str) -> str:
-        """The party that a message to this role names and whose mailbox it is answered to: the other one. The
-        coordinator is put in touch with the first."""
+        """The party that a message to this role names: the other one. The coordinator is put in touch with the
+        first."""
         return self.parties[1] if role == self.parties[0] else self.parties[0]
+
+    def answered(self, role: str) -> str:
+        """Who is answered by whoever answers the message to this role (`Reply-To`): the party it names, unless ANSWERED
+        says otherwise."""
+        return ANSWERED.get((self.event, role), self.contact(role))
 
 
 _REFERRAL = ("referrer", "recipient")
@@ -113,7 +123,18 @@ ROUTES = (
     Route(placement.NewsDueV1, _PLACEMENT, ANSWER, ANSWER),
     Route(placement.EndNearV1, _PLACED, NOW, None),
     Route(placement.FollowUpDueV1, _PLACED, ANSWER, None),
+    Route(callback.AskedV1, ("proposer", "said_by"), NOW, None),
 )
+
+ANSWERED: Mapping[tuple[type[Payload], str], str] = {
+    (beneficiary.SaidV1, "referrer"): "referrer",  # the person spoke; the operator neither knows nor is to know
+    (referral.SuggestedV1, "referrer"): COORDINATOR,  # she suggested it
+    (placement.EndNearV1, "home"): "proposer",  # what comes next is not the employer's to say
+    (placement.FollowUpDueV1, "home"): "home",  # the person is asked; the employer is a former one
+}
+"""Event, role → the party that is answered, where it is not the one that the message names. Where a message speaks by
+the network's front (to an employer), the front is answered. A party that is the reader itself: its own office, so that
+an answer leaves it for nobody else."""
 
 HOLDERS: Mapping[type[Payload], Message] = {
     consent.WithdrawnV1: NOW,

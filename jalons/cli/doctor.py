@@ -54,7 +54,7 @@ def doctor(
     """Report what does not work, and what to do about it. Exits 1 if anything does not.
 
     Checks whether each service answers calls and which of its parts do not
-    work, the public address, mail, dead letters, outboxes, consumer lag
+    work, the public address, the network's front, mail, dead letters, outboxes, consumer lag
     and fuses.
 
         jalons doctor --data data
@@ -83,6 +83,7 @@ def examine(hub: Hub, data: Path | None) -> Iterator[Finding]:
             return
         yield _address(http, hub, data)
         headers = {"Authorization": f"Bearer {hub.token(http)}"}
+        yield from _front(http, hub, headers)
         if "notifications" in answering:
             yield _mail(http, hub, headers, sends=data is not None or bool(os.environ.get("JALONS_SMTP_URL")))
         for service in _FOLLOWERS:
@@ -118,6 +119,26 @@ def _address(http: httpx.Client, hub: Hub, data: Path | None) -> Finding:
         return Finding("ok", "address", f"links lead to {servers[0]['url']}")
     cure = "jalons up --public-url URL" if data else "JALONS_PUBLIC_URL"
     return Finding("note", "address", f"links lead to this machine only. To be reached from elsewhere: {cure}.")
+
+
+def _front(http: httpx.Client, hub: Hub, headers: dict[str, str]) -> Iterator[Finding]:
+    """Whether a partner speaks to employers for the network: without one nobody is proposed to any. A network without
+    partners is not loaded yet."""
+    active: list[dict[str, Any]] = []
+    cursor: str | None = ""
+    while cursor is not None:
+        page = http.get(f"{hub.urls['referrals']}/partners", params={"limit": 500, "cursor": cursor}, headers=headers)
+        if page.is_error:
+            yield _refused("front", page)
+            return
+        active += [each for each in page.json()["items"] if each["status"] == "active"]
+        cursor = page.json().get("next")
+    if fronts := [each for each in active if each["front"]]:
+        yield Finding("ok", "front", f"{fronts[0]['name']} speaks to employers for the network")
+    elif active:
+        said = "no_front: no partner speaks to employers for the network, so none can be proposed a person."
+        verdict: Verdict = "not ready" if any(each["kind"] == "employer" for each in active) else "note"
+        yield Finding(verdict, "front", f"{said} The coordinator marks one: PUT /partners/… with `front: true`.")
 
 
 def _mail(http: httpx.Client, hub: Hub, headers: dict[str, str], *, sends: bool) -> Finding:

@@ -58,7 +58,7 @@ class Agreement(TypedDict, total=False):
     """The person's agreement, given with a referral."""
 
     channel: Required[codes.ConsentChannel]
-    attributes: Sequence[codes.Attribute]
+    attributes: Sequence[codes.AgreedAttribute]
     evidence_ref: str
     expires_on: Day
 
@@ -250,7 +250,7 @@ class Consent(Act, total=False):
     convention_id: Id
     replaces: Id
     purposes: Required[Sequence[codes.Purpose]]
-    attributes: Sequence[codes.Attribute]
+    attributes: Sequence[codes.AgreedAttribute]
     channel: Required[codes.ConsentChannel]
     evidence_ref: str
     expires_on: Day
@@ -300,6 +300,7 @@ class Partner(Write, total=False):
     language: codes.Language
     trial: bool
     places: Sequence[Place]
+    front: bool
     valid_from: Day
     valid_to: Day
 

@@ -12,6 +12,7 @@ from jalons.clock import derived_id
 from jalons.privacy.visibility import FORMS, REASONS, Role, cell
 from schemas.catalogue import TYPES
 from schemas.envelope import Envelope, Event, Payload, attributes
+from schemas.placement import NAMES_THE_PROPOSER
 from schemas.referral import CancelledV1
 from schemas.topics import PATHWAYS
 
@@ -30,8 +31,6 @@ PARTIES: Mapping[str, Role] = {
 """Field that names a party → that party's role."""
 
 _BY_PRECEDENCE = tuple(Role)
-_CPAS = frozenset({"cpas", "association_chapitre_xii"})
-"""Kinds of partner whose name tells that the person is known to a CPAS."""
 
 
 def role_of(
@@ -112,11 +111,11 @@ def own_id(event_id: UUID, type_: str, reader: str) -> UUID:
     return derived_id(event_id, reader) if type_ in TYPES and Role.HOLDER in _possible(TYPES[type_]) else event_id
 
 
-def names_contact(party: str, recipient_kind: str, contact_kind: str) -> bool:
-    """Whether a mail to a partner of some kind, told as this party, names the other party; kinds of partner."""
-    role = Role.EMPLOYER if recipient_kind == "employer" else PARTIES.get(party) or Role(party)
-    shown = cell("mail", "contact.name", role)
-    return contact_kind not in _CPAS if shown == "cpas" else shown in FORMS
+def speaks_by_the_front(event: Event, reader: str) -> bool:
+    """Whether a mail about an event speaks to this reader by the network's front, not by the other party."""
+    if cell("mail", "contact.name", role_in(event, reader)) != "front":
+        return False
+    return getattr(event.sealed, "kind", None) not in NAMES_THE_PROPOSER
 
 
 @cache

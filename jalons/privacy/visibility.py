@@ -46,7 +46,8 @@ FORMS: Mapping[str, str] = {
     "yes": "shown",
     "own": "shown as the reader's own: its alias of the person, an id derived for it",
     "day": "shown, cut to the day",
-    "cpas": "shown unless it names a CPAS",
+    "front": "shown as the network's front, unless the kind of placement makes the CPAS a party (ART 60, ART 61)",
+    "called": "as the front's; the proposer's if the person's agreement names `accompanist`",
 }
 REASONS: Mapping[str, str] = {
     "behind": "it would tell an employer who stands behind the person",
@@ -125,6 +126,7 @@ NOUNS: Mapping[str, str] = {
         rank expected_on                             yes   yes       yes       yes       unneeded     ended
         started_on answered_by answered_by_id        yes   yes       yes       yes       unneeded     ended
         reported_by                                  yes   yes       yes       yes       unneeded     ended
+        employer_calls                               yes   yes       unneeded  yes       unneeded     ended
         outcome                                      yes   yes       yes       why       why          ended
         declined_by decline_reason decline_finer     yes   yes       yes       why       why          ended
         cancel_reason cancel_finer                   yes   yes       yes       why       why          ended
@@ -188,6 +190,7 @@ NOUNS: Mapping[str, str] = {
         proposer                                     yes   yes       behind    yes
         employer                                     yes   yes       yes       yes
         legal_employer offer                         yes   yes       yes       unneeded
+        employer_calls                               yes   yes       yes       unneeded
         referral_id                                  yes   yes       behind    person
 
         kind occupation                              yes   yes       yes       why
@@ -257,6 +260,13 @@ NOUNS: Mapping[str, str] = {
         home                                         yes   home      person
         trial                                        yes   hub       hub
     """,
+    "callback": """
+        field                                        home  referrer  reporter  coordinator
+        referral_id placement_id                     yes   yes       yes       person
+        reference proposer said_by                   yes   yes       yes       yes
+        home                                         yes   home      home      person
+        trial                                        yes   hub       hub       hub
+    """,
     "pathway": """
         field                                        home  coordinator
         moment at                                    yes   yes
@@ -270,9 +280,8 @@ NOUNS: Mapping[str, str] = {
     """,
     "mail": """
         field                                        home  referrer  receiver  employer  holder  coordinator
-        contact.name                                 yes   yes       yes       cpas      yes     yes
-        contact.phone contact.phone_hours            yes   yes       yes       yes       yes     yes
-        contact.mailbox                              yes   yes       yes       yes       yes     yes
+        contact.name contact.mailbox                 yes   yes       yes       front     yes     yes
+        contact.phone contact.phone_hours            yes   yes       yes       called    yes     yes
     """,
     "notification": """
         field                                        receiver
@@ -290,6 +299,7 @@ NOUNS: Mapping[str, str] = {
         slug name kind sector commune_nis moments secrecy_class   yes    yes
         status mailbox phone phone_hours address language trial   yes    yes
         places                                                    yes    yes
+        front                                                     yes    yes
         valid_from valid_to                                       yes    yes
     """,
     "convention": """

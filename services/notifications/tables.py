@@ -42,6 +42,7 @@ partners = Table(
     Column("status", Text, nullable=False),
     Column("kind", Text, nullable=False),
     Column("trial", Boolean, nullable=False),
+    Column("front", Boolean, nullable=False, comment="speaks to employers for the network"),
     comment="projection of the directory: the newest record of each partner",
 )
 

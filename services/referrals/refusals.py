@@ -62,6 +62,36 @@ def invalid(at: str, problem: str) -> Problem:
     )
 
 
+def front_taken(slug: str) -> Problem:
+    """Another active partner is the network's front already."""
+    return Problem(
+        409,
+        "front_taken",
+        f"{slug} speaks to employers for the network already; one partner does.",
+        f"Write {slug} with `front: false` first.",
+    )
+
+
+def not_the_front() -> Problem:
+    """Only the network's front looks references up that are not its own."""
+    return Problem(
+        403,
+        "not_the_front",
+        "Only the partner that speaks to employers for the network may look a reference up.",
+        "Ask the network's front; GET /partners says who it is.",
+    )
+
+
+def no_front() -> Problem:
+    """An employer would learn from whom it hears that a public welfare centre knows the person."""
+    return Problem(
+        422,
+        "no_front",
+        "No active partner speaks to employers for the network: this one would learn who accompanies the person.",
+        "The coordinator marks one: PUT /partners/{partner} with `front: true` (`jalons doctor` says whether one is).",
+    )
+
+
 def unknown_commune(at: str) -> Problem:
     """The hub does not know where this commune lies."""
     return Problem(

@@ -23,6 +23,7 @@ from jalons.web.application import application
 from jalons.web.identity import Verifier
 from schemas.envelope import Event
 from services.referrals.activities import http as activities
+from services.referrals.acts import front_http as front
 from services.referrals.acts import http as acts
 from services.referrals.acts.reading import narrowed
 from services.referrals.answering import pages as answer
@@ -82,6 +83,7 @@ def build(settings: Settings) -> Service:
     edge = Edge(base, keys)
     app.include_router(acts.routes(edge))  # first: paths are looked through in order, and these are the busiest
     app.include_router(exports.routes(edge))
+    app.include_router(front.routes(edge))
     app.include_router(persons.routes(edge))
     app.include_router(erasure.routes(edge, peers))
     app.include_router(directory.routes(edge))

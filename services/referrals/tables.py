@@ -83,6 +83,7 @@ partners = Table(
     *_texts("phone_hours", "address", nullable=True),
     Column("places", JSONB, nullable=False, comment="list of {code, address}: where it receives persons"),
     Column("trial", Boolean, nullable=False, comment="exchanges with other trial partners only"),
+    Column("front", Boolean, nullable=False, comment="speaks to employers for the network; one active partner at most"),
     Column("version", Integer, nullable=False, server_default=text("1")),
     Column("valid_from", Date),
     Column("valid_to", Date, comment="the last valid day"),

@@ -27,7 +27,8 @@ OPEN = {
         " /offers /offers/1 /communes /communes/1 /beneficiaries"
         " /beneficiaries/1/consents/2 /erasures/1"
         " /referrals /referrals/1/accept /referrals/1/slip /referrals.csv /trainings /trainings/1/start"
-        " /placements /placements/1/follow-up /activities /needs /imports /imports/1 /answer/1 /s /s/1"
+        " /placements /placements/1/follow-up /references/1 /references/1/call-back"
+        " /activities /needs /imports /imports/1 /answer/1 /s /s/1"
     ),
     "observation": (
         "/ /pathways/1 /counts /counts/measures /stream /indicators/population /workshops"

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, get_args
 from uuid import UUID
 
 import pytest
@@ -17,13 +17,14 @@ from jalons.messaging.api import _seen
 from jalons.messaging.outbox import Outbox
 from jalons.privacy.aliases import alias
 from jalons.privacy.audit import Audit
-from jalons.privacy.disclosure import PARTIES, cut, for_coordinator, names_contact, own_id, readers, sees
+from jalons.privacy.disclosure import PARTIES, cut, for_coordinator, own_id, readers, sees
 from jalons.privacy.sealing import derive, unseal
 from jalons.privacy.visibility import ENVELOPES, FORMS, NOUNS, TABLE, Role, cell, row
 from jalons.web.identity import Principal
 from schemas.catalogue import TYPES
+from schemas.codes import EmployerCalls, PlacementKind
 from schemas.envelope import Envelope, Event, attributes
-from schemas.routing import ROUTES
+from schemas.routing import FRONT, ROUTES
 from schemas.topics import PATHWAYS
 from services.notifications.routing.router import FACTS, Router
 from services.notifications.webhooks.rows import Subscription
@@ -286,19 +287,37 @@ def test_a_mail_has_the_facts_that_the_table_shows(type_: str, party: str, kind:
         role = Role.EMPLOYER
     noun, verb = type_.split(".")[1:3]
     [made] = [each for each in router()._emails(event) if (each.facts or {})["role"] == party]
-    facts = (made.facts or {}).keys() - {"role", "path", "act"}
+    facts = (made.facts or {}).keys() - {"role", "path", "act", "phone_of", "answer"}
     data = event.data.model_dump(mode="json", exclude_none=True)
     shown = {name for name in data if cell(noun, name, role, verb, event.data.TOPIC.name) in FORMS}
     assert facts == shown & set(FACTS)
 
 
-@pytest.mark.parametrize("kind", ["cpas", "association_chapitre_xii", "training_operator"])
-@pytest.mark.parametrize("party", ["home", "referrer", "recipient", "operator", "proposer", "employer", "holder"])
-def test_a_mail_names_the_other_party_as_the_table_says(party: str, kind: str) -> None:
-    for recipient_kind in ("training_operator", "employer"):
-        role = Role.EMPLOYER if recipient_kind == "employer" else PARTIES.get(party, Role.HOLDER)
-        how = cell("mail", "contact.name", role)
-        assert names_contact(party, recipient_kind, kind) is (how == "yes" or kind == "training_operator")
+ABOUT_WORK = [each for each in MAILED if {"kind", "employer_calls"} & {*fields_of(TYPES[each[0]])}]
+
+
+@pytest.mark.parametrize("kind", get_args(PlacementKind))
+@pytest.mark.parametrize("calls", get_args(EmployerCalls))
+@pytest.mark.parametrize(("type_", "party"), ABOUT_WORK)
+def test_only_art_60_and_61_name_to_an_employer_who_accompanies_the_person(
+    type_: str, party: str, kind: str, calls: str
+) -> None:
+    event = filled(type_, recipient_kind="employer", employer_calls=calls, answered_by=None, answered_by_id=None)
+    sealed = event.sealed
+    if sealed is not None and "kind" in type(sealed).model_fields and type_.startswith("jalons.placement"):
+        sealed = sealed.model_copy(update={"kind": kind})
+    event = replace(event, sealed=sealed)
+    [made] = [each for each in router()._emails(event) if (each.facts or {})["role"] == party]
+    facts = made.facts or {}
+    to_an_employer = party == "employer" or (party == "recipient" and type_.startswith("jalons.referral"))
+    named_by_kind = getattr(sealed, "kind", None) in ("art60_7", "art61") and type_.startswith("jalons.placement")
+    if to_an_employer and not named_by_kind:
+        assert made.contact == FRONT
+        assert {name: facts[name] for name in ("phone_of", "answer") if name in facts} == (
+            {"phone_of": BY_ROLE[Role.REFERRER]} if calls == "proposer" else {}
+        )
+    else:
+        assert made.contact != FRONT and "phone_of" not in facts
 
 
 def test_every_row_names_a_field_that_exists() -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import date
 from itertools import product
+from typing import get_args
 from uuid import UUID
 
 import pytest
@@ -14,8 +16,9 @@ from jalons.messaging.outbox import Outbox
 from jalons.privacy.disclosure import parties
 from jalons.privacy.links import AnswerLinks, LinkTarget
 from schemas.catalogue import TYPES
+from schemas.codes import PlacementKind
 from schemas.examples import DATA, SEALED
-from schemas.routing import BY_TYPE, HOLDERS, ROUTES
+from schemas.routing import BY_TYPE, COORDINATOR, FRONT, HOLDERS, ROUTES
 from services.notifications.deliveries.gate import PartnerRecord
 from services.notifications.deliveries.rows import Delivery
 from services.notifications.emails.channel import coordinator_record
@@ -42,6 +45,9 @@ def _partner(slug: str, **given) -> PartnerRecord:
         "trial": False,
     }
     return PartnerRecord(**fields | given)
+
+
+SPEAKS = _partner("integra-plus", name="Intégra Plus", phone="+32 86 99 99 99", mailbox="front@integra.example")
 
 
 def _delivery(type_: str, role: str | None = None, **data) -> Delivery:
@@ -72,7 +78,6 @@ def test_every_mail_of_the_table_is_whole(type_, role):
     assert delivery.reference in message["Subject"]
     assert "Intégra Plus" in said
     assert "+32 84 46 00 00" in said
-    assert message["Reply-To"].addresses[0].addr_spec == f"{delivery.contact}@partner.example"
     assert message["Auto-Submitted"] == "auto-generated"
     assert not [name for name in message if name.lower().startswith("x-")]
     assert "{{" not in said
@@ -83,11 +88,12 @@ def test_every_mail_of_the_table_is_whole(type_, role):
 @pytest.mark.parametrize("as_employer", [False, True])
 @pytest.mark.parametrize("type_", TO_HOLDERS)
 def test_who_holds_something_is_told_when_the_agreement_ends_and_an_employer_not_by_whom(type_, as_employer):
-    holding = {"partner": "a", "contact": "b", "references": ["P-9D3H-6TV"], "as_employer": as_employer}
+    contact = FRONT if as_employer else "b"
+    holding = {"partner": "a", "contact": contact, "references": ["P-9D3H-6TV"], "as_employer": as_employer}
     [made] = ROUTER._emails(event(type_[7:-3], partners=["a"], holdings=[holding]))
-    message = _write(made, contact=_partner("b", kind="cpas"))
+    message = _write(made, contact=SPEAKS if as_employer else _partner("b", kind="cpas"))
     said = everything(message)
-    assert (made.recipient, made.contact, message["Subject"][-10:]) == ("a", "b", "P-9D3H-6TV")
+    assert (made.recipient, made.contact, message["Subject"][-10:]) == ("a", contact, "P-9D3H-6TV")
     assert ("pour B," in said) is not as_employer
     assert "{{" not in said and "None" not in said
 
@@ -167,21 +173,118 @@ def test_a_referral_says_who_reaches_whom(contact):
     assert (said[contact] == said["person_comes"]) is (contact == "person_comes")
 
 
-@pytest.mark.parametrize(("type_", "role"), [each for each in MAILED if each[1] in {"employer", "recipient"}])
-@pytest.mark.parametrize("kind", ["cpas", "association_chapitre_xii"])
-def test_an_employer_is_not_told_that_a_cpas_knows_the_person(type_, role, kind):
-    delivery = _delivery(type_, role, proposer="cpas-hotton", home="cpas-hotton")
-    contact = _partner("cpas-hotton", name="CPAS de Hotton", kind=kind, mailbox="emploi@bureau.example")
-    message = _write(delivery, contact=contact, kind="employer")
-    assert "cpas" not in everything(message).lower()
-    assert "None" not in everything(message)
-    assert message["Reply-To"] == "emploi@bureau.example"
-    assert contact.phone in everything(message)
+CPAS = {"name": "CPAS de Hotton", "kind": "cpas", "mailbox": "emploi@cpas.example", "phone": "+32 84 11 11 11"}
+AT_WORK = [each for each in MAILED if each[1] == "employer"]
 
 
-def test_an_employer_is_told_which_other_partner_proposes():
-    message = _write(_delivery("jalons.placement.proposed.v1"), contact=_partner("forem", name="FOREM Marche"))
-    assert "FOREM Marche" in everything(message)
+def _to_an_employer(type_: str, role: str, kind: str, calls: str) -> tuple[str, str, str]:
+    """What a mail to an employer says: everything, whom it answers, its text."""
+    cpas = dict.fromkeys(("proposer", "home", "referrer"), "cpas-hotton")
+    employs = {"recipient_kind": "employer"} if "recipient_kind" in TYPES[type_].model_fields else {}
+    happened = event(type_[7:-3], partner="nobody", **cpas, **employs, employer_calls=calls)
+    if happened.sealed is not None and "kind" in type(happened.sealed).model_fields:
+        happened = replace(happened, sealed=happened.sealed.model_copy(update={"kind": kind}))
+    if "answered_by" in type(happened.data).model_fields:
+        happened = replace(happened, data=happened.data.model_copy(update={"answered_by": None}))
+    [delivery] = [each for each in ROUTER._emails(happened) if each.facts["role"] == role]
+    known = {FRONT: SPEAKS, "cpas-hotton": _partner("cpas-hotton", **CPAS)}
+    to = _partner(delivery.recipient, kind="employer")
+    message = WRITER.write(delivery, to, known[delivery.contact], NOW, known)
+    return everything(message), message["Reply-To"].addresses[0].addr_spec, str(message["Reply-To"])
+
+
+@pytest.mark.parametrize("kind", get_args(PlacementKind))
+@pytest.mark.parametrize(("type_", "role"), [*AT_WORK, *(e for e in MAILED if e[1] == "recipient")])
+def test_an_employer_hears_from_the_network_and_of_no_cpas(type_, role, kind):
+    said, answered, header = _to_an_employer(type_, role, kind, "front")
+    sealed_kind = TYPES[type_].SEALED and "kind" in TYPES[type_].SEALED.model_fields
+    if role == "employer" and sealed_kind and kind in ("art60_7", "art61"):
+        assert "CPAS de Hotton" in said and answered == CPAS["mailbox"] and CPAS["phone"] in said
+    else:
+        assert "cpas" not in (said + header).lower()
+        assert CPAS["phone"] not in said
+        assert answered == SPEAKS.mailbox and SPEAKS.phone in said
+    assert "None" not in said
+
+
+@pytest.mark.parametrize(("type_", "role"), AT_WORK)
+def test_who_agreed_that_the_accompanist_is_called_has_its_telephone_given_and_no_more(type_, role):
+    said, answered, header = _to_an_employer(type_, role, "cdd", "proposer")
+    assert CPAS["phone"] in said and SPEAKS.phone not in said
+    assert answered == SPEAKS.mailbox
+    assert "cpas" not in (said + header).lower()
+
+
+ANSWERED = """
+    referral.accepted      referrer: recipient    recipient: referrer
+    referral.waitlisted    referrer: recipient    recipient: referrer
+    referral.declined      referrer: recipient    recipient: referrer
+    referral.cancelled     referrer: recipient    recipient: referrer
+    referral.started       referrer: recipient    recipient: referrer
+    referral.completed     referrer: recipient    recipient: referrer
+    referral.interrupted   referrer: recipient    recipient: referrer
+    referral.reopened      referrer: recipient    recipient: referrer
+    referral.voided        referrer: recipient    recipient: referrer
+    referral.news_due      referrer: recipient    recipient: referrer
+    referral.expired       referrer: recipient    recipient: referrer   coordinator: referrer
+    referral.sent          recipient: referrer
+    referral.redirected    recipient: referrer
+    referral.reminder_due  recipient: referrer
+    referral.suggested     referrer: coordinator
+    referral.escalated     coordinator: referrer
+    beneficiary.said       referrer: referrer
+    training.enrolled      home: operator    operator: home
+    training.started       home: operator
+    training.suspended     home: operator
+    training.resumed       home: operator
+    training.completed     home: operator
+    training.attendance_falling  home: operator
+    training.interrupted   home: operator    operator: home
+    training.cancelled     home: operator    operator: home
+    training.news_due      home: operator    operator: home
+    placement.proposed     employer: front
+    placement.confirmed    proposer: employer
+    placement.refused      proposer: employer
+    placement.cancelled    proposer: employer    employer: front
+    placement.started      proposer: employer    employer: front
+    placement.evaluated    proposer: employer    employer: front
+    placement.ended        proposer: employer    employer: front
+    placement.news_due     proposer: employer    employer: front
+    placement.followed_up  home: proposer
+    placement.end_near     home: proposer
+    placement.follow_up_due  home: home
+    callback.asked         proposer: said_by
+"""
+"""Kind of mail → reader: whom it answers. What a new kind of mail answers has to be written here."""
+
+
+def _answered() -> dict[tuple[str, str], str]:
+    found = {}
+    for line in ANSWERED.split("\n"):
+        name, *pairs = line.replace(":", "").split() or [""]
+        found |= {(f"jalons.{name}.v1", role): who for role, who in zip(pairs[::2], pairs[1::2], strict=True)}
+    return found
+
+
+@pytest.mark.parametrize(("type_", "role"), MAILED)
+def test_every_kind_of_mail_is_answered_to_whom_its_reader_naturally_answers(type_, role):
+    who = _answered()[type_, role]
+    roles = {each: f"who-is-{each.replace('_', '-')}" for each in (*BY_TYPE[type_].parties, "home", "proposer")}
+    names = {name: slug for name, slug in roles.items() if name in TYPES[type_].model_fields}
+    happened = event(type_[7:-3], partner="nobody", **names)
+    if getattr(happened.data, "answered_by", None):
+        happened = replace(happened, data=happened.data.model_copy(update={"answered_by": None}))
+    [delivery] = [each for each in ROUTER._emails(happened) if each.facts["role"] == role]
+    known = {slug: _partner(slug) for slug in (*names.values(), COORDINATOR, FRONT)}
+    message = WRITER.write(delivery, known[delivery.recipient], known[delivery.contact], NOW, known)
+    assert message["Reply-To"].addresses[0].addr_spec == f"{roles.get(who, who)}@partner.example"
+    said = everything(message)
+    assert ("arrive dans votre propre service" in said) is (who == role)
+    assert (f"arrive à {roles.get(who, who).upper()}" in said) is (who != role)
+
+
+def test_the_table_of_who_is_answered_has_no_row_that_is_not_mailed():
+    assert set(_answered()) == set(MAILED)
 
 
 def test_no_mail_is_named_for_a_type_or_party_that_is_never_told():

@@ -63,8 +63,13 @@ PARTNERS = {
         secrecy_class="none",
     ),
     "integra-plus": partner(
-        "association_chapitre_xii", [], name="Intégra Plus", mailbox="coordination@integra.example"
-    ),
+        "association_chapitre_xii",
+        [],
+        name="Intégra Plus",
+        mailbox="coordination@integra.example",
+        front=True,
+    )
+    | {"phone": "+32 86 99 99 99"},
 }
 
 

@@ -128,6 +128,9 @@ HOLDINGS = [
 ]
 FILLED: dict[str, Any] = {
     "trial": True,
+    "front": True,
+    "employer_calls": "front",
+    "placement_id": str(uuid.UUID(int=6)),
     "lapsed": False,
     "reported_by": "referrer",
     "offer": "auxiliaire-de-soins",

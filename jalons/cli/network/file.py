@@ -112,6 +112,7 @@ class PartnerPart(Part):
     language: codes.Language = "fr"
     trial: bool = False
     places: tuple[PlacePart, ...] = Field(default=(), max_length=50)
+    front: bool = False
     valid_from: date | None = None
     valid_to: date | None = None
 
@@ -195,6 +196,7 @@ def _disagreements(network: NetworkFile) -> Iterator[str]:
     for at, each in dated.items():
         if each.valid_from and each.valid_to and each.valid_to < each.valid_from:
             yield f"{at}: valid_to is before valid_from"
+    yield from _second_front(network.partners)
     for name, parts in network.finer.items():
         yield from (f"codes.{name}{wrong}" for wrong in _wrong_codes(name, parts))
     for name, offer in network.offers.items():
@@ -212,6 +214,11 @@ def _disagreements(network: NetworkFile) -> Iterator[str]:
         if key in seen:
             yield f"conventions.{number}: another one has the same parties and first day"
         seen.add(key)
+
+
+def _second_front(partners: Mapping[str, PartnerPart]) -> Iterator[str]:
+    first, *others = [slug for slug, partner in partners.items() if partner.front] or [""]
+    yield from (f"partners.{slug}: {first} speaks to employers already; one partner does" for slug in others)
 
 
 def _wrong_codes(name: str, parts: Mapping[str, CodePart]) -> Iterator[str]:

@@ -23,6 +23,7 @@ class PartnerRecord:
     status: str
     kind: str
     trial: bool
+    front: bool = False
 
 
 @dataclass(frozen=True, slots=True)

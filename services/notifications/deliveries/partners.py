@@ -9,6 +9,7 @@ from datetime import datetime
 from sqlalchemy import Connection, select
 from sqlalchemy.dialects.postgresql import insert
 
+from schemas.routing import FRONT
 from services.notifications.deliveries import rows
 from services.notifications.deliveries.gate import PartnerRecord
 from services.notifications.tables import partners
@@ -22,10 +23,14 @@ def put(conn: Connection, records: Collection[PartnerRecord], now: datetime) -> 
     adding = insert(partners)
     changed = {column.name: adding.excluded[column.name] for column in partners.c if not column.primary_key}
     conn.execute(adding.on_conflict_do_update(index_elements=["slug"], set_=changed), [asdict(each) for each in newest])
-    rows.recheck(conn, [record.slug for record in newest], now)
+    fronts = [FRONT] if any(record.front for record in newest) else []
+    rows.recheck(conn, [*fronts, *(record.slug for record in newest)], now)
 
 
 def find(conn: Connection, slugs: Collection[str]) -> dict[str, PartnerRecord]:
-    """The records of these partners that are known, by slug."""
-    found = conn.execute(select(partners).where(partners.c.slug.in_(slugs)))
-    return {row.slug: PartnerRecord(*row) for row in found}
+    """The records of these partners that are known, by slug; of the network's front under FRONT."""
+    speaks = partners.c.front & (partners.c.status == "active")
+    found = conn.execute(select(partners).where(partners.c.slug.in_(slugs) | speaks).order_by(partners.c.slug)).all()
+    known = {row.slug: PartnerRecord(**row._asdict()) for row in found}
+    front = [(FRONT, each) for each in known.values() if each.front and each.status == "active"]
+    return {slug: each for slug, each in (known | dict(front)).items() if slug in slugs}

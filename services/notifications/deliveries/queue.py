@@ -5,23 +5,29 @@ Locks are taken in one order everywhere: queue, subscription, delivery.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Connection, ScalarSelect, Update, and_, exists, func, insert, null, select, update
 
+from schemas.routing import FRONT
 from services.notifications.deliveries import partners
 from services.notifications.deliveries.gate import PartnerRecord
 from services.notifications.deliveries.rows import COLUMNS, Delivery, is_open
 from services.notifications.tables import attempts, deliveries, queues
+
+NAMED = ("phone_of", "answer")
+"""The facts of an e-mail that name further partners: whose telephone it gives, and who is answered."""
 
 
 @dataclass(frozen=True, slots=True)
 class Due:
     """A delivery whose turn has come. recipient, contact: their newest records in the directory; number: of the
     attempt, from 1; since: start of its window, at the first attempt or the wait before it; waited: whether it was
-    waiting for something; cause: of the last failure."""
+    waiting for something; cause: of the last failure; known: the records of all partners that the message has to do
+    with, by slug."""
 
     delivery: Delivery
     recipient: PartnerRecord | None
@@ -30,6 +36,7 @@ class Due:
     since: datetime
     waited: bool
     cause: str | None
+    known: Mapping[str, PartnerRecord] = field(default_factory=dict)
 
 
 def claim(conn: Connection, channel: str, now: datetime, lease: timedelta) -> Due | None:
@@ -53,11 +60,13 @@ def claim(conn: Connection, channel: str, now: datetime, lease: timedelta) -> Du
         release(conn, channel, recipient, now)
         return None
     delivery = Delivery(**{name: getattr(row, name) for name in Delivery.__slots__})
-    known = partners.find(conn, {delivery.recipient, delivery.contact or delivery.recipient})
+    named = [name for each in NAMED if (name := (delivery.facts or {}).get(each))]
+    known = partners.find(conn, {delivery.recipient, delivery.contact or delivery.recipient, FRONT, *named})
     return Due(
         delivery=delivery,
         recipient=known.get(delivery.recipient),
         contact=known.get(delivery.contact or ""),
+        known=known,
         number=row.attempts + 1,
         since=row.since,
         waited=row.status == "waiting",

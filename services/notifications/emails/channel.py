@@ -23,6 +23,7 @@ class EmailChannel:
         self._writer = writer
         self._mailer = mailer
         self._coordinator = coordinator_record(coordinator) if coordinator else None
+        self._office = {COORDINATOR: self._coordinator} if self._coordinator else {}
 
     def prepare(self, conn: Connection, due: Due, now: datetime) -> Send | Waits | Never:  # noqa: ARG002 - the role's signature
         """The message, addressed to and naming the partners as they are now."""
@@ -33,7 +34,7 @@ class EmailChannel:
         if not isinstance(gate, Goes) or recipient is None or contact is None:
             return gate if not isinstance(gate, Goes) else Never("unexpected")
         try:
-            message = self._writer.write(delivery, recipient, contact, now)
+            message = self._writer.write(delivery, recipient, contact, now, {**due.known, **self._office})
         except InvalidMailbox:
             return Never("mailbox_invalid")
         return lambda: self._mailer.send(message)
@@ -55,4 +56,5 @@ def coordinator_record(mailbox: str) -> PartnerRecord:
         status="active",
         kind="association_chapitre_xii",
         trial=False,
+        front=False,
     )

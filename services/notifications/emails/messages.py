@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import date, datetime
 from email import policy
 from email.errors import MessageError
@@ -19,8 +20,8 @@ from uuid import UUID
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template, select_autoescape
 
 from jalons.clock import BRUSSELS
-from jalons.privacy.disclosure import names_contact
 from jalons.privacy.links import AnswerLinks, LinkTarget, Noun
+from schemas.routing import COORDINATOR, FRONT
 from services.notifications.deliveries.gate import PartnerRecord
 from services.notifications.deliveries.rows import Delivery
 from services.notifications.routing.rules import awaits_answer
@@ -51,6 +52,16 @@ def _parsed(name: str, value: str) -> BaseHeader:
     return header
 
 
+@dataclass(frozen=True, slots=True)
+class _Named:
+    """The partners that a mail has to do with besides its recipient: whom it names, whose telephone it gives, who is
+    answered."""
+
+    contact: PartnerRecord
+    phone_of: PartnerRecord
+    answered: PartnerRecord | None
+
+
 class InvalidMailbox(Exception):
     """The recipient's mailbox is not an e-mail address."""
 
@@ -78,27 +89,39 @@ class MessageWriter:
         self._catalogues = {each.name: tomllib.loads(each.joinpath("catalogue.toml").read_text()) for each in folders}
 
     def write(
-        self, delivery: Delivery, recipient: PartnerRecord, contact: PartnerRecord, now: datetime
+        self,
+        delivery: Delivery,
+        recipient: PartnerRecord,
+        contact: PartnerRecord,
+        now: datetime,
+        known: Mapping[str, PartnerRecord] | None = None,
     ) -> EmailMessage:
-        """The mail for a delivery, the same each time but for its date. Raises InvalidMailbox."""
+        """The mail for a delivery, the same each time but for its date. Raises InvalidMailbox.
+
+        contact: the partner that the mail names. known: other partners that the delivery's facts name, by slug.
+        """
         language = recipient.language if recipient.language in self._catalogues else FALLBACK
+        known = {**(known or {}), recipient.slug: recipient}
         if delivery.about_type == OPEN_ACTS:
-            return self._open_acts(delivery, recipient, language, now)
+            return self._open_acts(delivery, recipient, language, now, known)
         catalogue = self._catalogues[language]
         facts = delivery.facts or {}
-        named = names_contact(facts["role"], recipient.kind, contact.kind)
-        context = self._context(catalogue, delivery, facts, recipient, contact, named=named)
+        named = _Named(contact, known.get(facts.get("phone_of", ""), contact), _answered(facts, contact, known))
+        context = self._context(catalogue, delivery, facts, recipient, named)
         frame = self._texts(catalogue, "frame", context)
-        given = context | {"contact": context["contact"] or frame["somebody"], "frame": frame}
-        texts = self._texts(catalogue, f"{delivery.about_type}/{facts['role']}", given)
+        texts = self._texts(catalogue, f"{delivery.about_type}/{facts['role']}", context | {"frame": frame})
         subject = f"{frame['mark']} {texts['subject']}" if delivery.trial else texts["subject"]
-        message = self._message(delivery, recipient, subject, now)
-        reply_to = _reply_to(contact, named=named)
-        if reply_to is not None:
-            message["Reply-To"] = _parsed("Reply-To", str(reply_to))
+        message = self._message(delivery, recipient, subject, now, named.answered)
         return self._lay_out(message, f"{language}/message", context | texts | {"frame": frame})
 
-    def _open_acts(self, delivery: Delivery, recipient: PartnerRecord, language: str, now: datetime) -> EmailMessage:
+    def _open_acts(
+        self,
+        delivery: Delivery,
+        recipient: PartnerRecord,
+        language: str,
+        now: datetime,
+        known: Mapping[str, PartnerRecord],
+    ) -> EmailMessage:
         """All that awaits a partner, each with the link by which it is answered. Raises InvalidMailbox."""
         catalogue, acts = self._catalogues[language], (delivery.facts or {})["acts"]
         about: dict[str, Any] = {"network": self._network, "recipient": _one_line(recipient.name), "count": len(acts)}
@@ -110,10 +133,18 @@ class MessageWriter:
             path = self._answer(LinkTarget(act["noun"], UUID(act["id"]), delivery.recipient))
             waiting.append({"what": texts[act["noun"]], "link": self._public(path)})
         texts = self._texts(catalogue, f"{OPEN_ACTS}/partner", about | {"reference": ""})
-        message = self._message(delivery, recipient, texts["subject"], now)
+        answered = known.get(COORDINATOR) or known.get(FRONT)
+        message = self._message(delivery, recipient, texts["subject"], now, answered)
         return self._lay_out(message, f"{language}/waiting", texts | {"frame": frame, "waiting": waiting})
 
-    def _message(self, delivery: Delivery, recipient: PartnerRecord, subject: str, now: datetime) -> EmailMessage:
+    def _message(
+        self,
+        delivery: Delivery,
+        recipient: PartnerRecord,
+        subject: str,
+        now: datetime,
+        answered: PartnerRecord | None,
+    ) -> EmailMessage:
         message = EmailMessage(_POLICY)
         message["Subject"] = subject
         message["From"] = _parsed("From", str(Address(self._network, addr_spec=self._from)))
@@ -121,6 +152,9 @@ class MessageWriter:
         message["Date"] = format_datetime(now.astimezone(BRUSSELS))
         message["Message-ID"] = f"<{delivery.delivery_id}@{self._from.rpartition('@')[2]}>"
         message["Auto-Submitted"] = _parsed("Auto-Submitted", "auto-generated")
+        reply_to = _reply_to(answered) if answered else None
+        if reply_to is not None:
+            message["Reply-To"] = _parsed("Reply-To", str(reply_to))
         return message
 
     def _lay_out(self, message: EmailMessage, layout: str, context: Mapping[str, Any]) -> EmailMessage:
@@ -135,9 +169,7 @@ class MessageWriter:
         delivery: Delivery,
         facts: Mapping[str, Any],
         recipient: PartnerRecord,
-        contact: PartnerRecord,
-        *,
-        named: bool,
+        named: _Named,
     ) -> dict[str, Any]:
         dates = {name: date.fromisoformat(facts[name]) for name in _DATES if name in facts}
         return {
@@ -145,9 +177,11 @@ class MessageWriter:
             "reference": delivery.reference,
             "trial": delivery.trial,
             "recipient": _one_line(recipient.name),
-            "contact": _one_line(contact.name) if named else None,
-            "phone": _one_line(contact.phone),
-            "phone_hours": _one_line(contact.phone_hours or ""),
+            "contact": _one_line(named.contact.name),
+            "phone": _one_line(named.phone_of.phone),
+            "phone_hours": _one_line(named.phone_of.phone_hours or ""),
+            "answered": _one_line(named.answered.name) if named.answered and named.answered is not recipient else None,
+            "own": named.answered is recipient,
             "first_contact": facts.get("contact"),
             "role": facts["role"],
             "number": facts.get("number"),
@@ -189,6 +223,8 @@ class MessageWriter:
 
 _NO_CONTACT: Mapping[str, Any] = {
     "contact": None,
+    "answered": None,
+    "own": False,
     "phone": "",
     "phone_hours": "",
     "reference": "",
@@ -225,8 +261,18 @@ def _address(mailbox: str, name: str = "") -> Address:
     return address
 
 
-def _reply_to(contact: PartnerRecord, *, named: bool) -> Address | None:
+def _answered(
+    facts: Mapping[str, Any], contact: PartnerRecord, known: Mapping[str, PartnerRecord]
+) -> PartnerRecord | None:
+    """Who is answered: whom the facts name, else the contact. The front stands in for a coordinator without a mailbox;
+    None if there is neither, and the answer goes to the hub's own address."""
+    if "answer" not in facts:
+        return contact
+    return known.get(facts["answer"]) or known.get(FRONT)
+
+
+def _reply_to(answered: PartnerRecord) -> Address | None:
     try:
-        return _address(contact.mailbox, _one_line(contact.name) if named else "")
+        return _address(answered.mailbox, _one_line(answered.name))
     except InvalidMailbox:
         return None

@@ -46,6 +46,7 @@ CREATE TABLE partners (
     status TEXT NOT NULL,
     kind TEXT NOT NULL,
     trial BOOLEAN NOT NULL,
+    front BOOLEAN NOT NULL,
     PRIMARY KEY (slug)
 );
 

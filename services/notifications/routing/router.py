@@ -13,12 +13,12 @@ from sqlalchemy import Connection
 from jalons import clock
 from jalons.messaging.outbox import Outbox
 from jalons.privacy import forgotten
-from jalons.privacy.disclosure import Alias, cut, open_fields, parties, role_in
+from jalons.privacy.disclosure import Alias, cut, open_fields, parties, role_in, speaks_by_the_front
 from jalons.privacy.sealing import derive
 from jalons.privacy.visibility import Role
 from schemas import beneficiary, consent, partner
 from schemas.envelope import Event
-from schemas.routing import COORDINATOR, HOLDERS
+from schemas.routing import COORDINATOR, FRONT, HOLDERS
 from schemas.topics import PATHWAYS
 from services.notifications.deliveries import partners, rows
 from services.notifications.deliveries.events import announce
@@ -111,14 +111,15 @@ class Router:
             for holding in getattr(event.data, "holdings", ()):
                 yield self._to_holder(event, holding)
         for to in recipients(event.type, parties(event) | self._coordinator, event.partner):
+            contact, others = _contact(event, to)
             yield Delivery(
                 **_about(event),
                 delivery_id=delivery_id(event.id, "email", to.partner),
                 channel="email",
                 recipient=to.partner,
-                contact=to.contact,
+                contact=contact,
                 reference=_reference(event),
-                facts=_facts(event, to) | {"role": to.role},
+                facts=_facts(event, to) | others | {"role": to.role},
                 person=self._person(event.subject),
             )
 
@@ -165,6 +166,15 @@ class Router:
 
     def _person(self, ref: str) -> bytes:
         return hmac.digest(self._persons, ref.encode(), hashlib.sha256)
+
+
+def _contact(event: Event, to: Recipient) -> tuple[str, dict[str, str]]:
+    """The partner that a mail names, and the facts that say whose telephone it gives, and who is answered, if it is
+    another."""
+    if to.role == COORDINATOR or not speaks_by_the_front(event, to.partner):
+        return to.contact, {} if to.answered == to.contact else {"answer": to.answered}
+    calls = getattr(event.data, "employer_calls", "front")
+    return FRONT, {"phone_of": to.contact} if calls == "proposer" else {}
 
 
 def _about(event: Event) -> dict[str, Any]:

@@ -15,11 +15,13 @@ what was done or dropped meanwhile: reading a log again must not write to everyb
 
 @dataclass(frozen=True, slots=True)
 class Recipient:
-    """One e-mail to write. role: as which party the partner is told; contact: the other party, to be answered."""
+    """One e-mail to write. role: as which party the partner is told; contact: the other party, whom it names; answered:
+    who is answered."""
 
     partner: str
     role: str
     contact: str
+    answered: str
 
 
 def recipients(type_: str, parties: Mapping[str, str], acted: str) -> tuple[Recipient, ...]:
@@ -32,7 +34,8 @@ def recipients(type_: str, parties: Mapping[str, str], acted: str) -> tuple[Reci
     for role, message in route.messages():
         partner, contact = parties.get(role), parties.get(route.contact(role))
         if message.send == "now" and partner and contact and partner != acted:
-            found.setdefault(partner, Recipient(partner, role, contact))
+            answered = route.answered(role)
+            found.setdefault(partner, Recipient(partner, role, contact, parties.get(answered, answered)))
     return tuple(found.values())
 
 

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from services.referrals import refusals
 from services.referrals.acts import rules as acts
+from services.referrals.acts.fronting import told
 from services.referrals.acts.lifecycle import HUB, Office
 from services.referrals.acts.rows import REFERRALS, Acts
 from services.referrals.acts.rules import Act, Decided, Placement, Referral, Training
@@ -78,7 +79,8 @@ def save(work: Work, store: Acts[S], before: S, decided: Decided[S], on: date | 
     """
     store.save(work.conn, decided.state, work.call.now)
     deadlines.follow(work, decided.state)
-    event_id = work.record(decided.state.ref, decided.event, decided.sealed, on, by=by)
+    event = told(work, decided.state, decided.event)
+    event_id = work.record(decided.state.ref, event, decided.sealed, on, by=by)
     record_unmet(work, decided, on, event_id)
     settle_places(work, before, decided.state)
 

@@ -9,10 +9,12 @@ from uuid import UUID
 
 from jalons.clock import random_id
 from jalons.privacy.references import new_reference
+from schemas.placement import NAMES_THE_PROPOSER
 from services.referrals import refusals
 from services.referrals.acts import lifecycle
 from services.referrals.acts import rules as acts
 from services.referrals.acts.commands import json_values
+from services.referrals.acts.fronting import check_front, told
 from services.referrals.acts.rows import PLACEMENTS, REFERRALS, TRAININGS, Acts
 from services.referrals.acts.rules import MOMENT_OF_KIND, Act, Decided, Placement, Referral, Training
 from services.referrals.agreements import disclosures
@@ -66,6 +68,8 @@ def draft(work: Work, given: Given, parent: Referral | None = None) -> Referral:
         raise refusals.invalid("recipient", "a partner does not refer to itself")
     between = exchange(work, work.call.partner, recipient)
     convention = may_send(between, given["moment"])
+    if between.recipient.kind == "employer":
+        check_front(work.conn)
     offer = _offer(work, given, recipient)
     person = own(work, parent.ref) if parent else _person(work, given, trial=between.trial)
     check_accompanied(person.status)
@@ -151,6 +155,8 @@ def propose(work: Work, given: Given) -> Placement:
     check_exchange(between)
     if employer not in (caller, person.home):
         _check_agreed(work, person, between, "employer")
+        if given["kind"] not in NAMES_THE_PROPOSER:
+            check_front(work.conn)
     if given.get("offer"):
         offered(work, given["offer"])
     referral = _answered(work, given, person, employer)
@@ -189,7 +195,7 @@ def _begin(work: Work, store: Acts[S], decided: Decided[S], on: date | None) -> 
     """Store a new act and record its first event."""
     store.add(work.conn, decided.state, work.call.now)
     deadlines.follow(work, decided.state)
-    work.record(decided.state.ref, decided.event, decided.sealed, on)
+    work.record(decided.state.ref, told(work, decided.state, decided.event), decided.sealed, on)
     return decided.state
 
 

@@ -19,7 +19,7 @@ class ConsentBody(Dated):
     partners: list[codes.Slug] = Field(default=[])
     convention_id: UUID | None = None
     purposes: list[codes.Purpose] = Field(min_length=1)
-    attributes: list[codes.Attribute] = Field(default=[])
+    attributes: list[codes.AgreedAttribute] = Field(default=[])
     channel: codes.ConsentChannel
     evidence_ref: OpaqueCode | None = None
     expires_on: Day | None = None
@@ -36,7 +36,7 @@ class AgreementBody(Body):
     """What the person agreed to when a referral is sent, for its receiver and its purpose."""
 
     channel: codes.ConsentChannel
-    attributes: list[codes.Attribute] = Field(default=[])
+    attributes: list[codes.AgreedAttribute] = Field(default=[])
     evidence_ref: OpaqueCode | None = None
     expires_on: Day | None = None
 

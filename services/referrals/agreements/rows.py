@@ -8,9 +8,11 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
-from sqlalchemy import Boolean, Connection, Row, func, insert, literal, select, union_all, update
+from sqlalchemy import Boolean, Connection, Row, case, func, insert, literal, select, union_all, update
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 
+from schemas.placement import NAMES_THE_PROPOSER
+from schemas.routing import FRONT
 from services.referrals.agreements.rules import Consent, Holder
 from services.referrals.tables import consents, placements, referrals, trainings
 
@@ -103,12 +105,14 @@ def _consent(row: Row[Any]) -> Consent:
 _NO = literal(False)
 _R, _T, _P = referrals.c, trainings.c, placements.c
 _IS_EMPLOYER = _R.facts["recipient_kind"].astext == "employer"
+_P_ASKED = case((_P.facts["kind"].astext.in_(sorted(NAMES_THE_PROPOSER)), _P.proposer), else_=literal(FRONT))
+"""An employer asks the network's front, unless the kind of placement makes the proposer known to it."""
 _HELD = (
     # table, the holder, whom it asks about it, whether it holds it as an employer
-    (referrals, _R.recipient, _R.referrer, _IS_EMPLOYER),
+    (referrals, _R.recipient, case((_IS_EMPLOYER, literal(FRONT)), else_=_R.referrer), _IS_EMPLOYER),
     (referrals, _R.referrer, _R.home, _NO),
     (trainings, _T.operator, _T.home, _NO),
-    (placements, _P.employer, _P.proposer, literal(True)),
+    (placements, _P.employer, _P_ASKED, literal(True)),
     (placements, _P.proposer, _P.home, _NO),
 )
 
@@ -132,7 +136,9 @@ def holders(conn: Connection, ref: UUID, home: str) -> tuple[list[Holder], bool]
         select(
             held.c.partner,
             func.array_agg(aggregate_order_by(held.c.reference, held.c.added)).label("references"),
-            func.array_agg(aggregate_order_by(held.c.contact, held.c.added.desc())).label("contacts"),
+            func.array_agg(aggregate_order_by(held.c.contact, held.c.employer.desc(), held.c.added.desc())).label(
+                "contacts"
+            ),
             func.bool_or(held.c.employer).label("employer"),
             func.bool_or(held.c.trial).label("trial"),
         )

@@ -166,7 +166,8 @@ def disclosed_now(
 @dataclass(frozen=True, slots=True)
 class Holder:
     """A partner that holds acts about a person. references: of the acts, oldest first. contact: the newest act's other
-    party. employer: it knows the person as an employer."""
+    party, of an employer's acts first; `front` for an employer that may not know it. employer: it knows the person as
+    an employer."""
 
     partner: str
     contact: str

@@ -22,6 +22,7 @@ from jalons.database import Busy
 from jalons.privacy.links import AnswerLinks, LinkTarget
 from jalons.web.problems import Problem
 from services.referrals.acts import commands
+from services.referrals.acts.fronting import contact_of
 from services.referrals.acts.http import ACTIONS, seen
 from services.referrals.acts.rows import PLACEMENTS, REFERRALS, TRAININGS, Acts
 from services.referrals.acts.rules import Act, is_over, must_give, open_to
@@ -147,9 +148,6 @@ class AnswerPages:
         if rows[named.partner]["status"] == "left":
             return None
         offer = directory.offer(conn, body["offer"]) if body.get("offer") else None
-        other = next((p for p in state.parties().values() if p != named.partner), named.partner)
-        disclosed = other in {body.get(name) for name in in_words.PARTNERS}
-        contact = {name: rows[other][name] for name in ("phone", "phone_hours")}
         names = in_words.Directory.of(rows, {offer["offer"]: offer["title"]} if offer else {})
         return Visit(
             named,
@@ -157,7 +155,7 @@ class AnswerPages:
             state,
             body,
             rows[named.partner],
-            contact | {"name": rows[other]["name"] if disclosed else None},
+            contact_of(conn, state, named.partner, caller.now),
             names,
         )
 

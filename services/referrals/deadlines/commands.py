@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from services.referrals.acts.fronting import told
 from services.referrals.acts.rows import PLACEMENTS, REFERRALS, TRAININGS, Acts
 from services.referrals.acts.rules import Act
 from services.referrals.agreements.commands import expire_consent
@@ -47,8 +48,8 @@ def _record(work: Work, subject: DeadlineSubject, deadline: Deadline) -> None:
     decided = rules.expires(state, deadline, work.call.today)
     if decided is not None:
         store.save(work.conn, decided.state, work.call.now)
-        work.record(state.ref, decided.event)
+        work.record(state.ref, told(work, decided.state, decided.event))
         follow(work, decided.state)
         settle_places(work, state, decided.state)
     elif event := rules.event_of(state, deadline):
-        work.record(state.ref, event)
+        work.record(state.ref, told(work, state, event))

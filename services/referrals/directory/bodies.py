@@ -18,7 +18,8 @@ class PlaceBody(Body):
 
 
 class PartnerBody(Body):
-    """`PUT /partners/{partner}`; mailbox and phone are an office's, never a person's."""
+    """`PUT /partners/{partner}`; mailbox and phone are an office's, never a person's. `front`: it speaks to employers
+    for the network; at most one active partner does."""
 
     name: Text
     kind: codes.PartnerKind
@@ -33,6 +34,7 @@ class PartnerBody(Body):
     language: codes.Language = "fr"
     trial: bool = False
     places: list[PlaceBody] = Field(default=[], max_length=50)
+    front: bool = False
     valid_from: Day | None = None
     valid_to: Day | None = None
 

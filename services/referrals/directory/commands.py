@@ -12,6 +12,7 @@ from jalons.web.problems import Problem
 from schemas import convention as conventions
 from schemas import offer as offers
 from schemas import partner as partners
+from schemas.routing import FRONT
 from services.referrals import refusals, tables
 from services.referrals.acts.lifecycle import Office
 from services.referrals.deadlines import rows as deadlines
@@ -37,8 +38,8 @@ def put_partner(work: Work, slug: str, record: Mapping[str, Any]) -> tuple[dict[
 
     Raises Stale and Problem 422.
     """
-    if slug in set(Office):
-        raise refusals.invalid("partner", "the hub and the coordinator act under these names")
+    if slug in {*Office, FRONT}:
+        raise refusals.invalid("partner", "the hub, the coordinator and the front have these names")
     _check_dates(record)
     directory.lock_name(work.conn, "directory", slug)
     known = directory.partner(work.conn, slug)
@@ -48,6 +49,7 @@ def put_partner(work: Work, slug: str, record: Mapping[str, Any]) -> tuple[dict[
     values = {"slug": slug, "status": known["status"] if known else "active", **record}
     if known and all(known[name] == value for name, value in values.items()):
         return known, False
+    _check_front(work, values)
     version = directory.save(work.conn, tables.partners, values)
     event = partners.UpdatedV1 if known else partners.RegisteredV1
     work.record(slug, event.model_validate(values))
@@ -70,10 +72,21 @@ def set_partner_status(work: Work, slug: str, status: str) -> dict[str, Any]:
     work.expect(known["version"])
     if known["status"] == status:
         return known
-    directory.set_status(work.conn, tables.partners, slug, status)
     values = {**known, "status": status}
+    _check_front(work, values)
+    directory.set_status(work.conn, tables.partners, slug, status)
     work.record(slug, _STATUS_EVENT[status].model_validate(values))
     return {**values, "version": known["version"] + 1}
+
+
+def _check_front(work: Work, values: Mapping[str, Any]) -> None:
+    """At most one active partner is the network's front. Raises Problem 409."""
+    if not values["front"] or values["status"] != "active":
+        return
+    directory.lock_name(work.conn, "directory", FRONT)
+    front = directory.front(work.conn)
+    if front and front["slug"] != values["slug"]:
+        raise refusals.front_taken(front["slug"])
 
 
 def put_commune(work: Work, nis: str, record: Mapping[str, Any]) -> tuple[dict[str, Any], bool]:

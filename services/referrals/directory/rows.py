@@ -75,6 +75,13 @@ def partners_of(conn: Connection, slugs: Collection[str]) -> dict[str, Row]:
     return {row["slug"]: dict(row) for row in rows}
 
 
+def front(conn: Connection) -> Row | None:
+    """The active partner that speaks to employers for the network."""
+    speaks = select(_partners).where(_partners.c.front, _partners.c.status == "active")
+    row = conn.execute(speaks).mappings().first()
+    return dict(row) if row else None
+
+
 def partners(conn: Connection, after: str, limit: int) -> list[Row]:
     """A page of partners, ordered by slug."""
     page = select(_partners).where(_partners.c.slug > after).order_by(_partners.c.slug).limit(limit)

@@ -161,6 +161,7 @@ CREATE TABLE partners (
     places JSONB NOT NULL,
     language TEXT NOT NULL,
     trial BOOLEAN NOT NULL,
+    front BOOLEAN NOT NULL,
     version INTEGER DEFAULT 1 NOT NULL,
     valid_from DATE,
     valid_to DATE,
