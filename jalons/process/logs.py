@@ -12,7 +12,7 @@ _QUIET = {
     "kafka": logging.ERROR,
     "httpx": logging.WARNING,
     "httpcore": logging.WARNING,
-    "uvicorn": logging.WARNING,
+    "uvicorn": logging.ERROR,
     "uvicorn.access": logging.CRITICAL,
     "sqlalchemy": logging.CRITICAL,
     "asyncio": logging.ERROR,

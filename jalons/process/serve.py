@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import importlib
 import logging
+import resource
 import signal
 import threading
 from collections.abc import Iterator
@@ -21,6 +22,7 @@ from jalons.messaging.consumer import Consumer
 from jalons.process import logs
 from jalons.process.parts import Parts, end_process
 from jalons.process.settings import ServiceName, Settings
+from jalons.web.heads import protocol
 
 log = logging.getLogger(__name__)
 
@@ -45,9 +47,16 @@ def serve(name: ServiceName, settings: Settings) -> None:
     """Run one service until SIGTERM or SIGINT, and return when it has stopped. Ends the process if it cannot go on."""
     logs.configure(name, settings.log_level)
     clock.follow(settings.test_clock)
+    _open_many_files()
     service: Service = importlib.import_module(f"services.{name}.service").build(settings)
     asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())  # for Faust too, whose threads make their own loops
     asyncio.run(_run(service, settings))
+
+
+def _open_many_files() -> None:
+    """Use all the file descriptors the machine allows: each connection takes one."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 async def _run(service: Service, settings: Settings) -> None:
@@ -101,7 +110,10 @@ def _server(service: Service, settings: Settings) -> uvicorn.Server:
             access_log=False,
             lifespan="off",
             server_header=False,
-            proxy_headers=False,
+            http=protocol(settings.trusted_proxies),
+            ws="none",
+            proxy_headers=True,
+            forwarded_allow_ips=settings.trusted_proxies,
             timeout_graceful_shutdown=5,
         )
     )

@@ -60,6 +60,11 @@ class Settings(BaseSettings):
     observation_url: str = "http://127.0.0.1:8002"
     notifications_url: str = "http://127.0.0.1:8003"
     public_url: str | None = Field(default=None, description="the one address that links and OpenAPI carry")
+    trusted_proxies: str = Field(
+        default="",
+        description="addresses or networks, by commas, of the proxies in front: whom they name in `X-Forwarded-For` is "
+        "the caller, and they have no bound on connections",
+    )
 
     # Mail. With a catcher's folder and no SMTP URL, mail is caught and shown, never sent.
     smtp_url: str | None = Field(default=None, description="smtp://user:password@host:25 or smtps://…")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
@@ -21,8 +22,13 @@ from jalons.web.demands import Demand, demanding
 from jalons.web.identity import Verifier
 
 MAX_BODY_BYTES = 256 * 1024
+BODY_WAIT_SECONDS = 30
 _CLIENT_CLOSED_REQUEST = 499
 """Status in metrics when the client disconnects before the body is complete; nginx uses the same code."""
+
+BODY_TOO_SLOW = problems.Problem(
+    408, "body_too_slow", "The body did not arrive.", "Send the request again.", headers={"Connection": "close"}
+)
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -53,6 +59,7 @@ def application(
         version="1",
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,  # the redirect would name the scheme and host behind the proxy
         servers=[{"url": public_url}] if public_url else None,
         responses={"4XX": {"model": problems.ProblemBody, "description": "A refusal, with its cause and its cure"}},
     )
@@ -86,6 +93,10 @@ def application(
     return app
 
 
+class _BodyTooSlow(Exception):
+    """Nothing of a body came for BODY_WAIT_SECONDS."""
+
+
 class RequestGuard:
     """ASGI middleware: refuses unsafe URLs, oversized bodies and ambiguous JSON, and measures every request.
 
@@ -109,6 +120,7 @@ class RequestGuard:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
+                message = _not_stored(message)
             await send(message)
 
         try:
@@ -124,10 +136,20 @@ class RequestGuard:
                 await self._app(scope, _replay(body, receive), respond)
         except ClientDisconnect:
             status = _CLIENT_CLOSED_REQUEST
+        except _BodyTooSlow:
+            await BODY_TOO_SLOW.response()(scope, receive, respond)
         finally:
             route = getattr(scope.get("route"), "path", "unknown")
             seconds = time.perf_counter() - started
             metrics.HTTP_SECONDS.labels(self._service, scope["method"], route, str(status)).observe(seconds)
+
+
+def _not_stored(start: Message) -> Message:
+    """A response that does not say itself how long it may be kept is kept by no cache: it may tell of a person."""
+    if any(name.lower() == b"cache-control" for name, _ in start["headers"]):
+        return start
+    headers = [*start["headers"], (b"cache-control", b"no-store")]
+    return {**start, "headers": headers}
 
 
 def _too_large(limit: int) -> problems.Problem:
@@ -175,7 +197,8 @@ Actor = Annotated[str | None, Depends(demanding(actor, Demand(actor=True)))]
 async def _body(scope: Scope, receive: Receive, limit: int) -> bytes | None:
     """The complete body; None if Content-Length or the actual size exceeds the limit.
 
-    Raises ClientDisconnect if the client leaves first: an incomplete request is never handled.
+    Raises ClientDisconnect if the client leaves first, _BodyTooSlow if it sends nothing for 30 s: an incomplete request
+    is never handled.
     """
     declared = dict(scope["headers"]).get(b"content-length", b"0")
     if not declared.isdigit() or int(declared) > limit:
@@ -183,7 +206,10 @@ async def _body(scope: Scope, receive: Receive, limit: int) -> bytes | None:
     chunks: list[bytes] = []
     size = 0
     while True:
-        message = await receive()
+        try:
+            message = await asyncio.wait_for(receive(), BODY_WAIT_SECONDS)
+        except TimeoutError:
+            raise _BodyTooSlow from None
         if message["type"] != "http.request":
             raise ClientDisconnect
         chunks.append(message.get("body", b""))

@@ -8,7 +8,7 @@ from sqlalchemy import exists, select
 
 from jalons.process.purge import Expiry
 from jalons.process.settings import Settings
-from services.referrals.tables import idempotency, import_rows, imports
+from services.referrals.tables import attempts, idempotency, import_rows, imports
 
 
 def expiries(settings: Settings) -> list[Expiry]:
@@ -18,6 +18,7 @@ def expiries(settings: Settings) -> list[Expiry]:
     has_rows = exists().where(import_rows.c.import_id == imports.c.id)
     return [
         Expiry(idempotency, idempotency.c.at, timedelta(days=settings.keep_repeated_calls_days)),
+        Expiry(attempts, attempts.c.since, timedelta(days=1)),
         Expiry(import_rows, finished, imported),
         Expiry(imports, imports.c.finished, imported, only=(~has_rows,)),
     ]

@@ -288,6 +288,15 @@ slips = Table(
 )
 
 # needs and activities
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("caller", LargeBinary, primary_key=True, comment="SHA-256 of what is attempted and by whom"),
+    Column("since", _INSTANT, nullable=False, comment="of the first attempt that is counted"),
+    Column("made", Integer, nullable=False),
+    comment="how often codes and mails were tried for, for a day",
+)
+
 needs = Table(
     "needs",
     metadata,

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from jalons.privacy.links import AnswerLinks, LinkTarget
 from jalons.privacy.private_codes import code_hash, private_code
 from services.referrals.acts import lifecycle
-from services.referrals.pages.rate_limit import RateLimit
 
 SECRET = "0123456789abcdef0123456789abcdef"
 LINKS = AnswerLinks(SECRET)
@@ -49,17 +48,6 @@ def test_a_code_is_said_as_one_likes_and_stays_the_same(about: uuid.UUID) -> Non
     assert code_hash(said) == code_hash(code) is not None
     assert code_hash(code[:-1]) is None and code_hash(code + "A") is None
     assert private_code(SECRET, "slip-codes", uuid.uuid4()) != code != private_code(SECRET, "another", about)
-
-
-def test_tries_are_counted_for_each_and_forgotten_after_a_while() -> None:
-    at = 0.0
-    tries = RateLimit(3, 60, lambda: at)
-    for _ in range(3):
-        assert not tries.spent("a")
-        tries.count("a")
-    assert tries.spent("a") and not tries.spent("b")
-    at = 60.0
-    assert not tries.spent("a")
 
 
 @pytest.mark.parametrize(

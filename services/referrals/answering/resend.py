@@ -6,6 +6,7 @@ The page says the same whatever was typed, so that it tells nobody who is in the
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -13,7 +14,7 @@ from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
 from sqlalchemy import Connection
 
-from jalons.clock import new_id
+from jalons.clock import new_id, now
 from jalons.database import Busy, transact
 from jalons.process.peers import PeerAway
 from services.referrals.answering.rows import partners_at, unanswered_by
@@ -42,8 +43,8 @@ class ResendLinks:
         self._edge = edge
         self._pages = pages
         self._send_mail = send_mail
-        self._requests = RateLimit(10, 600)
-        self._mails = RateLimit(1, 600)
+        self._requests = RateLimit("waiting", 10, 600)
+        self._mails = RateLimit("waiting mail", 1, 600)
 
     def show(self, words: Words, status: int = 200, problem: str | None = None) -> HTMLResponse:
         """The page on which a mailbox is typed."""
@@ -55,18 +56,28 @@ class ResendLinks:
         mailbox = form.fields.get("mailbox", "")[:200]
         if "@" not in mailbox:
             return self.show(words, 422, "waiting.missing")
-        if self._requests.spent(reader.address):
-            return self.show(words, 429, "waiting.too_many")
-        self._requests.count(reader.address)
+        engine = self._edge.ground.engine
         try:
-            for partner, acts, more in transact(self._edge.ground.engine, lambda conn: _unanswered(conn, mailbox)):
-                if not self._mails.spent(partner):
-                    self._send_mail(new_id(), partner, acts, more)
-                    self._mails.count(partner)
+            if transact(engine, lambda conn: self._too_often(conn, reader.address)):
+                return self.show(words, 429, "waiting.too_many")
+            for partner, acts, more in transact(engine, lambda conn: self._due(conn, mailbox)):
+                self._send_mail(new_id(), partner, acts, more)
+                transact(engine, partial(self._mails.count, caller=partner, at=now()))
         except (PeerAway, Busy):
             return self.show(words, 503, "errors.unavailable")
         heading, sentences = words.text("waiting.asked_title"), [words.text("waiting.asked")]
         return self._pages.page("closed", words, heading=heading, sentences=sentences, again=False)
+
+    def _too_often(self, conn: Connection, address: str) -> bool:
+        """Whether an address has asked too often; else this time is counted."""
+        if self._requests.spent(conn, address, now()):
+            return True
+        self._requests.count(conn, address, now())
+        return False
+
+    def _due(self, conn: Connection, mailbox: str) -> list[tuple[str, Acts, bool]]:
+        """What to send, without the partners that were sent it just now."""
+        return [each for each in _unanswered(conn, mailbox) if not self._mails.spent(conn, each[0], now())]
 
 
 def _unanswered(conn: Connection, mailbox: str) -> list[tuple[str, Acts, bool]]:

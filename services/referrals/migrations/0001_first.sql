@@ -359,6 +359,13 @@ CREATE TABLE offers (
 );
 CREATE INDEX offers_partner ON offers (partner);
 
+CREATE TABLE attempts (
+    caller BYTEA NOT NULL,
+    since timestamptz NOT NULL,
+    made INTEGER NOT NULL,
+    PRIMARY KEY (caller)
+);
+
 CREATE TABLE slips (
     code_hash BYTEA NOT NULL,
     referral_id UUID NOT NULL,

@@ -1,41 +1,50 @@
-"""A caller that makes too many attempts must wait, whether or not the next one would have been right."""
+"""A caller that makes too many attempts must wait, whether or not the next one would have been right.
+
+Attempts are counted in the database, so that all processes have one limit together.
+"""
 
 from __future__ import annotations
 
-import threading
-import time
-from collections import OrderedDict, deque
-from collections.abc import Callable
+import hashlib
+from datetime import datetime, timedelta
 
-_MOST_KNOWN = 10_000
+from sqlalchemy import Connection, case, select
+from sqlalchemy.dialects.postgresql import insert
+
+from services.referrals.tables import attempts
 
 
 class RateLimit:
-    """A limit on the attempts of each caller within a sliding window.
+    """A limit on the attempts of each caller, within a time that begins with the first of them.
 
-    Attempts are counted in this process only: n processes allow n times as many, which is still hopeless against a code
-    of 100 bits. At most 10 000 callers are remembered; the one that attempted longest ago is forgotten first.
+    name: of what is attempted. What is kept of a caller is a hash, for a day at most.
     """
 
-    def __init__(self, most: int, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, name: str, most: int, seconds: float) -> None:
+        self._name = name
         self._most = most
-        self._seconds = seconds
-        self._clock = clock
-        self._made: OrderedDict[str, deque[float]] = OrderedDict()
-        self._lock = threading.Lock()
+        self._within = timedelta(seconds=seconds)
 
-    def spent(self, caller: str) -> bool:
+    def spent(self, conn: Connection, caller: str, at: datetime) -> bool:
         """Whether a caller has no attempt left."""
-        with self._lock:
-            made = self._made.get(caller)
-            while made and made[0] <= self._clock() - self._seconds:
-                made.popleft()
-            return made is not None and len(made) >= self._most
+        made = select(attempts.c.made).where(
+            attempts.c.caller == self._key(caller), attempts.c.since > at - self._within
+        )
+        return (conn.execute(made).scalar() or 0) >= self._most
 
-    def count(self, caller: str) -> None:
+    def count(self, conn: Connection, caller: str, at: datetime) -> None:
         """Count an attempt."""
-        with self._lock:
-            self._made.setdefault(caller, deque(maxlen=self._most)).append(self._clock())
-            self._made.move_to_end(caller)
-            if len(self._made) > _MOST_KNOWN:
-                self._made.popitem(last=False)
+        first = insert(attempts).values(caller=self._key(caller), since=at, made=1)
+        over = attempts.c.since <= at - self._within
+        conn.execute(
+            first.on_conflict_do_update(
+                index_elements=[attempts.c.caller],
+                set_={
+                    "since": case((over, first.excluded.since), else_=attempts.c.since),
+                    "made": case((over, 1), else_=attempts.c.made + 1),
+                },
+            )
+        )
+
+    def _key(self, caller: str) -> bytes:
+        return hashlib.sha256(f"{self._name}\n{caller}".encode()).digest()

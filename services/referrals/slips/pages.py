@@ -15,7 +15,8 @@ from fastapi import APIRouter, Depends, Path
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from sqlalchemy import Connection
 
-from jalons.database import Busy
+from jalons.clock import now
+from jalons.database import Busy, transact
 from jalons.privacy.private_codes import code_hash, private_code
 from jalons.privacy.references import typed
 from jalons.web.problems import Problem
@@ -75,8 +76,8 @@ class SlipPages:
         self._pages = pages
         self._secret = secret
         self._address = address
-        self._wrong_codes = RateLimit(20, 600)
-        self._messages = RateLimit(5, 600)
+        self._wrong_codes = RateLimit("slip code", 20, 600)
+        self._messages = RateLimit("word", 5, 600)
 
     def printed(self, caller: Call, named: UUID | str, reader: Reader) -> HTMLResponse:
         """The slip of a referral, for its referrer or the person's home partner. Raises Problem 404."""
@@ -147,7 +148,7 @@ class SlipPages:
         if said not in _SAYABLE or form.key is None:
             return self._page(referral, words, 422, "missing")
         about = str(referral.id)
-        if self._messages.spent(about):
+        if self._spent(self._messages, about):
             return self._refused(words, _TOO_MANY)
         try:
             self._edge(
@@ -159,12 +160,12 @@ class SlipPages:
                 return self._page(referral, words, problem.status, "other")
         except Busy:
             return self._page(referral, words, 503, "unavailable")
-        self._messages.count(about)
+        self._count(self._messages, about)
         return self._pages.page("said", words, said=words.code("Said", said))
 
     def _behind(self, code: str, caller: str, words: Words) -> Referral | HTMLResponse:
         """The referral that a code opens, or the page of an invalid code: the same whatever is wrong with it."""
-        if self._wrong_codes.spent(caller):
+        if self._spent(self._wrong_codes, caller):
             return self._refused(words, _TOO_MANY)
         hashed = code_hash(code)
 
@@ -175,9 +176,15 @@ class SlipPages:
 
         found = self._edge.query(look, page_call(CLIENT, None))
         if found is None:
-            self._wrong_codes.count(caller)
+            self._count(self._wrong_codes, caller)
             return self._refused(words, 404)
         return found
+
+    def _spent(self, limit: RateLimit, whose: str) -> bool:
+        return transact(self._edge.ground.engine, lambda conn: limit.spent(conn, whose, now()))
+
+    def _count(self, limit: RateLimit, whose: str) -> None:
+        transact(self._edge.ground.engine, lambda conn: limit.count(conn, whose, now()))
 
     def _refused(self, words: Words, status: int) -> HTMLResponse:
         sentence = words.text("code.too_many" if status == _TOO_MANY else "code.wrong")
@@ -186,8 +193,8 @@ class SlipPages:
 
     def _page(self, referral: Referral, words: Words, status: int = 200, problem: str | None = None) -> HTMLResponse:
         options = [(code, words.code("Said", code)) for code in _SAYABLE]
-        now = words.code("Status", referral.status)
-        return self._pages.page("code", words, status, now=now, options=options, problem=problem, key=new_key())
+        status_now = words.code("Status", referral.status)
+        return self._pages.page("code", words, status, now=status_now, options=options, problem=problem, key=new_key())
 
 
 def routes(edge: Edge, pages: Pages, secret: str, public_address: str) -> APIRouter:
