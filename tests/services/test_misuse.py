@@ -73,7 +73,7 @@ WHO = {
     "/stream": {"partner", "coordinator"},
     "/subscriptions": {"partner"},
     "/deliveries": {"partner", "coordinator", "operator"},
-    "/mailbox": {"operator", "coordinator"},
+    "/mailbox": {"operator"},  # its mails hold links that answer, with what they show
     "/waiting": {"hub"},
 }
 """Which scopes open which paths: the longest line that a route begins with counts."""

@@ -261,9 +261,12 @@ def test_the_mailbox_shows_what_the_catcher_holds_newest_last(stage: Stage, tmp_
     assert items[0]["to"] == "a@b.example"
     assert "Bonjour é" in items[0]["text"]
     assert "<p>Bonjour é</p>" in items[0]["html"]
-    assert api("le-trusquin").get("/mailbox").status_code == 403
+    for other in ("le-trusquin", "coordinator"):
+        refused = api(other).get("/mailbox")
+        assert (refused.status_code, refused.json()["code"]) == (403, "wrong_scope")
+        assert "Bonjour" not in refused.text
 
 
 def test_without_a_mail_catcher_there_is_no_mailbox(api):
-    answer = api("coordinator").get("/mailbox")
+    answer = api("operator").get("/mailbox")
     assert (answer.status_code, answer.json()["code"]) == (404, "no_mail_catcher")

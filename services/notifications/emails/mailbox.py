@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from jalons.web.identity import Principal, require
 from jalons.web.problems import Problem
 
-Reader = Annotated[Principal, Depends(require("operator", "coordinator"))]
+Reader = Annotated[Principal, Depends(require("operator"))]
 
 
 class CaughtMail(BaseModel):
@@ -31,7 +31,7 @@ def mailbox_routes(folder: Path | None) -> APIRouter:
     """`GET /mailbox`. folder: the catcher's Maildir; None where mail is really sent."""
     routes = APIRouter(tags=["operation"])
 
-    @routes.get("/mailbox", summary="Mails that the mail catcher holds, newest last")
+    @routes.get("/mailbox", summary="Mails that the mail catcher holds, newest last (scope operator)")
     def mailbox(_caller: Reader, limit: Annotated[int, Query(ge=1, le=1000)] = 200) -> dict[str, list[CaughtMail]]:
         if folder is None:
             raise Problem(
