@@ -182,6 +182,11 @@ class Parts:
         """The part of that name. Raises KeyError if there is none."""
         return {part.name: part for part in self._parts}[name]
 
+    @property
+    def names(self) -> set[str]:
+        """Every name that `degraded` may give for what was added."""
+        return {each.name for each in (*self._parts, *self._conditions)}
+
     def watch(self, *conditions: Condition) -> None:
         """Conditions to be sampled every few seconds."""
         self._conditions += conditions

@@ -75,6 +75,11 @@ class Settings(BaseSettings):
         description="where the coordinator is told of what nobody answered; unset: she is not mailed, and sees it on "
         "the stream",
     )
+    operator_mail: str | None = Field(
+        default=None,
+        description="where the operator is told that something does not work, that all is well again, and each Monday "
+        "that all is well; unset: nobody is mailed",
+    )
     network_name: str = "Intégra Plus"
 
     # Backups: one a night, made by referrals. Refs of erased persons are kept beside them.

@@ -8,7 +8,7 @@ from jalons.privacy.keys import Keys
 from jalons.privacy.links import AnswerLinks
 from jalons.process.purge import Purge, shared
 from jalons.process.serve import Service
-from jalons.process.settings import Settings
+from jalons.process.settings import SERVICES, Settings
 from jalons.process.wiring import Ground, follower
 from schemas.topics import DIRECTORY, PATHWAYS
 from services.notifications.deliveries.dispatch import Dispatcher
@@ -20,6 +20,9 @@ from services.notifications.emails.messages import MessageWriter
 from services.notifications.emails.open_acts import open_acts_routes
 from services.notifications.emails.smtp import NoMailServer, SmtpMailer
 from services.notifications.expiry import expiries
+from services.notifications.operator.health import Health
+from services.notifications.operator.mails import OperatorMails
+from services.notifications.operator.part import OperatorWatch
 from services.notifications.routing.router import Router
 from services.notifications.webhooks.channel import WebhookChannel
 from services.notifications.webhooks.http import subscription_routes
@@ -68,4 +71,8 @@ def build(settings: Settings) -> Service:
     app.include_router(mailbox_routes(settings.mail_catcher_dir))
     purge = Purge(ground.engine, [*shared(settings, audited=False), *expiries(settings)])
     service.parts.add(*dispatcher.parts, purge.part)
+    if settings.operator_mail:
+        health = Health({name: settings.url(name) for name in SERVICES})
+        mails = OperatorMails(settings.network_name, settings.mail_from, settings.operator_mail)
+        service.parts.add(OperatorWatch(ground.engine, health, mails, mailer).part)
     return service

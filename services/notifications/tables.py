@@ -6,6 +6,7 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
+    Date,
     DateTime,
     ForeignKey,
     ForeignKeyConstraint,
@@ -138,4 +139,14 @@ queues = Table(
     Column("free_at", _INSTANT, nullable=False, comment="until then a worker holds it, or it rests after a failure"),
     comment="one message at a time per recipient and channel; the queue served longest ago comes first",
     postgresql_with={"fillfactor": "80"},
+)
+
+operator_told = Table(
+    "operator_told",
+    metadata,
+    Column("one", Integer, CheckConstraint("one = 1"), primary_key=True, autoincrement=False),
+    Column("degraded", Boolean, nullable=False, comment="whether the last mail said that something does not work"),
+    Column("changing", _INSTANT, comment="since when the opposite of that has held"),
+    Column("week", Date, comment="the Monday of the last weekly mail"),
+    comment="one row: what the operator was told last",
 )

@@ -85,3 +85,12 @@ CREATE TABLE secrets (
     FOREIGN KEY(partner, subscription) REFERENCES subscriptions (partner, name) ON DELETE CASCADE
 );
 CREATE UNIQUE INDEX secrets_current ON secrets (partner, subscription) WHERE until IS NULL;
+
+CREATE TABLE operator_told (
+    one INTEGER NOT NULL,
+    degraded BOOLEAN NOT NULL,
+    changing TIMESTAMP WITH TIME ZONE,
+    week DATE,
+    PRIMARY KEY (one),
+    CHECK (one = 1)
+);
