@@ -185,7 +185,7 @@ class Parts:
     @property
     def names(self) -> set[str]:
         """Every name that `degraded` may give for what was added."""
-        return {each.name for each in (*self._parts, *self._conditions)}
+        return {part.name for part in self._parts} | {condition.name for condition in self._conditions}
 
     def watch(self, *conditions: Condition) -> None:
         """Conditions to be sampled every few seconds."""

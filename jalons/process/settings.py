@@ -122,6 +122,11 @@ class Settings(BaseSettings):
         return str(getattr(self, f"{service}_url"))
 
     @property
+    def urls(self) -> dict[str, str]:
+        """Where the hub's services reach each of them."""
+        return {name: str(getattr(self, f"{name}_url")) for name in SERVICES}
+
+    @property
     def direct_url(self) -> str:
         """The database URL for connections that hold a session lock or LISTEN."""
         return self.database_direct_url or self.database_url

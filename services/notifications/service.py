@@ -8,7 +8,7 @@ from jalons.privacy.keys import Keys
 from jalons.privacy.links import AnswerLinks
 from jalons.process.purge import Purge, shared
 from jalons.process.serve import Service
-from jalons.process.settings import SERVICES, Settings
+from jalons.process.settings import Settings
 from jalons.process.wiring import Ground, follower
 from schemas.topics import DIRECTORY, PATHWAYS
 from services.notifications.deliveries.dispatch import Dispatcher
@@ -72,7 +72,7 @@ def build(settings: Settings) -> Service:
     purge = Purge(ground.engine, [*shared(settings, audited=False), *expiries(settings)])
     service.parts.add(*dispatcher.parts, purge.part)
     if settings.operator_mail:
-        health = Health({name: settings.url(name) for name in SERVICES})
+        health = Health(settings.urls)
         mails = OperatorMails(settings.network_name, settings.mail_from, settings.operator_mail)
         service.parts.add(OperatorWatch(ground.engine, health, mails, mailer).part)
     return service
