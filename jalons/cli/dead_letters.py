@@ -15,7 +15,8 @@ dead_letters = typer.Typer(
     no_args_is_help=True,
     help="Records that were set aside and events that are parked, with their reason.\n\n"
     "A *set-aside* record was unreadable; nothing waits for it. A *parked* event failed in a service; later events of "
-    "the same person wait behind it, in order. Fix the cause, then `retry`.",
+    "the same person wait behind it, in order. Fix the cause, then `retry`. A *forged* one is not in its source's log: "
+    "it came, or was even applied, although its source did not write it.",
 )
 
 _FOLLOWERS = ("observation", "notifications")
@@ -58,14 +59,17 @@ def show(letter: UUID, data: Data = None, as_client: As = None) -> None:
 
 @dead_letters.command()
 def retry(letter: UUID, data: Data = None, as_client: As = None) -> None:
-    """Retry one, with everything that waits behind it. Exits 1 if it fails again."""
+    """Retry one, with everything that waits behind it. Says what happened; exits 1 if it stays open."""
     hub = find(data, as_client)
     service, _ = _found(hub, letter)
     answer = hub.call("POST", service, f"/dead-letters/{letter}/retry")
-    if not answer["mended"]:
-        typer.echo(f"Not mended: {answer['reason']}")
+    if answer["mended"]:
+        typer.echo("Mended; what waited behind it was applied in order.")
+        return
+    closed = " The dead letter is closed." if answer["resolved"] else ""
+    typer.echo(f"Not mended: {answer['reason']}.{closed}")
+    if not answer["resolved"]:
         raise typer.Exit(1)
-    typer.echo("Mended; what waited behind it was applied in order.")
 
 
 def _found(hub: Hub, letter: UUID) -> tuple[str, dict[str, Any]]:

@@ -31,6 +31,7 @@ _CURES = {
     "watchdog": "Check that Kafka runs and that JALONS_KAFKA names it.",
     "backup": "Check that the disk of the backups has room; jalons backup FILE makes one now.",
     "erased list": "Check that the folder of the backups can be written to.",
+    "forged": "`jalons dead-letters list` names them. Find who writes the topics, or whether the source was restored.",
     "batch": "Check that PostgreSQL and the other services run. It then goes on by itself; nothing is lost meanwhile.",
 }
 
@@ -160,7 +161,13 @@ def _dead_letters(http: httpx.Client, hub: Hub, service: str, headers: dict[str,
         yield _refused(about, answer)
         return
     kinds = [letter["kind"] for letter in answer.json()["items"]]
-    parked, aside = kinds.count("parked"), kinds.count("set_aside")
+    parked, aside, forged = kinds.count("parked"), kinds.count("set_aside"), kinds.count("forged")
+    if forged:
+        said = (
+            f"{service} has {forged} that their source did not write: somebody else writes the topics, or the source "
+            "was restored. `jalons dead-letters list` names them."
+        )
+        yield Finding("not ready", about, said)
     if parked:
         said = f"{service} has parked {parked}, and what follows them waits. `jalons dead-letters list` says why."
         yield Finding("not ready", about, said)

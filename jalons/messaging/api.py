@@ -8,13 +8,16 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Response
 from fastapi.responses import JSONResponse
-from sqlalchemy import Connection, Engine, func, select
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy import BigInteger, Connection, Engine, Text, func, select
 
 from jalons.clock import new_id, now
-from jalons.database import BIGINT_MOST, transact, transaction
+from jalons.database import BIGINT_MOST, array_rows, as_arrays, transact, transaction
 from jalons.messaging import dead_letters
 from jalons.messaging.codec import Read, opened, read
 from jalons.messaging.deliver import Deliver
+from jalons.messaging.progress import mark_of
+from jalons.messaging.source_log import COMPARED_MOST, digest_of
 from jalons.messaging.tables import events as log
 from jalons.privacy import audit as audits
 from jalons.privacy.audit import Audit, AuditLine
@@ -31,6 +34,31 @@ Hub = Annotated[Principal, Depends(require("hub"))]
 Limit = Annotated[int, Query(ge=1, le=1000)]
 HEADS_PAGE = 1000
 """Events, not subjects."""
+
+_ASKED = array_rows(subject=Text, sequence=BigInteger)
+
+
+class AppliedBody(BaseModel):
+    """What a follower has applied of a subject: up to which sequence, and the digest of the ids."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    subject: str = Field(max_length=100)
+    sequence: int = Field(ge=1, le=BIGINT_MOST)
+    digest: str = Field(pattern="^[0-9a-f]{64}$")
+
+
+class CompareBody(BaseModel):
+    """`POST /events/compare`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    subjects: list[AppliedBody] = Field(max_length=COMPARED_MOST)
+
+
+_COMPARED = {
+    "subjects": [{"subject": "3f8a1c52-6d0e-4b7a-9c21-5e4d7f60a913", "sequence": 4, "digest": digest_of(b"\0" * 16)}]
+}
 
 Narrow = Callable[[Connection, Sequence[Event], str], list[Event]]
 """(connection, events, partner) → the events without what this partner may no longer see."""
@@ -84,7 +112,31 @@ def log_routes(
         with transaction(engine) as conn:
             return {"items": _heads(conn, after, topic)}
 
+    @routes.post(
+        "/events/compare",
+        summary="Of which subjects a follower applied what is not in this log (scope hub)",
+        openapi_extra={"requestBody": {"content": {"application/json": {"example": _COMPARED}}}},
+    )
+    def compare(body: CompareBody, _caller: Hub) -> dict[str, Any]:
+        with transaction(engine) as conn:
+            return {"differ": _differing(conn, body.subjects)}
+
     return routes
+
+
+def _differing(conn: Connection, applied: Sequence[AppliedBody]) -> list[str]:
+    """One read of the ids of all these subjects."""
+    marks: dict[str, bytearray] = {each.subject: bytearray() for each in applied}
+    asked = _ASKED.c
+    ids = (
+        select(log.c.subject, log.c.id)
+        .join(_ASKED, (log.c.subject == asked.subject) & (log.c.sequence <= asked.sequence))
+        .order_by(log.c.subject, log.c.sequence)
+    )
+    rows = [{"subject": each.subject, "sequence": each.sequence} for each in applied]
+    for row in conn.execute(ids, as_arrays(rows)) if rows else ():
+        marks[row.subject] += mark_of(row.id)
+    return [each.subject for each in applied if digest_of(bytes(marks[each.subject])) != each.digest]
 
 
 def _opened(known: Read, keys: Keys) -> Event:
@@ -155,7 +207,10 @@ def dead_letter_routes(engine: Engine, deliver: Deliver | None) -> APIRouter:
             raise _unknown()
         return _shown(letter)
 
-    @routes.post("/dead-letters/{letter_id}/retry", summary="Try it again, then what waits behind it (scope operator)")
+    @routes.post(
+        "/dead-letters/{letter_id}/retry",
+        summary="Try it again, then what waits behind it; `mended` only if it was applied now (scope operator)",
+    )
     def retry(_caller: Operator, letter_id: UUID) -> dict[str, Any]:
         if deliver is None:
             raise _unknown()
@@ -163,7 +218,10 @@ def dead_letter_routes(engine: Engine, deliver: Deliver | None) -> APIRouter:
             why = deliver.retry(letter_id)
         except LookupError:
             raise _unknown() from None
-        return {"id": str(letter_id), "mended": why is None, "reason": why}
+        with transaction(engine) as conn:
+            letter = dead_letters.find(conn, letter_id)
+        resolved = letter is None or letter.resolved is not None
+        return {"id": str(letter_id), "mended": why is None, "resolved": resolved, "reason": why}
 
     return routes
 

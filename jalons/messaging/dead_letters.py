@@ -53,6 +53,12 @@ def park(conn: Connection, outbox: Outbox, item: Item, reason: str, now: datetim
     return _store(conn, outbox, "parked", item, reason, now)
 
 
+def disown(conn: Connection, outbox: Outbox, item: Item, reason: str, now: datetime) -> bool:
+    """Store what its source did not write, and announce it: a record that came, or (without a value) what was applied.
+    False: it is stored already."""
+    return _store(conn, outbox, "forged", item, reason, now)
+
+
 def add_waiting(conn: Connection, items: Sequence[Item]) -> None:
     """Store events whose subject is parked; those that are stored already stay."""
     if not items:
@@ -79,11 +85,18 @@ def listed(conn: Connection, *, unresolved: bool = True, limit: int = 200) -> li
     return [_letter(row) for row in conn.execute(query)]
 
 
-def count_open(conn: Connection) -> tuple[int, int]:
-    """How many dead letters are open, and how many of them park a subject."""
-    parked = func.count().filter(_LETTERS.c.kind == "parked")
-    row = conn.execute(select(func.count(), parked).where(_LETTERS.c.resolved.is_(None))).one()
-    return row[0], row[1]
+def count_open(conn: Connection) -> tuple[int, int, int]:
+    """How many dead letters are open, how many of them park a subject, and how many their source did not write."""
+    parked, forged = (func.count().filter(_LETTERS.c.kind == kind) for kind in ("parked", "forged"))
+    row = conn.execute(select(func.count(), parked, forged).where(_LETTERS.c.resolved.is_(None))).one()
+    return row[0], row[1], row[2]
+
+
+def first_forged(conn: Connection) -> DeadLetter | None:
+    """The oldest open one that its source did not write."""
+    query = _letters().where(_LETTERS.c.kind == "forged", _LETTERS.c.resolved.is_(None))
+    row = conn.execute(query.order_by(_LETTERS.c.at, _LETTERS.c.id).limit(1)).one_or_none()
+    return _letter(row) if row else None
 
 
 def find(conn: Connection, letter_id: UUID) -> DeadLetter | None:
@@ -157,7 +170,7 @@ def _store(conn: Connection, outbox: Outbox, kind: str, item: Item, reason: str,
     stored = conn.execute(insert(_LETTERS).values(row).on_conflict_do_nothing().returning(_LETTERS.c.id))
     if stored.first() is None:
         return False
-    announce = SetAsideV1 if kind == "set_aside" else ParkedV1
+    announce = ParkedV1 if kind == "parked" else SetAsideV1
     data = announce(dead_letter_id=letter_id, service=outbox.service, reason=reason, **_place(item.place))
     cause = Cause.of(item.event) if item.event else Cause(letter_id, letter_id)
     outbox.append(conn, [Draft(str(letter_id), data, now, "hub", cause)], now)

@@ -13,17 +13,15 @@ from typing import Protocol
 from uuid import UUID
 
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import SQLAlchemyError
 
 from jalons import clock
 from jalons.database import transaction
-from jalons.messaging import dead_letters, progress
-from jalons.messaging.dead_letters import DeadLetter
-from jalons.messaging.items import Item, Record, of_entry, of_record, open_all, read_again
+from jalons.messaging import conflicts, dead_letters, progress, retrying
+from jalons.messaging.items import Item, Record, of_entry, of_record, open_all
 from jalons.messaging.outbox import Outbox
-from jalons.messaging.outcomes import Done, Retry, Unreadable, outcome_of, where
+from jalons.messaging.outcomes import Done, Retry, outcome_of, where
 from jalons.messaging.progress import Stream
-from jalons.messaging.source_log import HoleInLog, LogUnavailable, SourceLog, contiguous, events_after
+from jalons.messaging.source_log import HoleInLog, LogUnavailable, SourceLog, events_after
 from jalons.privacy.keys import Keys
 from jalons.process import metrics
 from schemas.envelope import Event
@@ -53,12 +51,34 @@ class Waiting:
         return f"{self.why}; the batch that waits begins at {self.first}"
 
 
+class Streams:
+    """Subjects by source, noted by several threads. Beyond a bound they are dropped: a sweep finds them again."""
+
+    def __init__(self, most: int = 50_000) -> None:
+        self._noted: dict[str, set[str]] = defaultdict(set)
+        self._most = most
+        self._lock = threading.Lock()
+
+    def add(self, source: str, *subjects: str) -> None:
+        """Note subjects."""
+        with self._lock:
+            if len(self._noted[source]) < self._most:
+                self._noted[source].update(subjects)
+
+    def take(self, source: str) -> set[str]:
+        """The subjects noted since the last call."""
+        with self._lock:
+            return self._noted.pop(source, set())
+
+
 @dataclass(slots=True)
 class _Passed:
-    """What one transaction did: each item's outcome, the items ahead of their sequence, the last sequence applied."""
+    """What one transaction did: each item's outcome, the items ahead of their sequence, those in
+    conflict with what was applied under their sequence, the last sequence applied."""
 
     outcomes: list[tuple[Item, str]]
     gaps: list[Item]
+    conflicts: list[Item]
     last: Mapping[Stream, int]
 
 
@@ -71,7 +91,8 @@ class Deliver:
 
     logs: the logs of the sources whose events are applied, by source. others: sources whose records are dropped.
     observe: called with each item's outcome (applied, seen, waiting, set_aside, parked) after the commit.
-    waiting: why the live loop waits; None while it does not.
+    waiting: why the live loop waits; None while it does not. applied: whose events were applied since it was last
+    taken.
     """
 
     service: str
@@ -85,6 +106,7 @@ class Deliver:
     now: Callable[[], datetime] = clock.now
     stopping: threading.Event = field(default_factory=threading.Event)
     waiting: Waiting | None = None
+    applied: Streams = field(default_factory=Streams)
 
     def __call__(self, records: Sequence[Record]) -> bool:
         """Deliver a batch. True: every record is applied or stored, durably, and may be acknowledged. False: stopping.
@@ -92,7 +114,8 @@ class Deliver:
         For each record, in this order:
         1. its source is not followed (such as our own), by its header: dropped without decoding;
         2. undecodable, of an unknown type or version, or not in its source's numbering: set aside alone;
-        3. its sequence was seen: dropped, or set aside as a conflict if it was seen under another id;
+        3. its sequence was seen: dropped; if it was seen under another id, the source's log says which is right: that
+           one is applied, and the other is set aside as forged;
         4. its subject is parked: stored as waiting, or dropped if it is the parked event itself;
         5. its sequence is ahead: the gap is fetched from its source, and both are applied;
         6. else applied. If that fails, it is parked and its subject waits; other subjects go on.
@@ -123,15 +146,30 @@ class Deliver:
         if not items:
             return Done()
         try:
-            opened = open_all(items, self.keys)
+            opened = self.open(items)
             with transaction(self.engine) as conn:
-                passed = self._pass(conn, opened)
+                passed = self.take(conn, opened)
         except Exception as error:  # noqa: BLE001 - every error has an outcome: that is this function's promise
             return self._failed(items, error)
         for item, outcome in passed.outcomes:
-            self._report(item, outcome)
-        applied = sum(outcome == "applied" for _, outcome in passed.outcomes)
-        return _both(Done(applied), self._fill(passed.gaps, passed.last)) if passed.gaps else Done(applied)
+            self.report(item, outcome)
+        done: Done | Retry = Done(sum(outcome == "applied" for _, outcome in passed.outcomes))
+        if passed.conflicts:
+            done = _both(done, conflicts.settle(self, passed.conflicts))
+        if passed.gaps and isinstance(done, Done):
+            done = _both(done, self._fill(passed.gaps, passed.last))
+        return done
+
+    def open(self, items: Sequence[Item]) -> list[Item]:
+        """The items with their events unsealed. Raises KeysUnavailable."""
+        return open_all(items, self.keys)
+
+    def report(self, item: Item, outcome: str) -> None:
+        """Count what became of an item, and remember whose events were applied."""
+        metrics.EVENTS_DELIVERED.labels(self.service, outcome).inc()
+        self.observe(item, outcome)
+        if outcome == "applied":
+            self.applied.add(item.source, item.subject)
 
     def fetch(self, source: str, subject: str) -> int:
         """Apply what a source's log has of a subject beyond what was applied; how many events were applied.
@@ -148,44 +186,27 @@ class Deliver:
         return outcome.applied if isinstance(outcome, Done) else 0
 
     def retry(self, letter_id: UUID) -> str | None:
-        """Try a dead letter again, and then what waits behind it, in order. None: resolved; else the reason why not.
+        """Try a dead letter again, and then what waits behind it, in order: see `retrying`."""
+        return retrying.retry(self, letter_id)
 
-        Raises LookupError if there is no open dead letter of that id.
-        """
-        with transaction(self.engine) as conn:
-            letter = dead_letters.find(conn, letter_id)
-            if letter is None or letter.resolved is not None:
-                raise LookupError
-            stored = dead_letters.stored_item(conn, letter_id)
-        if stored is None:
-            return "its value was too large to keep"
-        return self._retry_parked(letter, stored) if letter.kind == "parked" else self._retry_aside(letter, stored)
-
-    def _pass(self, conn: Connection, items: Sequence[Item]) -> _Passed:
+    def take(self, conn: Connection, items: Sequence[Item]) -> _Passed:
         """Claim, then apply or store, in the caller's transaction."""
         claim = progress.claim(conn, [item for item in items if item.numbered])
         aside = [item for item in items if not item.numbered]
         for item in aside:
             dead_letters.set_aside(conn, self.outbox, item, item.flaw or "", self.now())
-        for item in claim.conflicts:
-            metrics.SEQUENCE_CONFLICTS.labels(self.service).inc()
-            dead_letters.set_aside(conn, self.outbox, item, "its number was applied under another id", self.now())
         dead_letters.add_waiting(conn, claim.waiting)
-        events = []
-        for item in claim.ready:
-            if item.event is None:
-                raise Unreadable(item.flaw or item.locked)
-            events.append(item.event)
+        events = [item.readable() for item in claim.ready]
         if events:
             self.apply(conn, events)
         outcomes = {
-            "set_aside": [*aside, *claim.conflicts],
+            "set_aside": aside,
             "seen": claim.seen,
             "waiting": claim.waiting,
             "applied": claim.ready,
         }
         reported = [(item, outcome) for outcome, those in outcomes.items() for item in those]
-        return _Passed(reported, claim.gaps, claim.last)
+        return _Passed(reported, claim.gaps, claim.conflicts, claim.last)
 
     def _failed(self, items: Sequence[Item], error: Exception) -> Done | Retry:
         outcome = outcome_of(error)
@@ -199,7 +220,10 @@ class Deliver:
 
     def _park(self, item: Item, why: str) -> Done | Retry:
         try:
-            item = open_all([item], self.keys)[0]
+            [item] = self.open([item])
+            if item.erases and item.locked and not self.wrote(item):
+                conflicts.disown(self, item, item.locked)
+                return Done()
             with transaction(self.engine) as conn:
                 if not item.numbered:
                     dead_letters.set_aside(conn, self.outbox, item, item.flaw or why, self.now())
@@ -211,8 +235,13 @@ class Deliver:
             again = outcome_of(error)
             return again if isinstance(again, Retry) else Retry(1.0, f"could not park an event: {where(error)}")
         log.error("parked %s, sequence %d of its subject: %s", item.type, item.sequence, why)
-        self._report(item, "parked")
+        self.report(item, "parked")
         return Done()
+
+    def wrote(self, item: Item) -> bool:
+        """Whether its source's log has this item. Raises LogUnavailable."""
+        entries = self.logs[item.source].after(item.subject, item.sequence - 1)
+        return conflicts.wrote(entries, item)
 
     def _fill(self, gaps: Sequence[Item], last: Mapping[Stream, int]) -> Done | Retry:
         """Fetch what is missing before these items and apply both; set aside those that their source did not write."""
@@ -234,91 +263,8 @@ class Deliver:
             filled += [item.not_in_its_log() for item in items if (item.sequence, item.id) not in known]
         return self.attempt(filled)
 
-    def _retry_aside(self, letter: DeadLetter, stored: Item) -> str | None:
-        item = read_again(stored, frozenset(self.logs))
-        reason = item.flaw
-        if reason is None:
-            outcome = self.attempt([item])
-            reason = outcome.why if isinstance(outcome, Retry) else None
-        with transaction(self.engine) as conn:
-            if reason is None:
-                dead_letters.resolve(conn, letter.id, self.now())
-            else:
-                dead_letters.count_failed_retry(conn, letter.id, reason)
-        if reason is None:
-            self._catch_up(item.source, item.subject)
-        return reason
 
-    def _catch_up(self, source: str, subject: str) -> None:
-        try:
-            self.fetch(source, subject)
-        except (LogUnavailable, SQLAlchemyError) as error:
-            log.info("what follows a retried event is left to the reconciler: %s", type(error).__name__)
-
-    def _retry_parked(self, letter: DeadLetter, stored: Item) -> str | None:
-        """Apply the parked event and all behind it in one transaction, with the stream locked against live delivery."""
-        stream = (stored.source, stored.subject)
-        try:
-            with transaction(self.engine) as conn:
-                progress.lock(conn, stream)
-                current = dead_letters.find(conn, letter.id)
-                if current is None or current.resolved is not None:
-                    return None  # resolved by another retry while this one waited for the lock
-                behind = self._behind(conn, stored)
-                progress.lift(conn, stream)
-                items = [of_entry(stored.entry), *behind]
-                return self._drain(conn, letter, open_all(items, self.keys))
-        except Exception as error:  # noqa: BLE001 - as above
-            reason = outcome_of(error).why
-            with transaction(self.engine) as conn:
-                dead_letters.count_failed_retry(conn, letter.id, reason)
-            return reason
-
-    def _behind(self, conn: Connection, parked: Item) -> list[Item]:
-        """The events behind a parked one without a gap: what its source's log has, all of it stored as waiting.
-
-        A waiting event that the source did not write is set aside. If the source is away, what waits is enough as long
-        as it has no gap; else raises LogUnavailable.
-        """
-        waiting = dead_letters.waiting_behind(conn, parked.source, parked.subject)
-        try:
-            entries = events_after(self.logs[parked.source], parked.source, parked.subject, parked.sequence)
-        except LogUnavailable:
-            if not contiguous(parked.sequence, [item.sequence for item in waiting]):
-                raise
-            return [of_entry(item.entry) for item in waiting]
-        known = {(entry.sequence, entry.id) for entry in entries}
-        strange = [item.not_in_its_log() for item in waiting if (item.sequence, item.id) not in known]
-        for item in strange:
-            dead_letters.set_aside(conn, self.outbox, item, item.flaw or "", self.now())
-        dead_letters.remove_waiting(conn, strange)
-        items = [of_entry(entry) for entry in entries]
-        dead_letters.add_waiting(conn, items)
-        return items
-
-    def _drain(self, conn: Connection, letter: DeadLetter, items: Sequence[Item]) -> str | None:
-        """Apply one by one. The first behind the letter's that fails is parked in its place, the rest still waiting."""
-        for item in items:
-            try:
-                with conn.begin_nested():
-                    self._pass(conn, [item])
-            except Exception as error:
-                outcome = outcome_of(error)
-                if isinstance(outcome, Retry) or item.sequence == letter.sequence:
-                    raise
-                dead_letters.resolve(conn, letter.id, self.now())
-                dead_letters.remove_waiting(conn, [item])
-                progress.park(conn, item)
-                dead_letters.park(conn, self.outbox, item, outcome.why, self.now())
-                return f"mended, but number {item.sequence} behind it is parked: {outcome.why}"
-            dead_letters.remove_waiting(conn, [item])
-        dead_letters.resolve(conn, letter.id, self.now())
-        return None
-
-    def _report(self, item: Item, outcome: str) -> None:
-        metrics.EVENTS_DELIVERED.labels(self.service, outcome).inc()
-        self.observe(item, outcome)
-
-
-def _both(first: Done, second: Done | Retry) -> Done | Retry:
+def _both(first: Done | Retry, second: Done | Retry) -> Done | Retry:
+    if isinstance(first, Retry):
+        return first
     return Done(first.applied + second.applied) if isinstance(second, Done) else second

@@ -7,10 +7,16 @@ from dataclasses import dataclass, replace
 from uuid import UUID
 
 from jalons.messaging.codec import Malformed, Read, opened, read
-from jalons.privacy.keys import NOBODY_KNOWS, Key, Keys
+from jalons.privacy.keys import GONE, NOBODY_KNOWS, Key, Keys
+from schemas.beneficiary import ErasedV1
 from schemas.envelope import Event
 
 _NO_ID = UUID(int=0)
+NOT_ERASED = "says that a person is erased whose key referrals still has: nothing was erased"
+
+
+class Unreadable(Exception):
+    """The next event of a subject, as its own source wrote it, cannot be decoded or opened."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +88,17 @@ class Item:
         """This item, flawed because its source did not write it."""
         return self.flawed("not in its source's numbering")
 
+    def readable(self) -> Event:
+        """Its event. Raises Unreadable."""
+        if self.event is None:
+            raise Unreadable(self.flaw or self.locked)
+        return self.event
+
+    @property
+    def erases(self) -> bool:
+        """Whether it says that a person is erased."""
+        return self.read is not None and isinstance(self.read.payload, ErasedV1)
+
     def flawed(self, why: str) -> Item:
         """This item, to be set aside for a reason that is not in it."""
         return replace(self, flaw=why, read=None)
@@ -117,14 +134,18 @@ def of_entry(entry: Entry) -> Item:
 
 def open_all(items: Sequence[Item], keys: Keys) -> list[Item]:
     """The items with their events unsealed; one whose person's key nobody knows is locked, alone. Resolves all keys at
-    once. Raises KeysUnavailable."""
+    once, and those of persons said to be erased past the cache: an erasure is one only if the key is destroyed. Raises
+    KeysUnavailable."""
     resolved = keys.known({item.subject for item in items if item.read is not None and item.read.sealed is not None})
-    return [_opened(item, resolved) for item in items]
+    erased = keys.asked_now({item.subject for item in items if item.erases})
+    return [_opened(item, resolved, erased) for item in items]
 
 
-def _opened(item: Item, resolved: Mapping[str, Key]) -> Item:
+def _opened(item: Item, resolved: Mapping[str, Key], erased: Mapping[str, Key]) -> Item:
     if item.read is None or item.flaw is not None:
         return item
+    if item.erases and erased.get(item.subject) is not GONE:
+        return replace(item, locked=NOT_ERASED if item.subject in erased else NOBODY_KNOWS)
     if item.read.sealed is not None and item.subject not in resolved:
         return replace(item, locked=NOBODY_KNOWS)
     try:

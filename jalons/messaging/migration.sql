@@ -24,7 +24,7 @@ CREATE TABLE progress (
 
 CREATE TABLE dead_letters (
     id         uuid        PRIMARY KEY,
-    kind       text        NOT NULL CHECK (kind IN ('set_aside', 'parked')),
+    kind       text        NOT NULL CHECK (kind IN ('set_aside', 'parked', 'forged')),
     topic      text,
     partition  int,
     "offset"   bigint,
@@ -39,7 +39,9 @@ CREATE TABLE dead_letters (
     attempts   int         NOT NULL DEFAULT 1,
     resolved   timestamptz
 );
-CREATE UNIQUE INDEX dead_letters_record ON dead_letters (topic, partition, "offset") WHERE kind = 'set_aside';
+CREATE UNIQUE INDEX dead_letters_record ON dead_letters (topic, partition, "offset") WHERE kind IN ('set_aside', 'forged');
+CREATE UNIQUE INDEX dead_letters_forged ON dead_letters (source, subject, sequence)
+    WHERE kind = 'forged' AND topic IS NULL AND resolved IS NULL;
 CREATE UNIQUE INDEX dead_letters_parked ON dead_letters (source, subject) WHERE kind = 'parked' AND resolved IS NULL;
 CREATE INDEX dead_letters_open ON dead_letters (at) WHERE resolved IS NULL;
 

@@ -6,6 +6,7 @@ import traceback
 from dataclasses import dataclass
 
 from jalons.database import transient
+from jalons.messaging.items import Unreadable
 from jalons.messaging.progress import ClaimLost
 from jalons.messaging.source_log import LogUnavailable
 from jalons.privacy.keys import KeysUnavailable
@@ -33,10 +34,6 @@ class Park:
     """This event cannot be applied; its subject stops here."""
 
     why: str
-
-
-class Unreadable(Exception):
-    """The next event of a subject, as its own source wrote it, cannot be decoded."""
 
 
 def outcome_of(error: Exception) -> Retry | Park:

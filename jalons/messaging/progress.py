@@ -63,6 +63,10 @@ class Progress:
         at = (event.sequence - 1) * _MARK
         return self.seen[at : at + _MARK] == event.id.bytes[-_MARK:]
 
+    def mark(self, sequence: int) -> bytes:
+        """What is kept of the id applied under this sequence."""
+        return self.seen[(sequence - 1) * _MARK : sequence * _MARK]
+
     def advance(self, event: Numbered) -> None:
         """Count the next event as applied."""
         self.last = event.sequence
@@ -121,7 +125,8 @@ def claim(conn: Connection, events: Sequence[N]) -> Claim[N]:
         if row.last != before.get(stream, 0):
             values = {"source": stream[0], "subject": stream[1], "last": row.last, "seen": row.seen}
             if row.stored:
-                moved.append(values | {"before": before[stream]})
+                added = row.seen[before[stream] * _MARK :]
+                moved.append(values | {"before": before[stream], "seen": added})
             else:
                 new.append(values)
     _write(conn, _INSERT, new)
@@ -152,6 +157,32 @@ def park(conn: Connection, event: Numbered) -> bool:
         raise ClaimLost
     _set_parked(conn, stream, parked=True)
     return True
+
+
+def replace_applied(conn: Connection, event: Numbered) -> bool:
+    """Note that this event is applied under its sequence, instead of the one noted before. False: it is the one noted.
+    Raises ClaimLost if its sequence was not reached yet."""
+    stream = (event.source, event.subject)
+    row = lock(conn, stream)
+    if event.sequence > row.last:
+        raise ClaimLost
+    if row.has(event):
+        return False
+    at = (event.sequence - 1) * _MARK
+    seen = row.seen[:at] + mark_of(event.id) + row.seen[at + _MARK :]
+    conn.execute(update(progress).where(_is(stream)).values(seen=seen))
+    return True
+
+
+def mark_of(event_id: UUID) -> bytes:
+    """What is kept of an applied id."""
+    return event_id.bytes[-_MARK:]
+
+
+def page(conn: Connection, source: str, after: str, most: int) -> list[str]:
+    """The next subjects of a source of which something was applied."""
+    query = select(progress.c.subject).where(progress.c.source == source, progress.c.subject > after)
+    return list(conn.scalars(query.order_by(progress.c.subject).limit(most)))
 
 
 def lift(conn: Connection, stream: Stream) -> None:
@@ -187,7 +218,7 @@ _INSERT = (
 _MOVED = array_rows(source=Text, subject=Text, before=BigInteger, last=BigInteger, seen=LargeBinary)
 _UPDATE = (
     update(progress)
-    .values(last=_MOVED.c.last, seen=_MOVED.c.seen)
+    .values(last=_MOVED.c.last, seen=progress.c.seen.concat(_MOVED.c.seen))
     .where(
         progress.c.source == _MOVED.c.source,
         progress.c.subject == _MOVED.c.subject,

@@ -11,14 +11,17 @@ from sqlalchemy import Connection, func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from jalons.database import transaction
-from jalons.messaging import dead_letters, progress
+from jalons.messaging import conflicts, dead_letters, progress
 from jalons.messaging.deliver import Deliver
-from jalons.messaging.source_log import LogUnavailable
+from jalons.messaging.source_log import Applied, LogUnavailable, digest_of
 from jalons.messaging.tables import reconciled
 from jalons.process import metrics
 from jalons.process.parts import Heartbeat, Part
 
 log = logging.getLogger(__name__)
+
+PAGE = 500
+"""Subjects that each round compares of all that was ever applied."""
 
 
 @dataclass(slots=True)
@@ -43,6 +46,8 @@ class Reconciler:
         self._stopping = deliver.stopping
         self._compared: dict[str, int] = {}
         self._unsettled: dict[str, dict[str, _Unsettled]] = defaultdict(dict)
+        self._swept: dict[str, str] = {}
+        self._unknown: list[str] = []
 
     @property
     def part(self) -> Part:
@@ -67,7 +72,41 @@ class Reconciler:
         beat: called after each page and each subject.
         """
         self.measure()
-        return self.look(beat, settling=True)
+        applied = self.look(beat, settling=True)
+        self.ask(beat)
+        self.measure()
+        return applied
+
+    def ask(self, beat: Callable[[], None] = lambda: None) -> int:
+        """Ask each source about what was applied since the last call, and about the next page of all that was ever
+        applied; what a source does not know is named. Returns how many events. Raises as `look`.
+
+        Only numbers and digests are sent. What a source knows otherwise is applied as it knows it.
+        """
+        found = 0
+        for source, log_ in self._deliver.logs.items():
+            recent = self._deliver.applied.take(source)
+            try:
+                with transaction(self._deliver.engine) as conn:
+                    page = progress.page(conn, source, self._swept.get(source, ""), PAGE)
+                    rows = progress.load(conn, {(source, subject) for subject in {*recent, *page}})
+                applied = [
+                    Applied(subject, row.last, digest_of(row.seen)) for (_, subject), row in rows.items() if row.last
+                ]
+                for subject in log_.differing(applied):
+                    found += conflicts.compare(self._deliver, source, subject)
+                    beat()
+            except Exception:
+                self._deliver.applied.add(source, *recent)  # they are asked about again
+                raise
+            self._swept[source] = page[-1] if len(page) == PAGE else ""
+        if found:
+            log.error("%d events were applied that their source did not write: see dead letters", found)
+        return found
+
+    def unknown(self) -> list[str]:
+        """What was applied or came without its source, as a reason to be degraded; empty if there is nothing."""
+        return self._unknown
 
     def look(self, beat: Callable[[], None] = lambda: None, *, settling: bool = False) -> int:
         """Compare with every source and fetch what is missing; how many events were missing and are now applied.
@@ -93,9 +132,14 @@ class Reconciler:
     def measure(self) -> None:
         """Set the gauges of open dead letters and parked subjects."""
         with transaction(self._deliver.engine) as conn:
-            letters, parked = dead_letters.count_open(conn)
+            letters, parked, forged = dead_letters.count_open(conn)
+            first = dead_letters.first_forged(conn)
         metrics.DEAD_LETTERS_OPEN.labels(self._deliver.service).set(letters)
         metrics.SUBJECTS_PARKED.labels(self._deliver.service).set(parked)
+        metrics.FORGED_OPEN.labels(self._deliver.service).set(forged)
+        self._unknown = (
+            [f"its source did not write {first.type or 'an event'}: dead letter {first.id}"] if first else []
+        )
 
     def _compare(self, source: str, beat: Callable[[], None]) -> None:
         """Note as unsettled every subject that is behind, page by page to the end of the log."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -13,6 +14,9 @@ import httpx
 
 from jalons.messaging.items import Entry
 from schemas.topics import Topic
+
+COMPARED_MOST = 500
+"""Subjects compared in one call."""
 
 
 class LogUnavailable(Exception):
@@ -32,8 +36,25 @@ class Head:
     position: int
 
 
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What a follower has applied of a subject: how many events, and a digest of their ids."""
+
+    subject: str
+    sequence: int
+    digest: str
+
+
+def digest_of(marks: bytes) -> str:
+    """The digest of what is kept of each applied id, in order (`progress.mark_of`)."""
+    return hashlib.sha256(marks).hexdigest()
+
+
 class SourceLog(Protocol):
-    """A source's own log. Both methods raise LogUnavailable."""
+    """A source's own log. All methods raise LogUnavailable."""
+
+    def differing(self, applied: Sequence[Applied]) -> list[str]:
+        """The subjects of which something was applied that is not in the log under that sequence and id."""
 
     def after(self, subject: str, sequence: int) -> list[Entry]:
         """All events of the subject after a sequence, in order."""
@@ -78,6 +99,20 @@ class HttpLog:
         with self._understood():
             return [Head(str(h["subject"]), int(h["sequence"]), int(h["position"])) for h in page]
 
+    def differing(self, applied: Sequence[Applied]) -> list[str]:
+        """Asked in pages."""
+        found: list[str] = []
+        for start in range(0, len(applied), COMPARED_MOST):
+            body = {"subjects": [asdict(each) for each in applied[start : start + COMPARED_MOST]]}
+            with self._understood():
+                answer = self._http.post(f"{self._url}/events/compare", json=body, headers=self._authorised())
+                answer.raise_for_status()
+                found += map(str, answer.json()["differ"])
+        return found
+
+    def _authorised(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self._tokens.token()}"}
+
     def _entry(self, item: dict[str, Any]) -> Entry:
         value = json.dumps(item, ensure_ascii=False, separators=(",", ":")).encode()
         return Entry(self._source, item["subject"], int(item["sequence"]), UUID(item["id"]), value)
@@ -85,9 +120,7 @@ class HttpLog:
     def _get(self, path: str, query: dict[str, str | int | list[str]]) -> tuple[list[dict[str, Any]], Any]:
         """A page's items, and the cursor of the next page."""
         with self._understood():
-            answer = self._http.get(
-                f"{self._url}{path}", params=query, headers={"Authorization": f"Bearer {self._tokens.token()}"}
-            )
+            answer = self._http.get(f"{self._url}{path}", params=query, headers=self._authorised())
             answer.raise_for_status()
             found = answer.json()
             return list(found["items"]), found.get("next")

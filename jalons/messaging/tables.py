@@ -56,7 +56,7 @@ dead_letters = Table(
     "dead_letters",
     metadata,
     Column("id", Uuid, primary_key=True),
-    Column("kind", Text, CheckConstraint("kind IN ('set_aside', 'parked')"), nullable=False),
+    Column("kind", Text, CheckConstraint("kind IN ('set_aside', 'parked', 'forged')"), nullable=False),
     Column("topic", Text),
     Column("partition", Integer),
     Column("offset", BigInteger),
@@ -78,7 +78,15 @@ Index(
     dead_letters.c.partition,
     dead_letters.c.offset,
     unique=True,
-    postgresql_where=dead_letters.c.kind == "set_aside",
+    postgresql_where=text("kind IN ('set_aside', 'forged')"),
+)
+Index(
+    "dead_letters_forged",
+    dead_letters.c.source,
+    dead_letters.c.subject,
+    dead_letters.c.sequence,
+    unique=True,
+    postgresql_where=text("kind = 'forged' AND topic IS NULL AND resolved IS NULL"),
 )
 Index(
     "dead_letters_parked",

@@ -50,6 +50,12 @@ SUBJECTS_PARKED = _declare(Gauge, "jalons_subjects_parked", "Subjects whose even
 SEQUENCE_CONFLICTS = _declare(
     Counter, "jalons_sequence_conflicts", "Events with a number already applied under another id", "service"
 )
+FORGED = _declare(
+    Counter, "jalons_forged", "Events that were applied although their source did not write them", "service"
+)
+FORGED_OPEN = _declare(
+    Gauge, "jalons_forged_open", "Open dead letters of events that their source did not write (rows)", "service"
+)
 BATCH_WAITING = _declare(
     Gauge, "jalons_batch_waiting_seconds", "Time the batch in hand has waited to be applied (seconds)", "service"
 )

@@ -145,9 +145,11 @@ def follower(
         delivered=lambda: consumer.state.delivered,
         excused=lambda: consumer.state.waiting_for_broker or bool(deliver.waiting),
     )
-    base.parts.add(Reconciler(deliver, settings.reconcile_seconds).part, watchdog.part)
+    reconciler = Reconciler(deliver, settings.reconcile_seconds)
+    base.parts.add(reconciler.part, watchdog.part)
     base.parts.watch(
         Condition("batch", lambda: _waiting(deliver)),
+        Condition("forged", reconciler.unknown),
         Condition("broker", lambda: _not_joined(consumer), JOIN_SECONDS),
     )
     return Service(name, app, base.parts, consumer), base

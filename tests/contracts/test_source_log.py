@@ -21,7 +21,8 @@ from jalons.database import transaction
 from jalons.messaging.api import log_routes
 from jalons.messaging.codec import opened, read
 from jalons.messaging.outbox import Cause, Draft, Outbox
-from jalons.messaging.source_log import HttpLog, LogUnavailable, SourceLog
+from jalons.messaging.progress import mark_of
+from jalons.messaging.source_log import Applied, HttpLog, LogUnavailable, SourceLog, digest_of
 from jalons.messaging.tables import events
 from jalons.privacy.aliases import alias
 from jalons.privacy.keys import Keys
@@ -184,6 +185,22 @@ def test_heads_say_how_far_each_subject_has_come_by_position(source: Source) -> 
     assert moved.position > positions[2]
 
 
+def test_what_was_applied_is_compared_by_number_and_id(source: Source) -> None:
+    anna, bela, cleo, dora = (person() for _ in range(4))
+    written = [source.write(who, KINDS[0]) for who in (anna, anna, bela, bela)]
+    first, second, third, _fourth = (mark_of(event.id) for event in written)
+    other = mark_of(uuid.uuid4())
+    applied = [
+        Applied(anna, 2, digest_of(first + second)),
+        Applied(bela, 1, digest_of(third)),
+        Applied(cleo, 1, digest_of(other)),
+    ]
+    assert source.log.differing(applied) == [cleo], "nothing was ever written of it"
+    wrong = [Applied(anna, 2, digest_of(first + other)), Applied(bela, 3, digest_of(third + other + other))]
+    assert source.log.differing([*wrong, Applied(dora, 1, digest_of(first))]) == [anna, bela, dora]
+    assert source.log.differing([]) == []
+
+
 def test_an_empty_log_has_no_heads(source: Source) -> None:
     assert source.log.heads(0) == []
 
@@ -192,7 +209,8 @@ def test_a_source_that_is_away_says_so_and_is_asked_again(source: Source) -> Non
     anna = person()
     source.write(anna, KINDS[0])
     source.go_away()
-    for ask in (lambda: source.log.after(anna, 0), lambda: source.log.heads(0)):
+    asked = [Applied(anna, 1, digest_of(b""))]
+    for ask in (lambda: source.log.after(anna, 0), lambda: source.log.heads(0), lambda: source.log.differing(asked)):
         with pytest.raises(LogUnavailable):
             ask()
 

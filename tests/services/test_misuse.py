@@ -63,6 +63,7 @@ WHO = {
     "/retention": {"operator"},
     "/forgotten": {"hub"},
     "/keys/resolve": {"hub"},
+    "/events/compare": {"hub"},
     "/signing-keys/rotate": {"operator"},
     "/events": READERS,
     "/events/heads": {"hub"},

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -13,8 +13,10 @@ from typing import Any
 from jalons.clock import new_id
 from jalons.messaging.codec import encode
 from jalons.messaging.items import Entry, Record
-from jalons.messaging.source_log import Head, LogUnavailable
-from jalons.privacy.keys import Key, Keys
+from jalons.messaging.progress import mark_of
+from jalons.messaging.source_log import Applied, Head, LogUnavailable, digest_of
+from jalons.privacy.keys import GONE, Key, Keys
+from schemas.beneficiary import ErasedV1
 from schemas.catalogue import TYPES
 from schemas.envelope import Event
 from schemas.examples import DATA, SEALED
@@ -44,6 +46,8 @@ class MemorySource:
         key = self.keys.setdefault(subject, b"k" * 32)
         value = encode(event, key if isinstance(key, bytes) else None)
         self.entries.append(Entry(SOURCE, subject, event.sequence, event.id, value))
+        if type_ == ErasedV1.TYPE:
+            self.keys[subject] = GONE
         return record(value, subject, offset=len(self.entries) - 1)
 
     def event(self, subject: str, type_: str, **data: Any) -> Event:
@@ -84,6 +88,16 @@ class MemorySource:
             if at > position and (not self.topics or _topic(entry) in self.topics):
                 latest[entry.subject] = Head(entry.subject, entry.sequence, at)
         return sorted(latest.values(), key=lambda head: head.position)
+
+    def differing(self, applied: Sequence[Applied]) -> list[str]:
+        """See SourceLog."""
+        if self.away:
+            raise LogUnavailable("away")
+        return [each.subject for each in applied if self._digest(each) != each.digest]
+
+    def _digest(self, of: Applied) -> str:
+        own = [e for e in self.entries if e.subject == of.subject and e.sequence <= of.sequence]
+        return digest_of(b"".join(mark_of(e.id) for e in sorted(own, key=lambda e: e.sequence)))
 
     def keyring(self) -> Keys:
         """The keys of the log's persons."""
