@@ -17,7 +17,7 @@ from starlette.requests import ClientDisconnect
 from jalons.privacy.national_number import holds_control_character, holds_national_number, is_uuid
 from jalons.privacy.opaque_codes import NotOpaque, opaque
 from jalons.process import metrics
-from jalons.web import documents, problems
+from jalons.web import asked, documents, problems
 from jalons.web.demands import Demand, demanding
 from jalons.web.identity import Verifier
 
@@ -115,6 +115,7 @@ class RequestGuard:
             return
         started = time.perf_counter()
         status = 500
+        asked.begin(dict(scope["headers"]).get(b"accept-language", b"").decode("latin-1"))
 
         async def respond(message: Message) -> None:
             nonlocal status

@@ -21,16 +21,30 @@ from pydantic import (
     model_validator,
 )
 
+from jalons.mailboxes import Mailbox
 from jalons.web.problems import Problem, refuse_unsafe_text
 from schemas import codes
+from schemas.communes import communes, name_of
 from schemas.reasons import FINER, LISTS
 
 Line = Annotated[str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True)]
-Mailbox = Annotated[str, StringConstraints(pattern=r"^[^@\s<>,;:\"]{1,64}@[A-Za-z0-9.-]{1,190}$")]
 Phone = Annotated[str, StringConstraints(pattern=r"^\+?[0-9 ()./-]{3,30}$")]
 Slugs = Annotated[
     tuple[codes.Slug, ...], BeforeValidator(lambda v: [v] if isinstance(v, str) else v), Field(min_length=1)
 ]
+
+
+def _commune(nis: str) -> str:
+    """Raises ValueError for a code that is no commune's today."""
+    commune = communes().get(nis)
+    if commune is None:
+        raise ValueError("no commune has this NIS code")
+    if commune.now:
+        raise ValueError(f"{commune.name} is part of {name_of(commune.now)} ({commune.now}) since {commune.until}")
+    return nis
+
+
+Nis = Annotated[codes.Nis, AfterValidator(_commune)]
 
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """libyaml's loader where the wheel includes it; ten times as fast."""
@@ -102,7 +116,7 @@ class PartnerPart(Part):
     name: Line
     kind: codes.PartnerKind
     sector: codes.Sector
-    commune_nis: codes.Nis
+    commune_nis: Nis
     moments: tuple[codes.Moment, ...]
     secrecy_class: codes.SecrecyClass
     mailbox: Mailbox
@@ -157,7 +171,7 @@ class OfferPart(Part):
     moment: codes.Moment
     type: codes.OfferType
     places: int = Field(ge=0, le=10_000)
-    commune_nis: codes.Nis
+    commune_nis: Nis
     status: codes.OfferStatus | None = None
     transport_help: bool = False
     childcare: bool = False
@@ -174,7 +188,7 @@ class NetworkFile(Part):
     network: NetworkName
     labels: Labels
     finer: dict[str, dict[codes.FinerCode, CodePart]] = Field(default={}, alias="codes")
-    communes: dict[codes.Nis, CommunePart] = {}
+    communes: dict[Nis, CommunePart] = {}
     partners: dict[codes.Slug, PartnerPart] = Field(min_length=1)
     conventions: tuple[ConventionPart, ...] = ()
     offers: dict[codes.Slug, OfferPart] = {}

@@ -20,6 +20,7 @@ from uuid import UUID
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template, select_autoescape
 
 from jalons.clock import BRUSSELS
+from jalons.mailboxes import NotAMailbox, ascii_mailbox
 from jalons.privacy.links import AnswerLinks, LinkTarget, Noun
 from schemas.routing import COORDINATOR, FRONT
 from services.notifications.deliveries.gate import PartnerRecord
@@ -251,14 +252,11 @@ def _one_line(text: str) -> str:
 
 
 def _address(mailbox: str, name: str = "") -> Address:
-    """Raises InvalidMailbox for anything but one plain ASCII address."""
+    """Raises InvalidMailbox for what the rule of the door (`jalons.mailboxes`) does not take."""
     try:
-        address = Address(name, addr_spec=mailbox)
-    except (ValueError, IndexError, MessageError):
+        return Address(name, addr_spec=ascii_mailbox(mailbox))
+    except (NotAMailbox, ValueError, IndexError, MessageError):
         raise InvalidMailbox from None
-    if not mailbox.isascii() or not address.domain:
-        raise InvalidMailbox
-    return address
 
 
 def _answered(

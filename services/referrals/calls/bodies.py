@@ -5,6 +5,7 @@ The bodies of a room's calls are in its own `bodies.py`.
 
 from __future__ import annotations
 
+import unicodedata
 from datetime import date
 from typing import Annotated, Self
 from uuid import UUID
@@ -34,8 +35,24 @@ def spoken(text: str) -> str:
     return reference
 
 
-Text = Annotated[str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True)]
-Mailbox = Annotated[str, StringConstraints(pattern=r"^[^@\s<>,;:\"]{1,64}@[A-Za-z0-9.-]{1,190}$")]
+def visible(text: str) -> str:
+    """A text in composed form. Raises ValueError if it has characters that cannot be seen, or turn its direction."""
+    composed = unicodedata.normalize("NFC", text)
+    if any(unicodedata.category(c) == "Cf" or c in _BLANK_LETTERS for c in composed):
+        raise ValueError("has characters that cannot be seen or that turn the direction of writing")
+    return composed
+
+
+def named(text: str) -> str:
+    """A name. Raises ValueError if it has no letter."""
+    if not any(c.isalpha() for c in text):
+        raise ValueError("has no letter")
+    return text
+
+
+_BLANK_LETTERS = frozenset("\u115f\u1160\u3164\uffa0\u2800\u17b4\u17b5")
+Text = Annotated[str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True), AfterValidator(visible)]
+Name = Annotated[Text, AfterValidator(named)]
 Phone = Annotated[str, StringConstraints(pattern=r"^\+?[0-9 ()./-]{3,30}$")]
 Commune = Annotated[str, StringConstraints(pattern=r"^[0-9]{4,5}$"), AfterValidator(nis)]
 Day = Annotated[date, Field(ge=date(1950, 1, 1), le=date(2199, 12, 31))]

@@ -19,6 +19,7 @@ from jalons.clock import new_id, now
 from jalons.database import transact
 from jalons.privacy import audit
 from jalons.process.wiring import Ground
+from jalons.web import asked
 from jalons.web.application import actor_of, kept_header
 from jalons.web.demands import Demand, demanding
 from jalons.web.identity import Principal, Verifier, forbidden
@@ -148,7 +149,8 @@ def _response(body: dict[str, Any], status: int, version: int | None, call_id: U
     headers = {"Jalons-Call": str(call_id)} if call_id else {}
     if version is not None:
         headers["ETag"] = f'"{version}"'
-    return JSONResponse(body, status, headers)
+    said = asked.notes()
+    return JSONResponse({**body, "notes": said} if said else body, status, headers)
 
 
 def partner_of(principal: Principal) -> str:

@@ -6,8 +6,9 @@ from typing import Any, Self
 
 from pydantic import Field, model_validator
 
+from jalons.mailboxes import Mailbox
 from schemas import codes
-from services.referrals.calls.bodies import Body, Commune, Day, Days, Mailbox, Phone, Text
+from services.referrals.calls.bodies import Body, Commune, Day, Days, Name, Phone, Text
 
 
 class PlaceBody(Body):
@@ -21,7 +22,7 @@ class PartnerBody(Body):
     """`PUT /partners/{partner}`; mailbox and phone are an office's, never a person's. `front`: it speaks to employers
     for the network; at most one active partner does."""
 
-    name: Text
+    name: Name
     kind: codes.PartnerKind
     sector: codes.Sector
     commune_nis: Commune
@@ -48,7 +49,7 @@ class PartnerBody(Body):
 class CommuneBody(Body):
     """`PUT /communes/{nis}`: where its chief place lies, in degrees (WGS 84)."""
 
-    name: Text
+    name: Name
     latitude: float = Field(ge=-90, le=90)
     longitude: float = Field(ge=-180, le=180)
 
@@ -93,7 +94,7 @@ class OfferBody(Body):
     """`PUT /offers/{offer}`. A status `full` is read as `published`: the hub sets it from the places."""
 
     partner: codes.Slug
-    title: Text
+    title: Name
     moment: codes.Moment
     type: codes.OfferType
     places: int = Field(ge=0, le=10_000)

@@ -1,6 +1,6 @@
 """The communes of the network and its neighbours: a postal code is accepted, the NIS code is stored (domain.md, 1).
 
-NIS codes as of 1 January 2025; communes merge, so this table gets later versions. The coordinates are those of each
+Which codes there are, and which communes merged, is in `schemas/communes.csv`. The coordinates are those of each
 commune's chief place in OpenStreetMap (© OpenStreetMap contributors, ODbL), WGS 84, to a thousandth of a degree. A
 network's file, or `PUT /communes/{nis}`, adds others.
 """
@@ -10,6 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from math import asin, cos, radians, sin, sqrt
 from typing import NamedTuple
+
+from jalons.web.asked import note
+from schemas.communes import communes, name_of
 
 _POSTAL_CODES = {
     "83012": ("6940", "6941"),  # Durbuy
@@ -25,12 +28,21 @@ NIS_OF_POSTAL_CODE = {code: nis for nis, codes in _POSTAL_CODES.items() for code
 
 
 def nis(code: str) -> str:
-    """The NIS code of a NIS or postal code. Raises ValueError for a postal code outside the table."""
+    """The NIS code of a NIS or postal code. A merged commune stands for the one it is part of, and the answer notes it.
+
+    Raises ValueError for a postal code outside the table, and for a NIS code that is no commune's.
+    """
     if len(code) == 4:
         if code not in NIS_OF_POSTAL_CODE:
             raise ValueError("a postal code outside the network's communes: give the NIS code")
         return NIS_OF_POSTAL_CODE[code]
-    return code
+    commune = communes().get(code)
+    if commune is None:
+        raise ValueError("no commune has this NIS code")
+    if not commune.now:
+        return code
+    note(code="commune_merged", given=code, stored=commune.now, name=name_of(commune.now), since=commune.until)
+    return commune.now
 
 
 class Commune(NamedTuple):

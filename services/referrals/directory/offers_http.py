@@ -44,7 +44,7 @@ class OfferQuery(BaseModel):
     moment: Moment | None = None
     type: OfferType | None = None
     status: OfferStatus | None = None
-    commune_nis: Nis | None = Field(None, description="offers in this very commune")
+    commune_nis: Commune | None = Field(None, description="offers in this very commune")
     commune: Commune | None = Field(None, description="NIS or postal code: the nearest to it first")
     within_km: int | None = Field(None, ge=0, le=1000, description="not further from `commune`, in a straight line")
     kind: PartnerKind | None = None
@@ -87,7 +87,7 @@ def routes(edge: Edge) -> APIRouter:
         return edge(caller, lambda work: record(commands.confirm_offer(work, offer)))
 
     @router.put("/communes/{nis}", summary="Where a commune lies (coordinator)", status_code=201)
-    def put_commune(nis: Annotated[Nis, Path()], body: CommuneBody, caller: Coordinator) -> JSONResponse:
+    def put_commune(nis: Annotated[Commune, Path()], body: CommuneBody, caller: Coordinator) -> JSONResponse:
         return edge(caller, lambda work: written(*commands.put_commune(work, nis, body.model_dump())))
 
     @router.get("/communes", summary="The communes between which distances are known")

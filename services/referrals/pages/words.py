@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from datetime import date
 from functools import cache
 from importlib.resources import files
-from typing import Any, get_args
+from typing import Any
 
-from schemas.codes import Language
-from services.referrals.directory.communes import COMMUNES
+from jalons.web.asked import preferred
+from schemas.communes import name_of
 
 LANGUAGES: Mapping[str, str] = {"fr": "Français", "nl": "Nederlands", "de": "Deutsch", "en": "English"}
 FALLBACK = "fr"
@@ -44,7 +44,7 @@ class Words:
         if codes == "ReferralReason":
             known = {**self.texts["codes"]["Obstacle"], **known}
         if codes == "Nis":
-            return COMMUNES[code].name if code in COMMUNES else code
+            return name_of(code)
         return known.get(code, code)
 
     def day(self, iso: str) -> str:
@@ -64,20 +64,7 @@ def words(language: str) -> Words:
 
 def chosen(asked: str | None, on_record: str | None, accepted: str | None) -> Words:
     """A reader's catalogue: by `?language=`, else by the partner's record, else by Accept-Language."""
-    known = get_args(Language)
-    for language in (asked, on_record, *_accepted(accepted or "")):
-        if language in known:
+    for language in (asked, on_record, preferred(accepted or "")):
+        if language in LANGUAGES:
             return words(str(language))
     return words(FALLBACK)
-
-
-def _accepted(header: str) -> list[str]:
-    """The languages of an Accept-Language header, preferred first."""
-    weighted: list[tuple[float, str]] = []
-    for part in header[:200].split(","):
-        language, _, weight = part.strip().partition(";q=")
-        try:
-            weighted.append((-float(weight or 1), language.split("-")[0].lower()))
-        except ValueError:
-            continue
-    return [language for _, language in sorted(weighted, key=lambda each: each[0])]
