@@ -27,7 +27,7 @@ def tail(
         str | None,
         typer.Option(help="Only events that name this: a spoken reference (R-7K4M-2QX), a partner, an offer."),
     ] = None,
-    since: Annotated[int | None, typer.Option("--after", help="Begin after this stream position; 0 for all.")] = None,
+    since: Annotated[str | None, typer.Option("--after", help="Begin after this event's cursor; 0 for all.")] = None,
 ) -> None:
     """Show events as they happen: when, what, who, the spoken reference. Ctrl-C ends it.
 
@@ -48,9 +48,9 @@ def tail(
         return
 
 
-def follow(hub: Hub, after: int | None) -> Iterator[dict[str, Any]]:
+def follow(hub: Hub, after: str | None) -> Iterator[dict[str, Any]]:
     """Yield the stream's events forever; after a lost connection, resume after the last one."""
-    position = str(after) if after is not None else None
+    position = after
     with httpx.Client(timeout=httpx.Timeout(10, read=40)) as http:
         while True:
             headers = {"Authorization": f"Bearer {hub.token(http)}"}
@@ -88,5 +88,4 @@ def _line(event: dict[str, Any], kind: str) -> str:
     to = f" → {others[0]}" if others and others[0] != event["partner"] else ""
     moment = f" [{data['moment']}]".replace("[", r"\[") if "moment" in data else ""
     colour = _NOUN_COLOURS.get(noun, "white")
-    clock = event["time"][11:19]
-    return f"{clock} [{colour}]{kind.rsplit('.v', 1)[0]:<26}[/] {about:<12} {event['partner']}{to}{moment}"
+    return f"{event['time'][:10]} [{colour}]{kind.rsplit('.v', 1)[0]:<26}[/] {about:<12} {event['partner']}{to}{moment}"

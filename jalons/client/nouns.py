@@ -288,18 +288,18 @@ class Hub(Generic[One, Many]):
         query = {"measure": measure, "by": tuple(by), "from": first, "to": last, "scope": scope}
         return self._do.one(Call("GET", "observation", "/counts", query))
 
-    def events(self, *, after: int = 0, service: Service = "referrals", limit: int = 500) -> Many:
-        """The events of a service's log that you may see, from after a position to the current end. Store each event's
-        `position`; the next call continues after it."""
+    def events(self, *, after: str | None = None, service: Service = "referrals", limit: int = 500) -> Many:
+        """The events of a service's log that you may see, from after a cursor (default: the beginning) to the current
+        end. Store each event's `cursor`; the next call continues after it."""
         return self._do.many(Call("GET", service, "/events", {"after": after, "limit": limit}, cursor="after"))
 
-    def events_page(self, *, after: int = 0, service: Service = "referrals", limit: int = 500) -> One:
+    def events_page(self, *, after: str | None = None, service: Service = "referrals", limit: int = 500) -> One:
         """One page of the same: `items`, and `next` to continue after, which also skips events you may not see."""
         return self._do.one(Call("GET", service, "/events", {"after": after, "limit": limit}))
 
-    def stream(self, *, types: Sequence[str] = (), after: int | None = None) -> Many:
+    def stream(self, *, types: Sequence[str] = (), after: str | None = None) -> Many:
         """Events as they happen, without end; reconnects by itself. types: such as `referral.*`. after: the last
-        `position` received; default: only new events."""
+        `cursor` received; default: only new events."""
         query = {"types": tuple(types) or None, "after": after}
         return self._do.stream(
             Call("GET", "observation", "/stream", query, cursor="after", streamed=True, accept="text/event-stream")

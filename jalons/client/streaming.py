@@ -18,11 +18,10 @@ class Resumable:
     pause: float = 2.0
 
     def receive(self, sent: ServerSentEvent) -> Answer | None:
-        """The event as `GET /events` has it, with its `position`; None if what was sent carries no event."""
+        """The event as `GET /events` has it, with its `cursor`; None if what was sent carries no event."""
         if sent.retry is not None:
             self.pause = sent.retry / 1000
         if not sent.data:
             return None
-        position = int(sent.id)
-        self.call = self.call.after(position)
-        return Answer({"position": position, **json.loads(sent.data)})
+        self.call = self.call.after(sent.id)
+        return Answer({"cursor": sent.id, **json.loads(sent.data)})

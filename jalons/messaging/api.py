@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -11,22 +11,16 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import BigInteger, Connection, Engine, Text, func, select
 
-from jalons.clock import new_id, now
-from jalons.database import BIGINT_MOST, array_rows, as_arrays, transact, transaction
-from jalons.messaging import dead_letters
-from jalons.messaging.codec import Read, opened, read
+from jalons.database import BIGINT_MOST, array_rows, as_arrays, transaction
+from jalons.messaging import dead_letters, generation
 from jalons.messaging.deliver import Deliver
+from jalons.messaging.partner_log import PartnerLog
 from jalons.messaging.progress import mark_of
 from jalons.messaging.source_log import COMPARED_MOST, digest_of
 from jalons.messaging.tables import events as log
-from jalons.privacy import audit as audits
-from jalons.privacy.audit import Audit, AuditLine
-from jalons.privacy.disclosure import Alias, cut, for_coordinator
-from jalons.privacy.keys import Keys
 from jalons.web.application import Actor
 from jalons.web.identity import Principal, forbidden, require
 from jalons.web.problems import Problem
-from schemas.envelope import Event
 
 Caller = Annotated[Principal, Depends(require("partner", "coordinator", "hub"))]
 Operator = Annotated[Principal, Depends(require("operator"))]
@@ -60,46 +54,35 @@ _COMPARED = {
     "subjects": [{"subject": "3f8a1c52-6d0e-4b7a-9c21-5e4d7f60a913", "sequence": 4, "digest": digest_of(b"\0" * 16)}]
 }
 
-Narrow = Callable[[Connection, Sequence[Event], str], list[Event]]
-"""(connection, events, partner) → the events without what this partner may no longer see."""
 
-
-def log_routes(
-    engine: Engine, keys: Keys, alias: Alias, audit: Audit | None, narrow: Narrow | None = None
-) -> APIRouter:
-    """`GET /events`: by position, cut to what the reader may see; by subject, whole, for the hub.
-
-    audit: None in a service whose events concern no person. narrow: drops events a partner may no longer see."""
+def log_routes(shown: PartnerLog) -> APIRouter:
+    """`GET /events`: cut to what a partner or the coordinator may see; for the hub whole, by position or subject."""
     routes = APIRouter(tags=["log"])
+    engine = shown.engine
 
     @routes.get("/events", summary="This service's log, cut to what the caller may see")
     def events(
         caller: Caller,
         by: Actor,
         after: Annotated[
-            int, Query(ge=0, le=BIGINT_MOST, description="a position; the events after it are returned")
-        ] = 0,
+            str | None,
+            Query(
+                max_length=generation.CURSOR_MOST,
+                description="`next` of the page before, or the `cursor` of an event: what follows is returned. Without "
+                "it the log from its beginning. With scope hub a position.",
+            ),
+        ] = None,
         limit: Limit = 100,
         subject: Annotated[str | None, Query(max_length=100, description="one subject's events (scope hub)")] = None,
         after_sequence: Annotated[int, Query(ge=0, le=BIGINT_MOST)] = 0,
     ) -> Response:
-        if subject is not None:
-            if not caller.has("hub"):
-                raise forbidden("hub")
-            return _whole(_of_subject(engine, subject, after_sequence, limit), limit)
-        rows = _by_position(engine, after, limit)
         if caller.has("hub"):
-            return _whole(rows, limit)
-        found = [_opened(read(value), keys) for _, value in rows]
-        if narrow and caller.partner:
-            with transaction(engine) as conn:
-                found = narrow(conn, found, caller.partner)
-        seen = [_seen(event, caller, alias) for event in found]
-        lines = [line for shown, line in seen if shown is not None and line is not None]
-        if audit is not None and lines:
-            reader = audits.Caller(caller, new_id(), now(), by)
-            transact(engine, lambda conn: audit.write(conn, reader, lines))
-        return _page([shown for shown, _ in seen], rows, after)
+            if subject is not None:
+                return _whole(_of_subject(engine, subject, after_sequence, limit), limit)
+            return _whole(_by_position(engine, _position(after), limit), limit)
+        if subject is not None:
+            raise forbidden("hub")
+        return JSONResponse(shown.page(caller, by, after, limit))
 
     @routes.get("/events/heads", summary="The newest sequence of each subject (scope hub)")
     def heads(
@@ -139,16 +122,12 @@ def _differing(conn: Connection, applied: Sequence[AppliedBody]) -> list[str]:
     return [each.subject for each in applied if digest_of(bytes(marks[each.subject])) != each.digest]
 
 
-def _opened(known: Read, keys: Keys) -> Event:
-    return opened(known, keys.of([known.subject])[known.subject] if known.sealed else None)
-
-
-def _seen(event: Event, caller: Principal, alias: Alias) -> tuple[dict[str, Any] | None, AuditLine | None]:
-    """What the caller may see of an event, and the audit line of having seen it."""
-    line = audits.line_of(event.subject, event.data, audits.READ)
-    if caller.has("coordinator"):
-        return for_coordinator(event), line
-    return cut(event, caller.partner, alias) if caller.partner else None, line
+def _position(text: str | None) -> int:
+    """A position as the hub names it. Raises Problem 422."""
+    place = int(text) if text and text.isascii() and text.isdecimal() else 0 if text is None else -1
+    if not 0 <= place <= BIGINT_MOST:
+        raise Problem(422, "invalid_cursor", "`after` is not a position.", "Give the last position you have read.")
+    return place
 
 
 def _by_position(engine: Engine, after: int, limit: int) -> list[tuple[int, bytes]]:
@@ -179,14 +158,6 @@ def _whole(rows: list[tuple[int, bytes]], limit: int) -> Response:
     following = str(rows[-1][0]).encode() if len(rows) == limit else b"null"
     body = b'{"items":[' + b",".join(value for _, value in rows) + b'],"next":' + following + b"}"
     return Response(body, media_type="application/json")
-
-
-def _page(items: list[dict[str, Any] | None], rows: list[tuple[int, bytes]], after: int) -> Response:
-    """What the caller may see of a page, and always `next`: the position a poller continues from."""
-    positioned = [
-        {"position": position} | item for (position, _), item in zip(rows, items, strict=True) if item is not None
-    ]
-    return JSONResponse({"items": positioned, "next": rows[-1][0] if rows else after})
 
 
 def dead_letter_routes(engine: Engine, deliver: Deliver | None) -> APIRouter:

@@ -8,10 +8,17 @@ CREATE TABLE events (
     topic     text        NOT NULL,
     recorded  timestamptz NOT NULL,
     value     bytea       NOT NULL,
+    readers   text[],
     PRIMARY KEY (subject, sequence)
 );
 CREATE UNIQUE INDEX events_position ON events (position) WHERE position IS NOT NULL;
 CREATE INDEX events_unsent ON events (appended) WHERE position IS NULL;
+
+CREATE TABLE log_generation (
+    one        boolean PRIMARY KEY DEFAULT true CHECK (one),
+    generation uuid    NOT NULL
+);
+INSERT INTO log_generation (generation) VALUES (gen_random_uuid());
 
 CREATE TABLE progress (
     source    text    NOT NULL,

@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Connection, Text, func, insert, select
+from sqlalchemy import Connection, Text, func, insert, select, update
 
 from jalons.clock import new_id
 from jalons.database import array_rows, as_arrays
 from jalons.messaging.codec import encode
 from jalons.messaging.tables import events as log
 from jalons.postgres import notify
+from jalons.privacy.disclosure import readers_of
 from jalons.process import metrics
 from schemas.envelope import Event, Payload, SealedPart
 
@@ -119,6 +120,12 @@ class Outbox:
         )
 
 
+def forget(conn: Connection, subject: str) -> None:
+    """No partner reads the events of an erased person any more. They stay in the log, under a ref that leads to nobody:
+    their numbering must not get holes."""
+    conn.execute(update(log).where(log.c.subject == subject).values(readers=[]))
+
+
 def channel(service: str) -> str:
     """The NOTIFY channel that wakes a service's relay."""
     return f"jalons_outbox_{service}"
@@ -133,4 +140,5 @@ def _row(event: Event, value: bytes) -> dict[str, object]:
         "topic": event.data.TOPIC.name,
         "recorded": event.recorded,
         "value": value,
+        "readers": readers_of(event),
     }

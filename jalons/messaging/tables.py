@@ -18,6 +18,7 @@ from sqlalchemy import (
     Uuid,
     text,
 )
+from sqlalchemy.dialects.postgresql import ARRAY
 
 metadata = MetaData()
 
@@ -35,10 +36,20 @@ events = Table(
     Column("topic", Text, nullable=False),
     Column("recorded", _INSTANT, nullable=False),
     Column("value", LargeBinary, nullable=False, comment="the encoded CloudEvent, its sealed part encrypted"),
+    Column("readers", ARRAY(Text), comment="partners that may see something of it; null: any; empty once erased"),
     comment="outbox and log in one",
 )
 Index("events_position", events.c.position, unique=True, postgresql_where=events.c.position.is_not(None))
 Index("events_unsent", events.c.appended, postgresql_where=events.c.position.is_(None))
+
+log_generation = Table(
+    "log_generation",
+    metadata,
+    Column("one", Boolean, primary_key=True, server_default=text("true"), comment="the table has one row"),
+    Column("generation", Uuid, nullable=False, comment="a log that was restored from a copy gets a new one"),
+    CheckConstraint("one"),
+    comment="part of partners' cursors, so that one from before a restore is refused",
+)
 
 progress = Table(
     "progress",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -12,7 +13,10 @@ from sqlalchemy import Connection, Engine
 
 from jalons import clock
 from jalons.database import transact
+from jalons.messaging.generation import CURSOR_MOST, place_of
 from jalons.privacy.audit import Audit, AuditLine, AuditPage, Caller
+from jalons.privacy.cursors import Cursors
+from jalons.privacy.own_ids import OwnId, day_of, reader_of
 from jalons.privacy.references import normalise
 from jalons.web.application import Actor
 from jalons.web.identity import Principal, forbidden, require
@@ -24,11 +28,12 @@ Home = Callable[[Connection, UUID, str], UUID | None]
 """(connection, id, partner) → the ref of the person, if the partner is the person's home; None otherwise, and once the
 person is erased."""
 _NEWEST = 2**63 - 1
+_NO_GENERATION = UUID(int=0)
 
 
 class Seen(BaseModel):
-    """One line. actor: the acting partner's own code for its staff. call: equals the header `Jalons-Call` of the answer
-    to a call that writes."""
+    """One line. at: the day only, to the coordinator. actor: the acting partner's own code for its staff. call: to the
+    partner that called, the header `Jalons-Call` of its answer; to another a value of its own."""
 
     at: AwareDatetime
     call: UUID
@@ -47,7 +52,7 @@ class SeenPage(BaseModel):
     next: str | None
 
 
-def audit_routes(engine: Engine, audit: Audit, home: Home) -> APIRouter:
+def audit_routes(engine: Engine, audit: Audit, home: Home, own: OwnId, cursors: Cursors) -> APIRouter:
     """The route, for each service that shows persons."""
     routes = APIRouter(tags=["persons"])
 
@@ -59,11 +64,13 @@ def audit_routes(engine: Engine, audit: Audit, home: Home) -> APIRouter:
         reference: Annotated[str | None, Query(max_length=20, description="an act's (coordinator)")] = None,
         from_: Annotated[At, Query(alias="from")] = None,
         to: At = None,
-        cursor: Annotated[str | None, Query(max_length=20, pattern=r"^[0-9]{1,18}$")] = None,
+        cursor: Annotated[str | None, Query(max_length=CURSOR_MOST, description="`next` of the page before")] = None,
         limit: Annotated[int, Query(ge=1, le=500)] = 100,
     ) -> SeenPage:
         """`action` is the event's verb, or `read`. This call is audited too, and appears in the next answer."""
-        page = AuditPage(from_, to, int(cursor) if cursor else _NEWEST, limit)
+        reader = reader_of(caller)
+        before = place_of(cursor, reader, cursors, _NO_GENERATION) if cursor else _NEWEST
+        page = AuditPage(from_, to, before, limit)
         if (beneficiary is None) == (reference is None):
             raise _which()
 
@@ -79,7 +86,7 @@ def audit_routes(engine: Engine, audit: Audit, home: Home) -> APIRouter:
             known = normalise(typed)
             if known is None:
                 raise _unknown("act")
-            return audit.of_act(conn, known, page)
+            return audit.of_act(conn, known, _by_day(page))
 
         if beneficiary is not None:
             if not caller.has("partner"):
@@ -89,10 +96,25 @@ def audit_routes(engine: Engine, audit: Audit, home: Home) -> APIRouter:
             if not caller.has("coordinator"):
                 raise forbidden("coordinator")
             rows = transact(engine, lambda conn: of_act(conn, reference or ""))
-        following = str(rows[-1]["id"]) if len(rows) == limit else None
-        return SeenPage(items=[Seen(**row) for row in rows], next=following)
+        following = cursors.seal(_NO_GENERATION, rows[-1]["id"], reader) if len(rows) == limit else None
+        shown = _line_of_act if reference else _line_of_person
+        return SeenPage(items=[Seen(**shown(row, own, reader)) for row in rows], next=following)
 
     return routes
+
+
+def _line_of_person(row: dict[str, Any], own: OwnId, reader: str) -> dict[str, Any]:
+    return row | {"call": own(row["call"], reader)}
+
+
+def _line_of_act(row: dict[str, Any], own: OwnId, reader: str) -> dict[str, Any]:
+    """Two acts that one call changed have its id and its instant: she is shown neither, since they would join."""
+    return row | {"call": own(row["call"], f"{reader} {row['reference']}"), "at": day_of(row["at"])}
+
+
+def _by_day(page: AuditPage) -> AuditPage:
+    """The page with its bounds at the beginning of their days: bounds would tell the instant otherwise."""
+    return replace(page, since=page.since and day_of(page.since), until=page.until and day_of(page.until))
 
 
 def _which() -> Problem:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from typing import Any
 from uuid import UUID
 
-from jalons.clock import derived_id
+from jalons.privacy.own_ids import OwnId, day_of
 from jalons.privacy.visibility import FORMS, REASONS, Role, cell
-from schemas.catalogue import TYPES
 from schemas.envelope import Envelope, Event, Payload, attributes
 from schemas.placement import NAMES_THE_PROPOSER
 from schemas.referral import CancelledV1
-from schemas.topics import PATHWAYS
+from schemas.topics import DIRECTORY, PATHWAYS
 
 Alias = Callable[[str, str], UUID]
 """(ref, partner) → the partner's alias of the person."""
@@ -71,14 +71,21 @@ def parties(event: Event) -> dict[str, str]:
     return _named(event.data) if event.data.TOPIC == PATHWAYS else {}
 
 
-def cut(event: Event, reader: str, alias: Alias) -> dict[str, Any] | None:
+def readers_of(event: Event) -> list[str] | None:
+    """The partners that may see something of an event; None for the directory, which all partners read."""
+    if event.data.TOPIC is DIRECTORY:
+        return None
+    return sorted({*_named(event.data).values(), *getattr(event.data, "partners", ())})
+
+
+def cut(event: Event, reader: str, alias: Alias, own: OwnId) -> dict[str, Any] | None:
     """The CloudEvent as a partner sees it, sealed fields among the others; None if it sees nothing of it."""
-    return _cut(event, role_in(event, reader), reader, alias)
+    return _cut(event, role_in(event, reader), _Reader(reader, alias, own))
 
 
-def for_coordinator(event: Event) -> dict[str, Any] | None:
-    """The CloudEvent as the coordinator sees it; None if she sees nothing of it."""
-    return _cut(event, Role.COORDINATOR, "", None)
+def for_coordinator(event: Event, reader: str, own: OwnId) -> dict[str, Any] | None:
+    """The CloudEvent as the coordinator sees it; None if she sees nothing of it. reader: her partner."""
+    return _cut(event, Role.COORDINATOR, _Reader(reader, None, own))
 
 
 def open_fields(event: Event, role: Role) -> dict[str, Any]:
@@ -103,12 +110,6 @@ def readers(payload: type[Payload]) -> dict[Role, tuple[str, ...]]:
     """Role → the fields of a type's data that it sees, for each role that can read such an event."""
     possible = [role for role in Role if role in _possible(payload)]
     return {role: tuple(name for name in _data_fields(payload) if sees(payload, name, role)) for role in possible}
-
-
-def own_id(event_id: UUID, type_: str, reader: str) -> UUID:
-    """An event's id as a partner sees it: derived for that partner where several hold a disclosure of the same person
-    under other names."""
-    return derived_id(event_id, reader) if type_ in TYPES and Role.HOLDER in _possible(TYPES[type_]) else event_id
 
 
 def speaks_by_the_front(event: Event, reader: str) -> bool:
@@ -161,13 +162,22 @@ def _shown(payload: type[Payload], role: Role, *, lapsed: bool) -> Mapping[str, 
     return {field: how for field, how in cells.items() if how in FORMS}
 
 
-def _cut(event: Event, role: Role, reader: str, alias: Alias | None) -> dict[str, Any] | None:
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """Who reads, and by which names of its own. alias: None for the coordinator, who is told no person."""
+
+    name: str
+    alias: Alias | None
+    own: OwnId
+
+
+def _cut(event: Event, role: Role, reader: _Reader) -> dict[str, Any] | None:
     shown = _shown(type(event.data), role, lapsed=_is_lapsed(event))
     if "type" not in shown:
         return None
 
     def form(name: str, value: Any) -> Any:
-        return value if shown[name] == "yes" else _FORMS[shown[name], name](event, reader, alias)
+        return value if shown[name] == "yes" else _FORMS[shown[name], name](event, reader)
 
     data = event.data.model_dump(mode="json", exclude_none=True, include=set(shown))
     if event.sealed is not None:
@@ -176,20 +186,39 @@ def _cut(event: Event, role: Role, reader: str, alias: Alias | None) -> dict[str
     return envelope | {"data": {name: form(name, value) for name, value in data.items()}}
 
 
-def _day(at: datetime) -> str:
-    return at.replace(hour=0, minute=0, second=0, microsecond=0).isoformat()
+def seen_at(at: datetime, by: str, reader: str) -> datetime:
+    """When something happened, as a reader sees it: to the day, unless it did it itself. The instant would be the same
+    for all who are told of one act. by: the partner that acted."""
+    return at if by == reader else day_of(at)
 
 
-def _own_about(event: Event, reader: str, _alias: Alias | None) -> str:
+def _own_alias(event: Event, reader: _Reader) -> str | None:
+    return str(reader.alias(event.subject, reader.name)) if reader.alias else None
+
+
+def _own_holding(event: Event, reader: _Reader) -> list[dict[str, Any]]:
+    """What was shared with the reader, by reference."""
+    data: Any = event.data
+    return [
+        {"partner": each.partner, "references": list(each.references)}
+        for each in data.holdings
+        if each.partner == reader.name
+    ]
+
+
+def _own_about(event: Event, reader: _Reader) -> str:
     about: Any = event.data
-    return str(own_id(about.about, about.about_type, reader))
+    return str(reader.own(about.about, reader.name))
 
 
-_FORMS: Mapping[tuple[str, str], Callable[[Event, str, Any], str]] = {
-    ("day", "time"): lambda event, _reader, _alias: _day(event.time),
-    ("day", "recordedtime"): lambda event, _reader, _alias: _day(event.recorded),
-    ("own", "subject"): lambda event, reader, alias: str(alias(event.subject, reader)),
-    ("own", "id"): lambda event, reader, _alias: str(derived_id(event.id, reader)),
+_FORMS: Mapping[tuple[str, str], Callable[[Event, _Reader], Any]] = {
+    ("day", "time"): lambda event, reader: seen_at(event.time, event.partner, reader.name).isoformat(),
+    ("day", "recordedtime"): lambda event, reader: seen_at(event.recorded, event.partner, reader.name).isoformat(),
+    ("own", "subject"): _own_alias,
+    ("own", "id"): lambda event, reader: str(reader.own(event.id, reader.name)),
+    ("own", "correlationid"): lambda event, reader: str(reader.own(event.correlation, reader.name)),
+    ("own", "causationid"): lambda event, reader: str(reader.own(event.causation, reader.name)),
     ("own", "about"): _own_about,
+    ("own", "holdings"): _own_holding,
 }
 """(Form, field) → the value to show in place of the event's own."""

@@ -44,8 +44,8 @@ ROLES: Mapping[Role, str] = {
 
 FORMS: Mapping[str, str] = {
     "yes": "shown",
-    "own": "shown as the reader's own: its alias of the person, an id derived for it",
-    "day": "shown, cut to the day",
+    "own": "shown as the reader's own: its alias of the person, an id of its own, what was shared with it",
+    "day": "shown, cut to the day unless the reader acted itself",
     "front": "shown as the network's front, unless the kind of placement makes the CPAS a party (ART 60, ART 61)",
     "called": "as the front's; the proposer's if the person's agreement names `accompanist`",
 }
@@ -69,26 +69,30 @@ ENVELOPES: Mapping[str, str] = {
     "jalons.pathways": """
         field                              home  referrer  receiver  reporter  employer  holder  coordinator
         specversion source type            yes   yes       yes       yes       yes       yes     yes
-        id                                 yes   yes       yes       yes       yes       own     yes
-        time recordedtime                  yes   yes       yes       yes       yes       day     yes
+        id                                 own   own       own       own       own       own     own
+        time recordedtime                  day   day       day       day       day       day     day
         subject                            yes   own       own       own       behind    own     person
         partner                            yes   yes       yes       yes       behind    behind  yes
         datacontenttype                    yes   yes       yes       yes       yes       yes     unneeded
         sequence partitionkey              yes   joins     joins     joins     joins     joins   person
-        correlationid causationid          yes   joins     joins     joins     joins     joins   person
+        correlationid causationid          own   joins     joins     joins     joins     joins   person
         traceparent                        yes   joins     joins     joins     joins     joins   person
     """,
     "jalons.directory": """
-        field                                                         reporter  other  coordinator
-        specversion id source type time recordedtime datacontenttype  yes       yes    yes
-        subject partner sequence partitionkey                         yes       yes    yes
-        correlationid causationid traceparent                         yes       yes    yes
+        field                                        reporter  other  coordinator
+        specversion source type datacontenttype      yes       yes    yes
+        id                                           own       own    own
+        time recordedtime                            day       day    day
+        subject partner sequence partitionkey        yes       yes    yes
+        correlationid causationid traceparent        joins     joins  joins
     """,
     "jalons.deliveries": """
-        field                                                         receiver
-        specversion id source type time recordedtime datacontenttype  yes
-        subject partner sequence partitionkey                         yes
-        correlationid causationid traceparent                         joins
+        field                                        receiver
+        specversion source type datacontenttype      yes
+        id                                           own
+        time recordedtime                            day
+        subject partner sequence partitionkey        yes
+        correlationid causationid traceparent        joins
     """,
     "jalons.dead-letters": """
         field                                                         other     coordinator
@@ -102,8 +106,6 @@ ENVELOPES: Mapping[str, str] = {
 NOUNS: Mapping[str, str] = {
     "referral": """
         field                                        home  referrer  receiver  employer  coordinator  holder
-        redirected.time redirected.recordedtime      yes   day       day       day       yes          -
-        lapsed.time lapsed.recordedtime              yes   day       day       day       yes          -
         suggested.type                               yes   yes       tried     tried     yes          -
 
         referral_id                                  yes   yes       yes       yes       person       yes
@@ -135,7 +137,7 @@ NOUNS: Mapping[str, str] = {
         void_reason voided.reason                    yes   yes       unneeded  unneeded  why          ended
 
         lapsed redirected_to suggested_offer         yes   yes       tried     tried     person       ended
-        redirected_reference new_recipient           yes   yes       tried     tried     yes          ended
+        redirected_reference new_recipient           yes   yes       tried     tried     joins        ended
         suggested_partner                            yes   yes       tried     tried     yes          ended
         sheet.redirected_reference                   yes   yes       tried     tried     unneeded     ended
         sheet.new_recipient sheet.suggested_partner  yes   yes       tried     tried     unneeded     ended
@@ -212,13 +214,12 @@ NOUNS: Mapping[str, str] = {
     "beneficiary": """
         field                                        home  referrer  receiver  employer  holder  coordinator
         said.type                                    yes   yes       unneeded  -         -       yes
-        erased.id                                    yes   -         -         own       own     yes
-        erased.time erased.recordedtime              yes   -         -         day       day     yes
 
         home                                         yes   home      home      behind    ended   person
         profile profile_version                      yes   -         -         -         -       person
         reason finer                                 yes   -         -         -         -       why
-        receipt_id partners holdings                 yes   -         -         joins     joins   person
+        receipt_id partners                          yes   -         -         joins     joins   person
+        holdings                                     yes   -         -         own       own     person
 
         referral_id                                  yes   yes       unneeded  -         -       person
         reference referrer recipient                 yes   yes       unneeded  -         -       yes
@@ -228,12 +229,11 @@ NOUNS: Mapping[str, str] = {
     "consent": """
         field                                        home  employer  holder  coordinator
         given.type                                   yes   home      home    yes
-        id                                           yes   own       own     yes
-        time recordedtime                            yes   day       day     yes
 
         consent_id home purposes expires_on          yes   ended     ended   person
         attributes channel convention_id             yes   ended     ended   person
-        partners restored holdings                   yes   joins     joins   person
+        partners restored                            yes   joins     joins   person
+        holdings                                     yes   own       own     person
         trial                                        yes   hub       hub     hub
     """,
     "need": """

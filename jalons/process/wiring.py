@@ -16,6 +16,7 @@ from jalons.messaging.consumer import Consumer
 from jalons.messaging.deliver import Apply, Deliver
 from jalons.messaging.kafka import producer
 from jalons.messaging.outbox import Outbox
+from jalons.messaging.partner_log import Narrow, PartnerLog
 from jalons.messaging.reconciler import Reconciler
 from jalons.messaging.relay import Relay
 from jalons.messaging.source_log import SourceLog
@@ -23,9 +24,11 @@ from jalons.messaging.watchdog import Watchdog
 from jalons.postgres import direct, try_session_lock
 from jalons.privacy.aliases import alias
 from jalons.privacy.audit import Audit
+from jalons.privacy.cursors import Cursors
 from jalons.privacy.disclosure import Alias
 from jalons.privacy.forgotten import forgotten_routes
 from jalons.privacy.keys import Keys
+from jalons.privacy.own_ids import OwnId, own_id
 from jalons.privacy.sealing import derive
 from jalons.process.parts import CannotGoOn, Condition, Heartbeat, Part, Parts
 from jalons.process.peers import Peers
@@ -50,13 +53,23 @@ class Ground:
     outbox: Outbox
     parts: Parts
     alias: Alias
+    own: OwnId
     audit: Audit
+
+    def cursors(self, of: str) -> Cursors:
+        """The cursors of one of this service's lists."""
+        return Cursors(self.settings.secret_key.get_secret_value(), f"{self.name} {of}")
+
+    def log(self, keys: Keys, narrow: Narrow | None = None, *, audited: bool = True) -> PartnerLog:
+        """The service's log as partners read it. narrow: drops what a partner may no longer see."""
+        audit = self.audit if audited else None
+        return PartnerLog(self.engine, keys, self.alias, self.own, self.cursors("log"), audit, narrow)
 
 
 def ground(settings: Settings, name: ServiceName, pool: Engine, outbox: Outbox) -> Ground:
     """Build what stands on a service's engine, with the relay and the instance lock among its parts. Opens nothing."""
     secret = settings.secret_key.get_secret_value()
-    aliases = derive(secret, "aliases")
+    aliases, own_ids = derive(secret, "aliases"), derive(secret, "own-ids")
     relay = Relay(
         name,
         connect=lambda: direct(settings.direct_url, name, "relay"),
@@ -67,7 +80,14 @@ def ground(settings: Settings, name: ServiceName, pool: Engine, outbox: Outbox) 
     if settings.instance:
         parts.add(instance_lock(settings, name))
     return Ground(
-        name, settings, pool, outbox, parts, lambda ref, partner: alias(aliases, ref, partner), Audit(secret, name)
+        name,
+        settings,
+        pool,
+        outbox,
+        parts,
+        alias=lambda ref, partner: alias(aliases, ref, partner),
+        own=lambda known, reader: own_id(own_ids, known, reader),
+        audit=Audit(secret, name),
     )
 
 
@@ -135,7 +155,7 @@ def follower(
     app = application(
         name, promise, peers.verifier(), lambda: missing(pool), settings.public_url, degraded=base.parts.degraded
     )
-    app.include_router(log_routes(base.engine, keys, base.alias, base.audit if audited else None))
+    app.include_router(log_routes(base.log(keys, audited=audited)))
     app.include_router(dead_letter_routes(base.engine, deliver))
     app.include_router(forgotten_routes(base.engine))
     watchdog = Watchdog(

@@ -39,7 +39,7 @@ def build(settings: Settings) -> Service:
 
     def apply(ground: Ground, keys: Keys) -> Router:
         coordinator = bool(settings.coordinator_mailbox)
-        return Router(secret, ground.alias, ground.outbox, keys.forget, coordinator=coordinator)
+        return Router(secret, ground.alias, ground.own, ground.outbox, keys.forget, coordinator=coordinator)
 
     service, ground = follower(
         settings,
@@ -66,8 +66,8 @@ def build(settings: Settings) -> Service:
     )
     app = service.app
     app.include_router(subscription_routes(ground.engine, secret, client, clock.now))
-    app.include_router(delivery_routes(ground.engine, clock.now))
-    app.include_router(open_acts_routes(ground.engine, clock.now))
+    app.include_router(delivery_routes(ground.engine, ground.own, clock.now))
+    app.include_router(open_acts_routes(ground.engine, secret, clock.now))
     app.include_router(mailbox_routes(settings.mail_catcher_dir))
     purge = Purge(ground.engine, [*shared(settings, audited=False), *expiries(settings)])
     service.parts.add(*dispatcher.parts, purge.part)

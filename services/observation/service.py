@@ -32,10 +32,12 @@ def build(settings: Settings) -> Service:
     )
     app = service.app
     tail = Tail(base.engine, lambda: direct(settings.direct_url, "observation", "tail"))
-    app.include_router(pathway_routes(base.engine, base.alias, base.audit))
-    app.include_router(audit_routes(base.engine, base.audit, pathways.home_ref))
+    app.include_router(pathway_routes(base.engine, base.alias, base.own, base.audit))
+    app.include_router(audit_routes(base.engine, base.audit, pathways.home_ref, base.own, base.cursors("audit")))
     app.include_router(count_routes(base.engine))
-    app.include_router(stream_routes(Streams(base.engine, tail, base.alias, base.audit)))
+    app.include_router(
+        stream_routes(Streams(base.engine, tail, base.alias, base.own, base.cursors("stream"), base.audit))
+    )
     purge = Purge(base.engine, shared(settings, audited=True))
     service.parts.add(purge.part, tail.part, Stalls(base.engine, base.outbox, "/services/referrals").part)
     return service

@@ -27,7 +27,7 @@ def test_kill_9_during_a_stream_of_calls_loses_nothing(victim: Stack, partners: 
         stream.wait_for(10)
         kill(victim, name)
         stream.wait_for(10)
-    check(partners, stream, victim.secrets["hub_client_secret"], seconds=90)
+    check(partners, stream, victim.secrets, seconds=90)
 
 
 def test_a_service_stopped_beyond_its_session_timeout_continues(victim: Stack, partners: Network) -> None:
@@ -35,7 +35,7 @@ def test_a_service_stopped_beyond_its_session_timeout_continues(victim: Stack, p
         stream.wait_for(10)
         stop_a_while(victim, "observation", 14)
         stream.wait_for(10)
-    check(partners, stream, victim.secrets["hub_client_secret"], seconds=90)
+    check(partners, stream, victim.secrets, seconds=90)
 
 
 def test_duplicates_of_a_relay_killed_between_send_and_mark_are_dropped(victim: Stack, partners: Network) -> None:
@@ -48,7 +48,7 @@ def test_duplicates_of_a_relay_killed_between_send_and_mark_are_dropped(victim: 
         pid = victim.pid_of("referrals")
         victim.kill("referrals", signal.SIGKILL)
     back(victim, "referrals", pid)
-    check(partners, stream, victim.secrets["hub_client_secret"])
+    check(partners, stream, victim.secrets)
     written = len(partners.pathway("cpas-hotton", stream.answered[0].beneficiary)["events"])
     assert _ends(victim) - before > written, "the topic contains duplicates"
 
@@ -70,7 +70,7 @@ def test_a_consumer_killed_between_commit_and_ack_applies_nothing_twice(
             break
     else:
         pytest.fail("no kill came between a commit and its ack")
-    check(partners, stream, victim.secrets["hub_client_secret"])
+    check(partners, stream, victim.secrets)
     told = [(mail["to"], mail["subject"], mail["text"]) for mail in partners.mails()]
     assert len(told) == len(set(told)), "no mail is sent twice"
 

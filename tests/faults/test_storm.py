@@ -46,7 +46,7 @@ def test_a_storm_of_failures_loses_duplicates_and_reorders_no_event(
             time.sleep(dice.uniform(0.5, 3))
         second.leave()
         stream.wait_for(5, 90)
-    check(partners, stream, victim.secrets["hub_client_secret"], seconds=120)
+    check(partners, stream, victim.secrets, seconds=120)
 
 
 class SecondWorker:

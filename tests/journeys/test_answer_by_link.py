@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 
 from jalons.clock import local_date, now
-from tests.support.calls import newest
+from tests.support.calls import end_of_log
 from tests.support.network import Network, eventually, partner
 from tests.support.pages import link_of, well_made
 
@@ -86,7 +86,8 @@ def test_an_employer_answers_without_learning_the_proposer(network: Network) -> 
 
 
 def test_a_persons_answer_by_slip_is_reported_to_the_referrer_and_changes_nothing(network: Network) -> None:
-    hotton, before = network["cpas-hotton"], newest(network)
+    hotton = network["cpas-hotton"]
+    before = end_of_log(hotton)
     sent = hotton.refer("le-trusquin")
     slip = hotton.call("GET", f"/referrals/{sent['ref']}/slip?language=nl")
     assert slip.status_code == 200

@@ -7,6 +7,7 @@ from typing import Any
 
 from jalons.embedded.stack import Stack
 from tests.support.network import PROFILE, Network, eventually
+from tests.support.own import own
 from tests.support.stream import COUNTED, MONTHS, hub_token, log_of, recount
 
 
@@ -95,7 +96,6 @@ def test_every_events_cause_leads_to_a_partners_call(network: Network, stack: St
     ]
     calls = {answer.headers["Jalons-Call"] for answer in (sent, received, *started)}
     pathway = _events(network, referral["beneficiary"], 6)
-    assert {event["causation"] for event in pathway["events"]} == calls
 
     headers = hub_token(network, stack.secrets["hub_client_secret"])
 
@@ -112,9 +112,14 @@ def test_every_events_cause_leads_to_a_partners_call(network: Network, stack: St
         ("jalons.pathway.moment_left.v1", "accueil"),
         ("jalons.pathway.moment_entered.v1", "formation"),
     ]
-    caused = {event["id"]: event["causation"] for event in pathway["events"]}
-    assert all(caused[event["causationid"]] in calls for event in events)
-    assert all(event["correlationid"] in calls for event in events)
+    key = stack.secrets["secret_key"]
+    written = [each for each in log_of(network, headers) if each["subject"] == referral["beneficiary"]]
+    assert {own(key, event["causationid"], event["partner"]) for event in written} == calls
+    seen = [own(key, event["causationid"], "cpas-hotton") for event in written]
+    assert [event["causation"] for event in pathway["events"]] == seen, "the home partner has ids of its own of them"
+    caused = {event["id"]: event["causationid"] for event in written}
+    assert all(event["causationid"] in caused for event in events)
+    assert all(event["correlationid"] in caused.values() for event in events)
 
 
 def test_counts_equal_a_recount_of_the_log(network: Network, stack: Stack) -> None:

@@ -12,6 +12,7 @@ import pytest
 from jalons.messaging.codec import encode, opened, read
 from jalons.privacy.aliases import alias
 from jalons.privacy.disclosure import PARTIES, cut, for_coordinator, parties, readers, sees
+from jalons.privacy.own_ids import own_id
 from jalons.privacy.visibility import Role
 from schemas.catalogue import TYPES
 from schemas.envelope import Event, Payload
@@ -55,6 +56,16 @@ def named(ref: str, partner: str) -> UUID:
     return alias(b"s" * 32, ref, partner)
 
 
+def own(known: UUID, reader: str) -> UUID:
+    """A reader's own id."""
+    return own_id(b"o" * 32, known, reader)
+
+
+def _holdings(event: Event, partner: str) -> list[dict[str, Any]]:
+    data: Any = event.data
+    return [each.model_dump(mode="json") for each in data.holdings if each.partner == partner]
+
+
 def event_of(type_: str, **data: Any) -> Event:
     """The example of a type, read as a consumer reads it, with its sealed part; every party is another partner."""
     wire = example(type_)["event"]
@@ -80,12 +91,12 @@ def _gone() -> Any:
 def test_only_the_home_partner_meets_the_ref_the_cause_and_the_numbering(type_: str) -> None:
     event = event_of(type_)
     for field, partner in parties(event).items():
-        seen = cut(event, partner, named)
+        seen = cut(event, partner, named, own)
         if (type_, field) in KEPT_FROM:
             continue
         assert seen is not None, f"{field} is a party"
         if field == "home":
-            assert (seen["subject"], seen["causationid"]) == (event.subject, str(event.causation))
+            assert (seen["subject"], seen["causationid"]) == (event.subject, str(own(event.causation, partner)))
             assert (seen["sequence"], seen["partner"]) == ("3", event.partner)
             continue
         assert event.subject not in json.dumps(seen)
@@ -101,7 +112,7 @@ def test_a_party_sees_the_fields_its_role_is_given_and_no_other(type_: str) -> N
     for field, fields in seen_by(type(event.data)).items():
         said = getattr(event.data, field)
         for partner in [said] if isinstance(said, str) else said:
-            seen = cut(event, partner, named)
+            seen = cut(event, partner, named, own)
             if (type_, field) in KEPT_FROM:
                 assert seen is None
                 continue
@@ -112,18 +123,19 @@ def test_a_party_sees_the_fields_its_role_is_given_and_no_other(type_: str) -> N
 @pytest.mark.parametrize("type_", [type_ for type_ in ABOUT_PERSONS if "partners" in seen_by(TYPES[type_])])
 def test_who_only_holds_something_learns_that_it_happened_and_to_whom_not_by_whom(type_: str) -> None:
     event = event_of(type_)
-    seen = cut(event, "le-trusquin", named)
+    seen = cut(event, "le-trusquin", named, own)
     assert seen is not None
     assert seen.pop("subject") == str(named(event.subject, "le-trusquin"))
     assert set(seen) == {"specversion", "id", "source", "type", "time", "datacontenttype", "recordedtime", "data"}
-    assert (seen["data"], "cpas" in json.dumps(seen)) == ({}, False)
+    mine = [{"partner": "le-trusquin", "references": each["references"]} for each in _holdings(event, "le-trusquin")]
+    assert (seen["data"], "cpas" in json.dumps(seen)) == ({"holdings": mine} if mine else {"holdings": []}, False)
 
 
 @pytest.mark.parametrize("type_", ABOUT_PERSONS)
 def test_who_is_no_party_sees_nothing(type_: str) -> None:
     event = event_of(type_)
     for stranger in ("forem-marche", "", "hub", "cpas"):
-        assert cut(event, stranger, named) is None
+        assert cut(event, stranger, named, own) is None
 
 
 EMPLOYERS = [(type_, {}) for type_ in ABOUT_PERSONS if seen_by(TYPES[type_]).get("employer")] + [
@@ -135,13 +147,13 @@ EMPLOYERS = [(type_, {}) for type_ in ABOUT_PERSONS if seen_by(TYPES[type_]).get
 
 @pytest.mark.parametrize(("type_", "role"), KEPT_FROM)
 def test_a_party_that_may_see_no_field_of_an_event_does_not_get_it(type_: str, role: str) -> None:
-    assert cut(event_of(type_, **{role: "somebody"}), "somebody", named) is None
+    assert cut(event_of(type_, **{role: "somebody"}), "somebody", named, own) is None
 
 
 @pytest.mark.parametrize(("type_", "data"), EMPLOYERS, ids=[type_ for type_, _ in EMPLOYERS])
 def test_an_employer_never_learns_who_stands_behind_nor_why(type_: str, data: dict[str, str]) -> None:
     event = event_of(type_, **data)
-    seen = cut(event, "maison-de-repos-hotton", named)
+    seen = cut(event, "maison-de-repos-hotton", named, own)
     assert seen is not None
     assert not {"partner", "subject"} & seen.keys()
     assert not {"reason", "goal", "chosen_by", "disclosed", "referrer", "proposer", "home"} & seen["data"].keys()
@@ -152,7 +164,7 @@ def test_an_employer_never_learns_who_stands_behind_nor_why(type_: str, data: di
 @pytest.mark.parametrize("type_", [type_ for type_ in sorted(TYPES) if not read_by(TYPES[type_])])
 def test_the_coordinator_gets_spoken_references_and_nothing_bound_to_a_person(type_: str) -> None:
     event = event_of(type_)
-    seen = for_coordinator(event)
+    seen = for_coordinator(event, "integra-plus", own)
     if event.data.TOPIC == DIRECTORY:
         assert seen is not None
         assert seen["data"]["commune_nis" if "convention" not in type_ else "parties"]
@@ -174,12 +186,11 @@ def test_the_coordinator_gets_spoken_references_and_nothing_bound_to_a_person(ty
         ("jalons.referral.reminder_due.v1", {"number": 1, "reply_by": "2026-12-01"}),
         ("jalons.referral.escalated.v1", {"reply_by": "2026-12-01", "recipient": "le-trusquin"}),
         ("jalons.referral.news_due.v1", {"about": "first_contact", "since": "2026-12-03"}),
-        ("jalons.referral.redirected.v1", {"redirected_reference": "R-4M2P-8XK", "new_recipient": "lire-et-ecrire"}),
         ("jalons.referral.suggested.v1", {"suggested_partner": "lire-et-ecrire"}),
     ],
 )
 def test_the_coordinator_sees_what_waits_for_whom_and_since_when(type_: str, shown: dict[str, Any]) -> None:
-    seen = for_coordinator(event_of(type_))
+    seen = for_coordinator(event_of(type_), "integra-plus", own)
     assert seen is not None
     assert shown.items() <= seen["data"].items()
 
@@ -193,7 +204,7 @@ def test_a_finer_reason_is_seen_by_who_sees_the_reason_and_by_nobody_else(type_:
         assert event.sealed is not None
         event = replace(event, sealed=event.sealed.model_copy(update={"finer": "no_bus"}))
         for partner in parties(event).values():
-            seen = cut(event, partner, named)
+            seen = cut(event, partner, named, own)
             assert seen is None or ("finer" in seen["data"]) == ("reason" in seen["data"])
 
 
@@ -204,23 +215,27 @@ OF_NOBODY = sorted(type_ for type_, payload in TYPES.items() if payload.TOPIC ==
 def test_what_is_of_nobody_and_yet_not_everybodys_is_who_said_its(type_: str) -> None:
     event = event_of(type_)
     said_by = str(getattr(event.data, read_by(TYPES[type_]) or ""))
-    assert cut(event, said_by, named)
-    assert cut(event, "whoever", named) is None
-    assert for_coordinator(event) is None
+    assert cut(event, said_by, named, own)
+    assert cut(event, "whoever", named, own) is None
+    assert for_coordinator(event, "integra-plus", own) is None
 
 
 @pytest.mark.parametrize("type_", [type_ for type_ in OF_NOBODY if not read_by(TYPES[type_])])
 def test_the_directory_is_everybodys(type_: str) -> None:
     event = event_of(type_)
-    assert cut(event, "whoever", named) == cut(event, "le-trusquin", named) == for_coordinator(event)
-    assert for_coordinator(event)
+    seen = [cut(event, "whoever", named, own), cut(event, "le-trusquin", named, own)]
+    seen.append(for_coordinator(event, "integra-plus", own))
+    ids = [each and each.pop("id") for each in seen]
+    assert all(ids)
+    assert len(set(ids)) == 3, "an id of its own for each"
+    assert seen[0] == seen[1] == seen[2]
 
 
 @pytest.mark.parametrize("type_", sorted(type_ for type_, payload in TYPES.items() if payload.TOPIC == DELIVERIES))
 def test_what_became_of_a_message_is_its_recipients_alone_and_joins_nothing(type_: str) -> None:
     event = event_of(type_)
-    assert cut(event, "cpas-hotton", named) is None
-    seen = cut(event, "le-trusquin", named)
+    assert cut(event, "cpas-hotton", named, own) is None
+    seen = cut(event, "le-trusquin", named, own)
     assert seen is not None
     assert not {"causationid", "correlationid", "traceparent"} & seen.keys()
 
@@ -228,14 +243,14 @@ def test_what_became_of_a_message_is_its_recipients_alone_and_joins_nothing(type
 @pytest.mark.parametrize("type_", sorted(type_ for type_ in TYPES if ".dead_letter." in type_))
 def test_dead_letters_are_no_partners_business(type_: str) -> None:
     event = event_of(type_)
-    assert all(cut(event, who, named) is None for who in ("cpas-hotton", "le-trusquin", "observation"))
-    assert for_coordinator(event) is None
+    assert all(cut(event, who, named, own) is None for who in ("cpas-hotton", "le-trusquin", "observation"))
+    assert for_coordinator(event, "integra-plus", own) is None
 
 
 def test_once_the_key_is_gone_the_home_partner_sees_the_open_part_only() -> None:
     event = event_of("jalons.referral.sent.v1")
     erased = opened(read(encode(event, KEY)), _gone())
-    seen = cut(erased, "cpas-hotton", named)
+    seen = cut(erased, "cpas-hotton", named, own)
     assert seen is not None
     assert "reason" not in seen["data"]
     assert seen["data"]["moment"] == "formation"

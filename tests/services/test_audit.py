@@ -113,7 +113,7 @@ def test_an_audit_is_asked_of_one_thing_by_whose_it_is(apps: Apps) -> None:
         refused(who.call("GET", f"/audit?beneficiary={named}"), 404, "not_found")
     refused(home.call("GET", "/audit"), 422, "invalid")
     refused(home.call("GET", f"/audit?beneficiary={made['beneficiary']}&reference={made['ref']}"), 422, "invalid")
-    refused(home.call("GET", f"/audit?beneficiary={made['beneficiary']}&cursor=x"), 422, "invalid")
+    refused(home.call("GET", f"/audit?beneficiary={made['beneficiary']}&cursor=x"), 422, "invalid_cursor")
 
 
 def test_an_audit_is_paged_and_bounded_and_its_own_looks_are_in_it(apps: Apps) -> None:
@@ -125,8 +125,6 @@ def test_an_audit_is_paged_and_bounded_and_its_own_looks_are_in_it(apps: Apps) -
     before, after = "2026-01-01T00:00:00Z", "2999-01-01T00:00:00%2B01:00"
     assert home.done("GET", f"{path}&to={before}") == {"items": [], "next": None}
     assert home.done("GET", f"{path}&from={after}") == {"items": [], "next": None}
-    [registered] = home.done("GET", f"{path}&limit=1&cursor=2")["items"] or [None]
-    assert registered is None
     got, cursor = [], ""
     while True:
         page = home.done("GET", f"{path}&from={before}&to={after}&limit=2{cursor}")

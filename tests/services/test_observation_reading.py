@@ -14,11 +14,13 @@ from sqlalchemy import Engine
 from schemas.envelope import Event
 from tests.services.test_observation_stage import (
     MORNING,
+    SECRET,
     Api,
     Person,
     alias_of,
     apply,
 )
+from tests.support.own import own
 
 pytest_plugins = ["tests.services.test_observation_stage"]
 
@@ -33,13 +35,13 @@ def test_the_home_partner_sees_steps_with_cause_and_meaning_and_every_event(engi
     pathway = api.get("cpas-hotton", f"/pathways/{person.ref}")
     assert pathway["beneficiary"] == person.ref
     assert [(s["moment"], s["partner"], s["cause"]) for s in pathway["steps"]] == [
-        ("accueil", "cpas-hotton", str(events[0].id)),
-        ("projet", "le-trusquin", str(events[3].id)),
+        ("accueil", "cpas-hotton", own(SECRET, events[0].id, "cpas-hotton")),
+        ("projet", "le-trusquin", own(SECRET, events[3].id, "cpas-hotton")),
     ]
     assert pathway["steps"][1]["meaning"] == {"goal": "qualify", "chosen_by": "together", "follows": None}
     assert all(step["left_at"] for step in pathway["steps"])
     assert [(e["type"], e["sequence"], e["causation"]) for e in pathway["events"]] == [
-        (e.type, e.sequence, str(e.causation)) for e in events
+        (e.type, e.sequence, own(SECRET, e.causation, "cpas-hotton")) for e in events
     ]
     assert set(pathway["events"][0]) == {"id", "type", "source", "time", "recorded", "partner", "sequence", "causation"}
 

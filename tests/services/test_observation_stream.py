@@ -18,12 +18,15 @@ import uvicorn
 from sqlalchemy import Connection, Engine
 
 from jalons.database import transaction
+from jalons.messaging import generation
+from jalons.privacy.cursors import Cursors
 from schemas.envelope import Event
 from services.observation.stream import http as streaming
 from services.observation.stream import rows as stream_rows
 from services.observation.stream import tail as tails
 from tests.services.test_observation_stage import (
     REFERRALS,
+    SECRET,
     Person,
     alias_of,
     apply,
@@ -34,6 +37,7 @@ from tests.services.test_observation_stage import (
 from tests.support.parts import at_work
 from tests.support.sql import execute
 
+CURSORS = Cursors(SECRET, "observation stream")
 pytest_plugins = ["tests.services.test_observation_stage"]
 
 
@@ -108,14 +112,25 @@ def reading(url: str, who: str, **more: Any) -> Iterator[Iterator[dict[str, Any]
     with httpx.stream("GET", f"{url}/stream", params=more, headers=headers, timeout=20) as answer:
         assert answer.status_code == 200, answer.read()
         assert answer.headers["content-type"].startswith("text/event-stream")
-        yield _events(answer.iter_lines())
+        yield _events(answer.iter_lines(), "integra-plus" if who == "coordinator" else who)
 
 
-def _events(lines: Iterator[str]) -> Iterator[dict[str, Any]]:
+def place(cursor: str, reader: str) -> int:
+    """The position that a cursor seals."""
+    return CURSORS.read(cursor, reader)[1]
+
+
+def cursor(engine: Engine, position: int, reader: str = "integra-plus") -> str:
+    """A reader's cursor of a position."""
+    with engine.begin() as conn:
+        return CURSORS.seal(generation.current(conn), position, reader)
+
+
+def _events(lines: Iterator[str], reader: str = "integra-plus") -> Iterator[dict[str, Any]]:
     current: dict[str, Any] = {}
     for line in lines:
         if not line and "data" in current:
-            yield {"id": int(current["id"]), "event": current["event"], "data": json.loads(current["data"])}
+            yield {"id": place(current["id"], reader), "event": current["event"], "data": json.loads(current["data"])}
         if not line:
             current = {}
         name, _, value = line.partition(": ")
@@ -149,7 +164,7 @@ def test_a_stream_is_live_and_resumes_after_a_break(
             apply(engine, Person().bilan()[:1])
             third = next(events)
         assert [e["id"] for e in (*first, third)] == [1, 2, 3]
-        with reading(url, "coordinator", headers={"Last-Event-ID": "2"}) as events:
+        with reading(url, "coordinator", headers={"Last-Event-ID": cursor(engine, 2)}) as events:
             assert next(events)["id"] == 3
 
 
@@ -359,6 +374,6 @@ def test_a_reader_far_behind_catches_up_from_the_database(engine: Engine, postgr
     with running(postgres) as url, reading(url, "coordinator") as live:
         for _ in range(3):
             apply(engine, [e for _ in range(150) for e in Person().bilan()])
-        with reading(url, "coordinator", after=10) as behind:
+        with reading(url, "coordinator", after=cursor(engine, 10)) as behind:
             assert [next(behind)["id"] for _ in range(4040)] == list(range(11, 4051))
         assert [next(live)["id"] for _ in range(4050)] == list(range(1, 4051))

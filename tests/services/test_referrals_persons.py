@@ -99,7 +99,7 @@ def logged(network: Network, referral: dict[str, Any]) -> Any:
         for each in page["items"]:
             if each["type"] == "jalons.referral.sent.v1" and each["data"]["reference"] == referral["ref"]:
                 return each["data"]["disclosed"]
-        assert page["next"] > after
+        assert page["next"] != after
         after = page["next"]
 
 

@@ -13,7 +13,7 @@ from jalons.clock import local_date, now
 from services.referrals.acts import lifecycle
 from services.referrals.acts.http import ACTIONS
 from services.referrals.acts.lifecycle import BEFORE, STAYS, Table, Transition
-from tests.support.calls import newest, refused, sheet
+from tests.support.calls import end_of_log, refused, sheet
 from tests.support.network import Network, Partner, eventually
 from tests.support.rerouting import SECOND, SECOND_OFFER, agree, joins, offers, second_operator
 
@@ -257,7 +257,7 @@ def alternatives(network: Network) -> tuple[dict[str, Any], dict[str, Any]]:
 
 def test_when_one_alternative_starts_the_other_lapses_by_the_hub(network: Network) -> None:
     one, other = alternatives(network)
-    position = newest(network)
+    position = end_of_log(network[SECOND])
     alias = network[TRUSQUIN].done("GET", f"/referrals/{one['ref']}")["beneficiary"]
     sense = {"goal": "qualify", "chosen_by": "together", "planned_start": TODAY, "kind": "formation"}
     training = network[TRUSQUIN].done("POST", "/trainings", {"beneficiary": alias, "referral_id": one["ref"], **sense})
@@ -291,7 +291,7 @@ def test_what_an_alternative_is_redirected_to_is_an_alternative_too(network: Net
     assert home.done("GET", f"/referrals/{first['ref']}")["status"] == "cancelled"
 
 
-def _cancelled(partner: Partner, after: int) -> dict[str, Any] | None:
+def _cancelled(partner: Partner, after: str) -> dict[str, Any] | None:
     seen = partner.done("GET", f"/events?after={after}&limit=500")["items"]
     return next((each for each in seen if each["type"] == "jalons.referral.cancelled.v1"), None)
 

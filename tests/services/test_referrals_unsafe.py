@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.support.calls import course, newest, offer, refused, sheet, work, written
+from tests.support.calls import course, end_of_log, offer, refused, sheet, work, written
 from tests.support.network import PARTNERS, PROFILE, Network
 
 NATIONAL_NUMBER = "85.07.30-033.28"
@@ -82,9 +82,11 @@ def test_a_national_number_is_refused_in_a_header_that_is_kept(network: Network,
 
 def test_a_trace_parent_that_is_none_does_not_go_out_with_the_event(network: Network) -> None:
     home = network["cpas-hotton"]
+    before = end_of_log(home)
     made = home.call("POST", "/referrals", sheet(), headers={"traceparent": "85073003328".ljust(55, "x")})
     assert made.status_code == 201
-    seen = home.done("GET", f"/events?limit=1000&after={newest(network) - 3}")["items"]
+    end_of_log(home)
+    seen = home.done("GET", f"/events?limit=1000&after={before}")["items"]
     assert made.headers["jalons-call"] in {event["causationid"] for event in seen}
     assert not any("traceparent" in event for event in seen)
 

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import psycopg
 
-from tests.support.network import ATTRIBUTES, PROFILE, Network, eventually
+from tests.support.network import ATTRIBUTES, PROFILE, Network, Partner, eventually
 
 TABLES = ("events", "partners", "conventions", "offers", "beneficiaries", "consents", "referrals", "trainings")
 
@@ -24,15 +24,19 @@ def written(network: Network) -> list[int]:
         return list(conn.execute(f"SELECT {counted}, {changed}, {acted}").fetchone() or ())
 
 
-def newest(network: Network) -> int:
-    """The newest position of referrals' log, once all events are sent."""
+def end_of_log(reader: Partner) -> str:
+    """A partner's cursor at the end of referrals' log, once all events are sent."""
 
-    def all_sent() -> int | None:
-        with psycopg.connect(network.info["database"]) as conn:
+    def all_sent() -> bool:
+        with psycopg.connect(reader.network.info["database"]) as conn:
             row = conn.execute("SELECT max(position), count(*) FROM referrals.events").fetchone()
-        return int(row[0]) if row and row[0] == row[1] else None
+        return bool(row and row[0] == row[1])
 
-    return int(eventually(all_sent))
+    eventually(all_sent)
+    after = "0"
+    while (following := reader.done("GET", f"/events?limit=1000&after={after}")["next"]) != after:
+        after = following
+    return after
 
 
 def sheet(**more: Any) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import threading
 import time
 import uuid
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,6 +24,7 @@ from schemas.need import UnmetV1
 from schemas.referral import ReferralEvent
 from services.observation.counts.rules import MEASURES, net
 from tests.support.network import PROFILE, Network, Partner, eventually
+from tests.support.own import own
 
 _YEAR = local_date(now()).year
 MONTHS = f"from={_YEAR - 1}-01&to={_YEAR}-12"
@@ -32,9 +34,10 @@ COUNTED = tuple(measure.name for kind, measure in MEASURES.items() if sees(kind,
 
 @dataclass
 class Answered:
-    """A call answered with 2xx. call: its id, the cause of its events."""
+    """A call answered with 2xx. call: its id as its caller knows it, the cause of its events."""
 
     beneficiary: str
+    caller: str
     call: str
 
 
@@ -104,7 +107,7 @@ class Stream:
                 answer = None
             if answer is not None and answer.is_success:
                 found: dict[str, Any] = answer.json()
-                self.answered.append(Answered(person or found["beneficiary"], answer.headers["Jalons-Call"]))
+                self.answered.append(Answered(person or found["beneficiary"], who.slug, answer.headers["Jalons-Call"]))
                 return found
             if answer is not None and answer.status_code not in (409, 503):
                 self.unexpected.append(f"{path}: {answer.status_code} {answer.text[:200]}")
@@ -135,11 +138,12 @@ def log_of(network: Network, headers: dict[str, str]) -> list[dict[str, Any]]:
         after = page["next"]
 
 
-def check(network: Network, stream: Stream, secret: str, seconds: float = 60) -> None:
+def check(network: Network, stream: Stream, secrets: Mapping[str, str], seconds: float = 60) -> None:
     """Every answered call is in its person's pathway, each event once and in order; counts equal those of the log."""
     assert stream.unexpected == [], stream.unexpected
     assert stream.answered, "no call was answered, so nothing was tested"
-    headers = hub_token(network, secret)
+    headers = hub_token(network, secrets["hub_client_secret"])
+    key = secrets["secret_key"]
     persons = {answered.beneficiary for answered in stream.answered}
 
     def converged() -> bool:
@@ -152,10 +156,12 @@ def check(network: Network, stream: Stream, secret: str, seconds: float = 60) ->
             by_person[event["subject"]].append(event)
     for person, written in by_person.items():
         seen = (network.pathway("cpas-hotton", person) or {"events": []})["events"]
-        assert [event["id"] for event in seen] == [event["id"] for event in written], f"pathway of {person}"
+        ids = [own(key, event["id"], "cpas-hotton") for event in written]
+        assert [event["id"] for event in seen] == ids, f"pathway of {person}"
         assert [event["sequence"] for event in seen] == list(range(1, len(seen) + 1))
-    causes = Counter(event["causationid"] for events in by_person.values() for event in events)
-    missing = [answered for answered in stream.answered if not causes[answered.call]]
+    caused = [(event["partner"], event["causationid"]) for events in by_person.values() for event in events]
+    causes = {own(key, causation, partner) for partner, causation in caused}
+    missing = [answered for answered in stream.answered if answered.call not in causes]
     assert missing == [], "calls answered 2xx without an event"
 
 

@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field
 from sqlalchemy import Connection, Engine
 
 from jalons.database import transact, transaction
-from jalons.privacy.disclosure import own_id
+from jalons.privacy.own_ids import OwnId, minute_of
 from jalons.web.identity import Principal, require
 from jalons.web.problems import Problem
 from services.notifications.deliveries import rows
@@ -23,7 +23,7 @@ Status = Literal["pending", "waiting", "sent", "failed", "suppressed"]
 
 
 class Attempt(BaseModel):
-    """One attempt; without an end while it runs, or if the hub stopped during it."""
+    """One attempt, its times to the minute; without an end while it runs, or if the hub stopped during it."""
 
     number: int
     began: datetime
@@ -34,7 +34,8 @@ class Attempt(BaseModel):
 
 
 class Delivery(BaseModel):
-    """One message. code, cause, cure: why it was not sent, or not yet. next_attempt: when it is tried again.
+    """One message. event_id: the event's id as its recipient sees it. code, cause, cure: why it was not sent, or not
+    yet. next_attempt: when it is tried again.
 
     The time it was made is not shown: messages to two partners about one person are made at the same instant.
     """
@@ -61,7 +62,7 @@ class Page(BaseModel):
     next: str | None = Field(default=None)
 
 
-def delivery_routes(engine: Engine, now: Callable[[], datetime]) -> APIRouter:
+def delivery_routes(engine: Engine, own: OwnId, now: Callable[[], datetime]) -> APIRouter:
     """`/deliveries`."""
     routes = APIRouter(tags=["deliveries"])
 
@@ -73,18 +74,21 @@ def delivery_routes(engine: Engine, now: Callable[[], datetime]) -> APIRouter:
         cursor: UUID | None = None,
         limit: Annotated[int, Query(ge=1, le=200)] = 50,
     ) -> Page:
-        with transaction(engine) as conn:
-            found = rows.listed(
-                conn, recipient=_only(caller), status=status, channel=channel, before=cursor, limit=limit + 1
-            )
+        try:
+            with transaction(engine) as conn:
+                found = rows.listed(
+                    conn, recipient=_only(caller), status=status, channel=channel, before=cursor, limit=limit + 1
+                )
+        except rows.UnknownCursor:
+            raise _unknown_cursor() from None
         page = found[:limit]
         more = len(found) > limit
-        return Page(items=[_shown(row) for row in page], next=str(page[-1]["delivery_id"]) if more else None)
+        return Page(items=[_shown(row, own) for row in page], next=str(page[-1]["delivery_id"]) if more else None)
 
     @routes.get("/deliveries/{delivery_id}", summary="One message")
     def one(caller: Caller, delivery_id: UUID) -> Delivery:
         with transaction(engine) as conn:
-            return _one(conn, caller, delivery_id)
+            return _one(conn, caller, delivery_id, own)
 
     @routes.post("/deliveries/{delivery_id}/retry", summary="Try a message again now", status_code=202)
     def retry(caller: Caller, delivery_id: UUID) -> Delivery:
@@ -107,7 +111,7 @@ def delivery_routes(engine: Engine, now: Callable[[], datetime]) -> APIRouter:
                     "Read the events from GET /events of the service they came from.",
                 )
             rows.retry(conn, delivery_id, now())
-            return _one(conn, caller, delivery_id)
+            return _one(conn, caller, delivery_id, own)
 
         return transact(engine, write)
 
@@ -123,31 +127,35 @@ def _only(caller: Principal) -> str | None:
     return caller.partner
 
 
-def _one(conn: Connection, caller: Principal, delivery_id: UUID) -> Delivery:
+def _one(conn: Connection, caller: Principal, delivery_id: UUID, own: OwnId) -> Delivery:
     row = rows.shown(conn, delivery_id)
     if row is None or _only(caller) not in {None, row["recipient"]}:
         raise _unknown()
-    return _shown(row)
+    return _shown(row, own)
 
 
 def _unknown() -> Problem:
     return Problem(404, "not_found", "No message to you has this id.", "List them: GET /deliveries.")
 
 
-def _shown(row: dict[str, Any]) -> Delivery:
+def _unknown_cursor() -> Problem:
+    return Problem(422, "invalid_cursor", "The cursor is not one this list gave.", "Begin again without a cursor.")
+
+
+def _shown(row: dict[str, Any], own: OwnId) -> Delivery:
     open_ = row["status"] in {"pending", "waiting"}
     tried = row["attempts"] or row["status"] == "waiting"
     known = CAUSES.get(row["cause"] or "")
     return Delivery(
         delivery_id=row["delivery_id"],
-        event_id=own_id(row["event_id"], row["about_type"], row["recipient"]),
+        event_id=own(row["event_id"], row["recipient"]),
         type=row["about_type"],
         reference=row["reference"],
         channel=row["channel"],
         recipient=row["recipient"],
         subscription=row["subscription"],
         status=row["status"],
-        next_attempt=row["due_at"] if open_ and tried and row["cause"] != "subscription_paused" else None,
+        next_attempt=minute_of(row["due_at"]) if open_ and tried and row["cause"] != "subscription_paused" else None,
         attempts=[_attempt(each) for each in row["attempts"]],
         code=row["cause"],
         cause=known.cause if known else None,
@@ -159,8 +167,8 @@ def _attempt(row: dict[str, Any]) -> Attempt:
     known = CAUSES.get(row["cause"] or "")
     return Attempt(
         number=row["number"],
-        began=row["began"],
-        ended=row["ended"],
+        began=minute_of(row["began"]),
+        ended=minute_of(row["ended"]) if row["ended"] else None,
         outcome=row["outcome"],
         code=row["cause"],
         cause=known.cause if known else None,

@@ -25,14 +25,18 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import insert
 
-from jalons import clock
 from jalons.postgres import notify
+from jalons.privacy.own_ids import own_id
 from services.notifications.tables import attempts, deliveries, queues
 
 Json = dict[str, Any]
 
 WAKE_CHANNEL = "jalons_deliveries_due"
 """The NOTIFY channel that wakes dispatchers."""
+
+
+class UnknownCursor(Exception):
+    """The cursor is of no message of this list."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +95,9 @@ def is_open(table: FromClause = deliveries) -> ColumnElement[bool]:
     return table.c.status.in_(statuses)
 
 
-def delivery_id(event_id: UUID, channel: str, recipient: str, subscription: str | None = None) -> UUID:
-    """A delivery's id, the same each time it is derived."""
-    return clock.derived_id(event_id, f"{channel}|{recipient}|{subscription or ''}")
+def delivery_id(secret: bytes, event_id: UUID, channel: str, recipient: str, subscription: str | None = None) -> UUID:
+    """A delivery's id, the same each time it is derived: of a message, each of its attempts, and its `webhook-id`."""
+    return own_id(secret, event_id, f"{channel}|{recipient}|{subscription or ''}")
 
 
 def add(conn: Connection, new: Sequence[Delivery], now: datetime) -> None:
@@ -202,12 +206,13 @@ _SHOWN = select(
 
 def listed(conn: Connection, *, before: UUID | None, limit: int, **equal: str | None) -> list[Json]:
     """Deliveries with their attempts, newest first. before: the last of the previous page. equal: values of
-    `recipient`, `status`, `channel`; None for any."""
+    `recipient`, `status`, `channel`; None for any. Raises UnknownCursor for a message that is not in this list, which
+    would tell which of two was first."""
     wanted = [deliveries.c[name] == value for name, value in equal.items() if value is not None]
     if before is not None:
-        last = conn.scalar(select(deliveries.c.made).where(deliveries.c.delivery_id == before))
+        last = conn.scalar(select(deliveries.c.made).where(deliveries.c.delivery_id == before, *wanted))
         if last is None:
-            return []
+            raise UnknownCursor
         wanted.append(tuple_(deliveries.c.made, deliveries.c.delivery_id) < tuple_(literal(last), literal(before)))
     newest = (deliveries.c.made.desc(), deliveries.c.delivery_id.desc())
     rows = conn.execute(_SHOWN.where(*wanted).order_by(*newest).limit(limit)).mappings()

@@ -22,6 +22,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template, select
 from jalons.clock import BRUSSELS
 from jalons.mailboxes import NotAMailbox, ascii_mailbox
 from jalons.privacy.links import AnswerLinks, LinkTarget, Noun
+from jalons.privacy.own_ids import minute_of
 from schemas.routing import COORDINATOR, FRONT
 from services.notifications.deliveries.gate import PartnerRecord
 from services.notifications.deliveries.rows import Delivery
@@ -150,7 +151,7 @@ class MessageWriter:
         message["Subject"] = subject
         message["From"] = _parsed("From", str(Address(self._network, addr_spec=self._from)))
         message["To"] = _parsed("To", str(_address(recipient.mailbox)))
-        message["Date"] = format_datetime(now.astimezone(BRUSSELS))
+        message["Date"] = format_datetime(minute_of(now.astimezone(BRUSSELS)))
         message["Message-ID"] = f"<{delivery.delivery_id}@{self._from.rpartition('@')[2]}>"
         message["Auto-Submitted"] = _parsed("Auto-Submitted", "auto-generated")
         reply_to = _reply_to(answered) if answered else None

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Engine
 
 from jalons.database import transact
+from jalons.privacy.sealing import derive
 from jalons.web.identity import Principal, require
 from schemas.codes import Reference, Slug
 from services.notifications.deliveries import rows
@@ -43,14 +44,15 @@ class OpenActs(BaseModel):
     more: bool = False
 
 
-def open_acts_routes(engine: Engine, now: Callable[[], datetime]) -> APIRouter:
-    """`/waiting`."""
+def open_acts_routes(engine: Engine, secret: str, now: Callable[[], datetime]) -> APIRouter:
+    """`/waiting`. secret: the hub's secret key."""
+    ids = derive(secret, "delivery-ids")
     routes = APIRouter(tags=["deliveries"])
 
     @routes.post("/waiting", summary="Mail a partner all that awaits its answer (scope hub)", status_code=202)
     def write(_hub: Hub, body: OpenActs) -> None:
         delivery = Delivery(
-            delivery_id=delivery_id(body.asked, "email", body.partner),
+            delivery_id=delivery_id(ids, body.asked, "email", body.partner),
             event_id=body.asked,
             about_type=OPEN_ACTS,
             channel="email",

@@ -14,6 +14,7 @@ from jalons import clock
 from jalons.messaging.outbox import Outbox
 from jalons.privacy import forgotten
 from jalons.privacy.disclosure import Alias, cut, open_fields, parties, role_in, speaks_by_the_front
+from jalons.privacy.own_ids import OwnId
 from jalons.privacy.sealing import derive
 from jalons.privacy.visibility import Role
 from schemas import beneficiary, consent, partner
@@ -41,13 +42,15 @@ _NOUNS = {"R": "referral", "T": "training", "P": "placement"}
 
 
 class Router:
-    """The service's apply. secret: the hub's secret key; alias: a partner's alias of a person; forget_key: drops a
+    """The service's apply. secret: the hub's secret key; alias: a partner's alias of a person; own:
+    its id of an event; forget_key: drops a
     person's key from the cache; coordinator: whether she has a mailbox."""
 
     def __init__(
         self,
         secret: str,
         alias: Alias,
+        own: OwnId,
         outbox: Outbox,
         forget_key: Callable[[str], None],
         now: Callable[[], datetime] = clock.now,
@@ -55,10 +58,12 @@ class Router:
         coordinator: bool = False,
     ) -> None:
         self._alias = alias
+        self._own = own
         self._outbox = outbox
         self._forget_key = forget_key
         self._coordinator = {COORDINATOR: COORDINATOR} if coordinator else {}
         self._bodies = derive(secret, "webhook-bodies")
+        self._ids = derive(secret, "delivery-ids")
         self._persons = derive(secret, "deliveries")
         self._now = now
 
@@ -114,7 +119,7 @@ class Router:
             contact, others = _contact(event, to)
             yield Delivery(
                 **_about(event),
-                delivery_id=delivery_id(event.id, "email", to.partner),
+                delivery_id=delivery_id(self._ids, event.id, "email", to.partner),
                 channel="email",
                 recipient=to.partner,
                 contact=contact,
@@ -128,7 +133,7 @@ class Router:
         role = "employer" if holding.as_employer else "holder"
         return Delivery(
             **_about(event),
-            delivery_id=delivery_id(event.id, "email", holding.partner),
+            delivery_id=delivery_id(self._ids, event.id, "email", holding.partner),
             channel="email",
             recipient=holding.partner,
             contact=holding.contact,
@@ -140,13 +145,13 @@ class Router:
     def _webhooks(self, event: Event, enabled: Sequence[Subscription]) -> Iterator[Delivery]:
         for subscription in enabled:
             if subscribed(subscription.types, event.type):
-                seen = cut(event, subscription.partner, self._alias)
+                seen = cut(event, subscription.partner, self._alias, self._own)
                 if seen is not None:
                     yield self._webhook(event, subscription, seen)
 
     def _webhook(self, event: Event, subscription: Subscription, seen: dict[str, Any]) -> Delivery:
         body = seen if subscription.mode == "full" else {name: seen[name] for name in ("id", "type", "time")}
-        own_id = delivery_id(event.id, "webhook", subscription.partner, subscription.name)
+        own_id = delivery_id(self._ids, event.id, "webhook", subscription.partner, subscription.name)
         return Delivery(
             **_about(event),
             delivery_id=own_id,

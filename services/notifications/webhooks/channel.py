@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import Connection
 from standardwebhooks import Webhook
 
+from jalons.privacy.own_ids import minute_of
 from jalons.privacy.sealing import Unsealable, derive, seal, unseal
 from services.notifications.deliveries.channel import Send
 from services.notifications.deliveries.gate import Goes, Never, Waits, webhook_gate
@@ -58,7 +59,7 @@ def sealed_body(key: bytes, delivery_id: UUID, body: dict[str, Any]) -> str:
 
 def signed(message_id: str, body: bytes, secrets: list[str], now: datetime, *, cloud_event: bool) -> dict[str, str]:
     """The headers of Standard Webhooks, with a signature by each secret."""
-    at = now.astimezone(UTC)
+    at = minute_of(now.astimezone(UTC))  # receivers accept five minutes
     signatures = [Webhook(secret).sign(message_id, at, body.decode()) for secret in secrets]
     return {
         "content-type": "application/cloudevents+json" if cloud_event else "application/json",

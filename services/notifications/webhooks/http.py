@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, Path, Response
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from sqlalchemy import Connection, Engine
 
-from jalons.clock import new_id
+from jalons.clock import random_id
 from jalons.database import transact, transaction
 from jalons.privacy.sealing import derive
 from jalons.web.identity import Principal, require
@@ -94,6 +94,7 @@ def subscription_routes(engine: Engine, secret: str, client: WebhookClient, now:
     routes = APIRouter(tags=["subscriptions"])
     key = derive(secret, "webhook-secrets")
     bodies = derive(secret, "webhook-bodies")
+    ids = derive(secret, "delivery-ids")
 
     @routes.put("/subscriptions/{name}", summary="Subscribe a URL, or change the subscription", status_code=201)
     def put(principal: Partner, name: Name, wanted: SubscriptionRequest, response: Response) -> SubscriptionSaved:
@@ -151,7 +152,7 @@ def subscription_routes(engine: Engine, secret: str, client: WebhookClient, now:
                 raise Problem(
                     409, "not_active", "The subscription is not active.", "Resume it, or put it again, and test then."
                 )
-            delivery = _test_event(bodies, partner, name, now())
+            delivery = _test_event(bodies, ids, partner, name, now())
             rows.add(conn, [delivery], now())
             return TestQueued(delivery_id=str(delivery.delivery_id))
 
@@ -160,9 +161,9 @@ def subscription_routes(engine: Engine, secret: str, client: WebhookClient, now:
     return routes
 
 
-def _test_event(key: bytes, partner: str, name: str, at: datetime) -> rows.Delivery:
-    event_id = new_id()
-    own_id = delivery_id(event_id, "webhook", partner, name)
+def _test_event(key: bytes, ids: bytes, partner: str, name: str, at: datetime) -> rows.Delivery:
+    event_id = random_id()
+    own_id = delivery_id(ids, event_id, "webhook", partner, name)
     event = {
         "specversion": "1.0",
         "id": str(event_id),

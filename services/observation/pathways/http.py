@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -15,6 +16,7 @@ from jalons.database import transaction
 from jalons.privacy import audit as audits
 from jalons.privacy.audit import Audit
 from jalons.privacy.disclosure import Alias, cut
+from jalons.privacy.own_ids import OwnId, day_of
 from jalons.privacy.visibility import Role, visible
 from jalons.web.application import Actor
 from jalons.web.identity import Principal, require
@@ -36,7 +38,7 @@ class Meaning(BaseModel):
 
 
 class SeenStep(BaseModel):
-    """One step; several may be open at once. `cause`: the id of the event that began it."""
+    """One step, its times to the day; several may be open at once. `cause`: the id of the event that began it."""
 
     moment: Moment
     entered_at: datetime
@@ -47,7 +49,8 @@ class SeenStep(BaseModel):
 
 
 class SeenEvent(BaseModel):
-    """One event, as it was recorded. `sequence` and `causation` are the home partner's alone."""
+    """One event, as it was recorded: to the day if another partner acted. `sequence` and `causation` are the home
+    partner's alone."""
 
     id: UUID
     type: str
@@ -68,7 +71,7 @@ class Pathway(BaseModel):
     events: list[SeenEvent]
 
 
-def pathway_routes(engine: Engine, alias: Alias, audit: Audit) -> APIRouter:
+def pathway_routes(engine: Engine, alias: Alias, own: OwnId, audit: Audit) -> APIRouter:
     """The route; each call writes a line to the audit."""
     routes = APIRouter(tags=["pathways"])
 
@@ -85,30 +88,35 @@ def pathway_routes(engine: Engine, alias: Alias, audit: Audit) -> APIRouter:
         as_of: Annotated[AwareDatetime | None, Query(description="what the hub knew then; default: now")] = None,
     ) -> Pathway:
         """By the ref for the home partner. Another partner asks by its own alias and sees the events it is a party
-        to, without causation and numbering, and its own steps without their meaning."""
+        to, without causation and numbering, and its own steps without their meaning; `as_of` means the whole of its
+        day then."""
         reader = caller.partner or ""
         then = as_of or clock.now()
         name = _name(beneficiary)
+
+        def shown(event: Event) -> SeenEvent | None:
+            seen = cut(event, reader, alias, own)
+            return _shown(seen) if seen else None
+
         with transaction(engine) as conn:
             person = rows.person_of(conn, name, reader)
             if person is None:
                 raise _unknown()
-            events = rows.events_of(conn, person, then)
-            steps = rows.steps_of(conn, person, then)
+            upto = then if person == name else min(day_of(then + timedelta(days=1)), clock.now())
+            events = rows.events_of(conn, person, upto)
+            steps = rows.steps_of(conn, person, upto)
             call = audits.Caller(caller, clock.new_id(), clock.now(), by)
             audit.write(conn, call, [audits.AuditLine(str(person), "pathway")])
-        if person == name:
-            return Pathway(
-                beneficiary=person,
-                as_of=then,
-                steps=[_step(step, Role.HOME) for step in steps],
-                events=[_whole(event) for event in events],
-            )
+        at_home = person == name
         return Pathway(
-            beneficiary=alias(str(person), reader),
+            beneficiary=person if at_home else alias(str(person), reader),
             as_of=then,
-            steps=[_step(step, Role.RECEIVER) for step in steps if step.partner == reader],
-            events=[_partly(seen) for event in events if (seen := cut(event, reader, alias))],
+            steps=[
+                _step(step, Role.HOME if at_home else Role.RECEIVER, lambda known: own(known, reader))
+                for step in steps
+                if at_home or step.partner == reader
+            ],
+            events=[seen for event in events if (seen := shown(event))],
         )
 
     return routes
@@ -130,27 +138,20 @@ def _unknown() -> Problem:
     )
 
 
-def _step(step: Step, role: Role) -> SeenStep:
-    place = {"moment": step.moment, "entered_at": step.entered_at, "left_at": step.left_at}
+def _step(step: Step, role: Role, own: Callable[[UUID], UUID]) -> SeenStep:
+    left = day_of(step.left_at) if step.left_at else None
+    place = {"moment": step.moment, "entered_at": step.entered_at and day_of(step.entered_at), "left_at": left}
     meaning = {"goal": step.goal, "chosen_by": step.chosen_by, "follows": step.follows}
-    shown = visible("step", place | {"partner": step.partner, "cause": step.cause} | meaning, role)
+    cause = step.cause and own(step.cause)
+    shown = visible("step", place | {"partner": step.partner, "cause": cause} | meaning, role)
     return SeenStep.model_validate(shown | {"meaning": {name: shown.get(name) for name in meaning}})
 
 
-def _whole(event: Event) -> SeenEvent:
-    return SeenEvent(
-        id=event.id,
-        type=event.type,
-        source=event.source,
-        time=event.time,
-        recorded=event.recorded,
-        partner=event.partner,
-        sequence=event.sequence,
-        causation=event.causation,
-    )
-
-
-def _partly(seen: dict[str, Any]) -> SeenEvent:
+def _shown(seen: dict[str, Any]) -> SeenEvent:
     """From the event as it is cut for the reader; nothing that was cut away comes back."""
-    shown = {name: seen[name] for name in ("id", "type", "source", "time", "partner") if name in seen}
+    shown: dict[str, Any] = {
+        name: seen[name] for name in ("id", "type", "source", "time", "partner", "sequence") if name in seen
+    }
+    if "causationid" in seen:
+        shown["causation"] = seen["causationid"]
     return SeenEvent.model_validate(shown | {"recorded": seen["recordedtime"]})

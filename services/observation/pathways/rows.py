@@ -30,6 +30,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import insert
 
+from jalons.messaging import outbox
 from jalons.postgres import copy_rows
 from schemas.catalogue import TYPES
 from schemas.envelope import Event
@@ -190,6 +191,7 @@ def forget(conn: Connection, ref: str, names: Sequence[UUID]) -> None:
     for table in (timeline, steps, paused, hidden):
         conn.execute(delete(table).where(table.c.subject == UUID(ref)))
     conn.execute(delete(derivations).where(derivations.c.subject == ref))
+    outbox.forget(conn, ref)
     conn.execute(delete(aliases).where(aliases.c.alias == _any_uuid(names)))
 
 

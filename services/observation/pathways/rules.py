@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
-from jalons.clock import local_date
+from jalons.clock import derived_id, local_date
 from schemas import activity, beneficiary, placement, referral, training
 from schemas.codes import ChosenBy, Goal, Moment
 from schemas.envelope import Event, Payload
@@ -120,7 +120,8 @@ def steps_after(steps: Steps, effect: Effect) -> list[Step]:
 def _step_ref(event: Event) -> StepRef | None:
     match event.data:
         case beneficiary.RegisteredV1() | beneficiary.ResumedV1() | beneficiary.LeftV1() as b:
-            return StepRef(event.id, event.id, "accueil", b.home, b.home)
+            step = derived_id(event.id, "step")  # the home partner is shown steps, and no event's own id
+            return StepRef(step, step, "accueil", b.home, b.home)
         case referral.ReferralEvent() as r:
             return StepRef(r.referral_id, r.referral_id, r.moment, r.recipient, r.home)
         case training.TrainingEvent() as t:
@@ -128,7 +129,7 @@ def _step_ref(event: Event) -> StepRef | None:
         case placement.PlacementEvent() as p:
             return StepRef(p.referral_id or p.placement_id, p.placement_id, "experience", p.employer, p.home)
         case activity.CreatedV1() as a:
-            holder = a.training_id or event.id
+            holder = a.training_id or a.activity_id
             return StepRef(a.referral_id or holder, holder, "preparation_emploi", a.said_by, a.home)
     return None
 

@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Annotated, Any
+from uuid import UUID
 
 import anyio
 import psycopg
@@ -20,10 +21,13 @@ from sse_starlette import EventSourceResponse, JSONServerSentEvent, ServerSentEv
 from starlette.types import Receive, Scope, Send
 
 from jalons.clock import new_id, now
-from jalons.database import BIGINT_MOST, transaction
+from jalons.database import transaction
+from jalons.messaging import generation
 from jalons.privacy import audit as audits
 from jalons.privacy.audit import Audit, AuditLine
+from jalons.privacy.cursors import Cursors
 from jalons.privacy.disclosure import Alias, cut, for_coordinator
+from jalons.privacy.own_ids import OwnId, reader_of
 from jalons.web.application import Actor
 from jalons.web.identity import Principal, require
 from jalons.web.problems import Problem
@@ -55,18 +59,20 @@ Cut = Callable[[Event], dict[str, Any] | None]
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """Who reads a stream, which types, and what of each event. The whole stream is one call in the audit."""
+    """Who reads a stream, which types, what of each event, and by which cursors. The whole stream is one call in the
+    audit."""
 
     caller: audits.Caller
     types: frozenset[str]
     cut: Cut
+    cursor: Callable[[int], str]
 
     def shown(self, entries: Entries) -> tuple[bytes, list[AuditLine]]:
         """What the reader is sent of these events, and the audit line of each event shown."""
         frames, lines = [], []
         for position, event in entries:
             if event.type in self.types and (seen := self.cut(event)) is not None:
-                frames.append(JSONServerSentEvent(seen, id=str(position), event=event.type, sep="\n").encode())
+                frames.append(JSONServerSentEvent(seen, id=self.cursor(position), event=event.type, sep="\n").encode())
                 lines.append(audits.line_of(event.subject, event.data, audits.READ))
         return b"".join(frames), [line for line in lines if line is not None]
 
@@ -74,19 +80,21 @@ class Reader:
 class Streams:
     """The open streams of this process."""
 
-    def __init__(self, engine: Engine, tail: Tail, alias: Alias, audit: Audit) -> None:
+    def __init__(self, engine: Engine, tail: Tail, alias: Alias, own: OwnId, cursors: Cursors, audit: Audit) -> None:
         self._engine = engine
         self._tail = tail
         self._alias = alias
+        self._own = own
+        self._cursors = cursors
         self._audit = audit
         self._open = 0
         self._reading = anyio.CapacityLimiter(READING_AT_ONCE)
         self._auditing = anyio.CapacityLimiter(AUDITING_AT_ONCE)
 
     async def open(
-        self, caller: Principal, by: str | None, types: frozenset[str], after: int | None
+        self, caller: Principal, by: str | None, types: frozenset[str], after: str | None
     ) -> EventSourceResponse:
-        """A new stream. Raises Problem 503 if too many are open."""
+        """A new stream. Raises Problem 422 for a cursor that is none, 503 if too many are open."""
         if self._open >= MOST:
             raise Problem(
                 503,
@@ -96,13 +104,19 @@ class Streams:
                 headers={"Retry-After": "10"},
             )
         self._open += 1
+        name = reader_of(caller)
         try:
-            newest = await anyio.to_thread.run_sync(self._head, limiter=self._reading)
+            newest, of = await anyio.to_thread.run_sync(self._head, limiter=self._reading)
+            start = newest if after is None else generation.place_of(after, name, self._cursors, of)
         except BaseException:
             self._close()
             raise
-        start = newest if after is None else min(after, newest)
-        reader = Reader(audits.Caller(caller, new_id(), now(), by), types, self._cut(caller))
+        reader = Reader(
+            audits.Caller(caller, new_id(), now(), by),
+            types,
+            self._cut(caller),
+            lambda position: self._cursors.seal(of, position, name),
+        )
         return StreamResponse(self._frames(reader, start), self._close)
 
     def _close(self) -> None:
@@ -111,8 +125,8 @@ class Streams:
     def _cut(self, caller: Principal) -> Cut:
         partner = caller.partner
         if caller.has("coordinator"):
-            return for_coordinator
-        return lambda event: cut(event, partner, self._alias) if partner else None
+            return lambda event: for_coordinator(event, reader_of(caller), self._own)
+        return lambda event: cut(event, partner, self._alias, self._own) if partner else None
 
     async def _frames(self, reader: Reader, position: int) -> AsyncIterator[bytes]:
         """Events that arrive while audit lines are being written go together into the next batch."""
@@ -159,9 +173,9 @@ class Streams:
         with transaction(self._engine) as conn:
             return rows.page(conn, position, PAGE)
 
-    def _head(self) -> int:
+    def _head(self) -> tuple[int, UUID]:
         with transaction(self._engine) as conn:
-            return rows.head(conn)
+            return rows.head(conn), generation.current(conn)
 
 
 class _KeepAlive(ServerSentEvent):
@@ -204,20 +218,26 @@ def stream_routes(streams: Streams) -> APIRouter:
         by: Actor,
         types: Annotated[str | None, Query(max_length=2000, description="types, by comma, `*` for any part")] = None,
         after: Annotated[
-            int | None, Query(ge=0, le=BIGINT_MOST, description="a position; without it only what comes from now")
+            str | None,
+            Query(
+                max_length=generation.CURSOR_MOST,
+                description="the `id` of an event received; without it only what comes from now, `0` for all",
+            ),
         ] = None,
         last_event_id: Annotated[
-            int | None, Header(ge=0, le=BIGINT_MOST, description="where a broken stream ended")
+            str | None, Header(max_length=generation.CURSOR_MOST, description="where a broken stream ended")
         ] = None,
     ) -> EventSourceResponse:
-        """Each event has observation's own position as `id`; sealed fields are left out (`GET /events` has them). Each
-        writes a line to the audit before it is sent."""
+        """Each event has a cursor of the caller's own as `id`; sealed fields are left out (`GET /events` has them).
+        Each writes a line to the audit before it is sent."""
         return await streams.open(caller, by, _matching(types), after if last_event_id is None else last_event_id)
 
     return routes
 
 
-_EXAMPLE = 'id: 41\nevent: jalons.referral.sent.v1\ndata: {"specversion":"1.0","type":"jalons.referral.sent.v1"}\n\n'
+_EXAMPLE = (
+    'id: q1ZUk0pZ\nevent: jalons.referral.sent.v1\ndata: {"specversion":"1.0","type":"jalons.referral.sent.v1"}\n\n'
+)
 _STREAMED = frozenset(name for name, payload in TYPES.items() if payload.TOPIC == PATHWAYS)
 
 

@@ -18,6 +18,7 @@ from sqlalchemy import Connection
 from jalons.clock import new_id, now
 from jalons.database import transact
 from jalons.privacy import audit
+from jalons.privacy.own_ids import reader_of
 from jalons.process.wiring import Ground
 from jalons.web import asked
 from jalons.web.application import actor_of, kept_header
@@ -133,7 +134,9 @@ class Edge:
     def _once(self, conn: Connection, call: Call, command: Command) -> JSONResponse:
         once = Once(call.principal.client_id, stored_key(call.key), call.request) if call.key else None
         if once and (stored := idempotency.begin(conn, once)):
-            return _response(stored.answer, stored.status, stored.answer.get("version"), stored.call_id)
+            return _response(
+                stored.answer, stored.status, stored.answer.get("version"), self._shown_call(call, stored.call_id)
+            )
         work = Work(conn, call, self.hub)
         with audit.noting(conn) as seen:
             answer = command(work)
@@ -142,7 +145,11 @@ class Edge:
         if once:
             marked = body | ({"secret_already_shown": True} if answer.secret else {})
             idempotency.keep(conn, once, Stored(answer.status, call.id, marked), call.now)
-        return _response({**body, **answer.secret}, answer.status, answer.version, call.id)
+        return _response({**body, **answer.secret}, answer.status, answer.version, self._shown_call(call, call.id))
+
+    def _shown_call(self, call: Call, call_id: UUID) -> UUID:
+        """A call's id as its caller sees it, also in the audit and as `correlationid`."""
+        return self.ground.own(call_id, reader_of(call.principal))
 
 
 def _response(body: dict[str, Any], status: int, version: int | None, call_id: UUID | None = None) -> JSONResponse:

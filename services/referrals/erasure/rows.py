@@ -10,6 +10,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Text, cast, delete, func, insert, literal, select, true, union_all, update
 
+from jalons.messaging import outbox
 from services.referrals import tables
 from services.referrals.agreements.rules import Holder
 from services.referrals.erasure.rules import RETENTION_MONTHS, without_person
@@ -48,6 +49,7 @@ def destroy(conn: Connection, ref: UUID, now: datetime) -> int:
     # The key is part of the statement: an index on an expression does not match a parameter.
     named = idempotency.c.answer[literal("beneficiary", literal_execute=True)].astext
     conn.execute(update(idempotency).where(named.in_(names)).values(answer={"erased": True}))
+    outbox.forget(conn, str(ref))
     acts = 0
     for table in _ACTS:
         for row in conn.execute(select(table.c.id, table.c.facts).where(table.c.ref == ref)).all():

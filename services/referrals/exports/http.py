@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 
 from jalons.clock import BRUSSELS, local_date
 from jalons.privacy.aliases import name_for
+from jalons.privacy.own_ids import day_of
 from services.referrals.acts.reading import as_seen
 from services.referrals.acts.rows import REFERRALS
 from services.referrals.acts.rules import Referral
@@ -29,7 +30,7 @@ from services.referrals.work import Call
 
 Partner = Annotated[Call, Depends(call("partner"))]
 Since = Annotated[
-    AwareDatetime | date | None, Query(description="only what changed since that instant, or since that day began")
+    AwareDatetime | date | None, Query(description="only what changed since that day began; an instant means its day")
 ]
 PAGE = 200
 """Rows read in one transaction."""
@@ -56,7 +57,7 @@ def routes(edge: Edge) -> APIRouter:
         """UTF-8 with `;`; your own `local_ref` stands in the rows of your persons alone. Each row is what
         `GET /referrals/{id}` would show you. A row that has changed may come again, in the next table as in this."""
         return StreamingResponse(
-            _pages(edge, caller, "recipient" if box == "received" else "referrer", _instant(changed_since)),
+            _pages(edge, caller, "recipient" if box == "received" else "referrer", _instant(changed_since, caller.now)),
             headers=_HEADERS,
             media_type="text/csv; charset=utf-8",
         )
@@ -101,16 +102,19 @@ def _fields(edge: Edge, caller: Call, state: Referral, local_ref: str | None, ch
     partner = partner_of(caller.principal)
     named = name_for(partner, state.ref, state.home, edge.ground.alias)
     sent_on = local_date(datetime.fromisoformat(state.facts["sent_at"]))
-    also = {"local_ref": local_ref, "happened_on": sent_on, "changed": changed}
+    also = {"local_ref": local_ref, "happened_on": sent_on, "changed": local_date(changed)}
     seen = sheet(state, partner, named, caller.today, also)
     return table.fields(seen, seen.get("local_ref"), seen.get("happened_on"), seen["changed"])
 
 
-def _instant(since: datetime | date | None) -> datetime | None:
+def _instant(since: datetime | date | None, now: datetime) -> datetime | None:
+    """From when on changes are given: the day's beginning, since an instant would tell when another partner acted."""
     if since is None:
         return None
     begins = since if isinstance(since, datetime) else datetime.combine(since, time(), BRUSSELS)
-    return begins - MARGIN if begins.year > 1 else begins
+    if begins.year == 1:
+        return begins
+    return begins if begins - MARGIN > now else day_of(begins - MARGIN)
 
 
 @cache

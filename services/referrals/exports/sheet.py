@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Mapping
-from datetime import date, datetime
+from datetime import date
 from typing import Any
 
 from services.referrals.imports.sheet import ANSWERS, LIST_OF, shielded
@@ -47,7 +47,7 @@ _LISTS: Mapping[str, str] = {
 }
 
 
-def fields(body: Mapping[str, Any], local_ref: str | None, sent_on: date | None, changed: datetime) -> dict[str, Any]:
+def fields(body: Mapping[str, Any], local_ref: str | None, sent_on: date | None, changed: date) -> dict[str, Any]:
     """A row's fields. body: the referral's sheet. It and the other arguments: as the reader sees them, None if not."""
     of_the_person = dict(body.get("disclosed") or {})
     of_the_act = {name: body.get(name) for name in COLUMNS if name not in of_the_person and name != "status"}
@@ -58,7 +58,7 @@ def fields(body: Mapping[str, Any], local_ref: str | None, sent_on: date | None,
         "state": body["status"],
         "happened_on": sent_on,
         "stop_reason": body.get("interrupt_reason") or body.get("cancel_reason"),
-        "changed": changed.isoformat(timespec="seconds"),
+        "changed": changed,
     }
 
 
