@@ -204,6 +204,8 @@ ReferralStatus = Literal[
     "expired",
     "voided",
 ]
+TrainingStatus = Literal["enrolled", "started", "suspended", "completed", "interrupted", "cancelled", "voided"]
+PlacementStatus = Literal["proposed", "confirmed", "refused", "started", "ended", "cancelled", "voided"]
 VoidReason = Literal["recorded_in_error", "wrong_person"]
 ReopenReason = Literal["recorded_in_error", "situation_changed", "other"]
 ReportedBy = Literal["referrer"]

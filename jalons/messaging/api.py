@@ -20,7 +20,7 @@ from jalons.messaging.source_log import COMPARED_MOST, digest_of
 from jalons.messaging.tables import events as log
 from jalons.web.application import Actor
 from jalons.web.identity import Principal, forbidden, require
-from jalons.web.problems import Problem
+from jalons.web.problems import Problem, unknown_position
 
 Caller = Annotated[Principal, Depends(require("partner", "coordinator", "hub"))]
 Operator = Annotated[Principal, Depends(require("operator"))]
@@ -79,7 +79,11 @@ def log_routes(shown: PartnerLog) -> APIRouter:
         if caller.has("hub"):
             if subject is not None:
                 return _whole(_of_subject(engine, subject, after_sequence, limit), limit)
-            return _whole(_by_position(engine, _position(after), limit), limit)
+            position = _position(after)
+            rows = _by_position(engine, position, limit)
+            if position and not rows:
+                _check_position(engine, position)
+            return _whole(rows, limit)
         if subject is not None:
             raise forbidden("hub")
         return JSONResponse(shown.page(caller, by, after, limit))
@@ -136,6 +140,14 @@ def _by_position(engine: Engine, after: int, limit: int) -> list[tuple[int, byte
         return [(row.position, row.value) for row in conn.execute(query)]
 
 
+def _check_position(engine: Engine, after: int) -> None:
+    """Raise Problem 422 for a position beyond the log's end."""
+    with transaction(engine) as conn:
+        newest = conn.execute(select(func.coalesce(func.max(log.c.position), 0))).scalar_one()
+    if after > newest:
+        raise unknown_position(newest)
+
+
 def _of_subject(engine: Engine, subject: str, after: int, limit: int) -> list[tuple[int, bytes]]:
     query = select(log.c.sequence, log.c.value).where(log.c.subject == subject, log.c.sequence > after)
     with transaction(engine) as conn:
@@ -167,8 +179,8 @@ def dead_letter_routes(engine: Engine, deliver: Deliver | None) -> APIRouter:
     @routes.get("/dead-letters", summary="Events set aside or parked (scope operator)")
     def listed(_caller: Operator, resolved: bool = False, limit: Limit = 200) -> dict[str, Any]:
         with transaction(engine) as conn:
-            letters = dead_letters.listed(conn, unresolved=not resolved, limit=limit)
-        return {"items": [_shown(letter) for letter in letters]}
+            letters = dead_letters.listed(conn, unresolved=not resolved, limit=limit + 1)
+        return {"items": [_shown(letter) for letter in letters[:limit]], "more": len(letters) > limit}
 
     @routes.get("/dead-letters/{letter_id}", summary="One dead letter (scope operator)")
     def one(_caller: Operator, letter_id: UUID) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from jalons.process import metrics
 from jalons.web import asked, documents, problems
 from jalons.web.demands import Demand, demanding
 from jalons.web.identity import Verifier
+from jalons.web.parameters import refuse_unknown_parameters
 
 MAX_BODY_BYTES = 256 * 1024
 BODY_WAIT_SECONDS = 30
@@ -57,6 +58,7 @@ def application(
         title=f"Jalons · {service}",
         description=promise,
         version="1",
+        dependencies=[Depends(refuse_unknown_parameters)],
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,  # the redirect would name the scheme and host behind the proxy

@@ -94,6 +94,18 @@ CONTROL_CHARACTER = Problem(
 )
 
 
+def unknown_position(newest: int) -> Problem:
+    """A position that the log does not have: another log's, or one from before a restore."""
+    return Problem(
+        422,
+        "unknown_position",
+        "The log does not have this position: it ends before it.",
+        f"The newest position is {newest}. Ask for what comes after a position that this service gave; if it was "
+        "restored from a backup, begin again at 0.",
+        newest=newest,
+    )
+
+
 _CODE_CURE = (
     "Send a code of your own with a digit in it, such as H-2026-118. Without a local_ref, or with the code under "
     "`offered`, the person has a dossier code of the hub's, which only you can see and search for."

@@ -27,18 +27,26 @@ class CaughtMail(BaseModel):
     sent_at: datetime
 
 
+class CaughtMails(BaseModel):
+    """more: whether there are older ones than `limit` let through."""
+
+    items: list[CaughtMail]
+    more: bool
+
+
 def mailbox_routes(folder: Path | None) -> APIRouter:
     """`GET /mailbox`. folder: the catcher's Maildir; None where mail is really sent."""
     routes = APIRouter(tags=["operation"])
 
     @routes.get("/mailbox", summary="Mails that the mail catcher holds, newest last (scope operator)")
-    def mailbox(_caller: Reader, limit: Annotated[int, Query(ge=1, le=1000)] = 200) -> dict[str, list[CaughtMail]]:
+    def mailbox(_caller: Reader, limit: Annotated[int, Query(ge=1, le=1000)] = 200) -> CaughtMails:
         if folder is None:
             raise Problem(
                 404, "no_mail_catcher", "Mail is sent here, not caught.", "GET /deliveries says what became of it."
             )
         found = sorted((each.stat().st_mtime, each) for part in ("new", "cur") for each in (folder / part).glob("*"))
-        return {"items": [_read(path, at) for at, path in found[-limit:]]}
+        items = [_read(path, at) for at, path in found[-limit:]]
+        return CaughtMails(items=items, more=len(found) > limit)
 
     return routes
 

@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 from jalons.privacy.aliases import name_for
 from jalons.privacy.references import normalise
 from jalons.web.identity import forbidden
+from schemas.codes import PlacementStatus, ReferralStatus, TrainingStatus
 from services.referrals import refusals
 from services.referrals.acts import bodies as forms
 from services.referrals.acts import commands, sending
@@ -85,7 +86,7 @@ def routes(edge: Edge) -> APIRouter:
     def list_referrals(
         caller: Reader,
         box: Literal["received", "sent"] = "received",
-        status: Annotated[str | None, Query(max_length=20)] = None,
+        status: ReferralStatus | None = None,
         cursor: Cursor = None,
         limit: Limit = 50,
         late: Annotated[bool, Query(description="those nobody answered and the coordinator was told of")] = False,
@@ -105,7 +106,7 @@ def routes(edge: Edge) -> APIRouter:
     def list_trainings(
         caller: Partner,
         box: Literal["operator", "home"] = "operator",
-        status: Annotated[str | None, Query(max_length=20)] = None,
+        status: TrainingStatus | None = None,
         cursor: UUID | None = None,
         limit: Limit = 50,
     ) -> JSONResponse:
@@ -119,7 +120,7 @@ def routes(edge: Edge) -> APIRouter:
     def list_placements(
         caller: Partner,
         box: Literal["proposer", "employer", "home"] = "employer",
-        status: Annotated[str | None, Query(max_length=20)] = None,
+        status: PlacementStatus | None = None,
         cursor: UUID | None = None,
         limit: Limit = 50,
     ) -> JSONResponse:
