@@ -59,7 +59,10 @@ _READERS: Mapping[Topic, str] = {
 _TRANSITIONS = """# Life cycles
 
 Who may do what, from which status, and what has to be said with it. Anything else is refused with
-`transition_not_allowed` and the actions that are open; a missing field with `missing`. Every act takes `happened_on`.
+`transition_not_allowed` and the actions that are open; a missing field with `missing`. Every act takes `happened_on`:
+not before what the act follows, over five years back, nor after today. Planned dates and first contacts lie between
+five working days before and three years after that day. Planning a training or a placement without `happened_on`
+counts as done on a planned start that is past.
 `first_contact_on` may be left out when the referral's `contact` is `receiver_calls_referrer`.
 
 *(†)*: when the receiver does not use the hub, the referrer may record what the receiver said, with

@@ -154,6 +154,7 @@ NOUNS: Mapping[str, str] = {
         sheet.trial sheet.last_act sheet.terms       hub   hub       hub       hub       hub          hub
         sheet.recipient_kind sheet.offer_type        hub   hub       hub       hub       hub          hub
         sheet.sent_at sheet.answered_by_id           hub   hub       hub       hub       hub          hub
+        sheet.sent_on sheet.last_on                  hub   hub       hub       hub       hub          hub
         sheet.earlier_recipients                     hub   hub       hub       hub       hub          hub
     """,
     "training": """
@@ -177,7 +178,7 @@ NOUNS: Mapping[str, str] = {
 
         erased                                       yes   yes       -
         trial                                        yes   hub       hub
-        sheet.trial sheet.last_act                   hub   hub       -
+        sheet.trial sheet.last_act sheet.last_on     hub   hub       -
     """,
     "placement": """
         field                                        home  referrer  employer  coordinator
@@ -209,7 +210,7 @@ NOUNS: Mapping[str, str] = {
 
         erased                                       yes   yes       yes       -
         trial                                        yes   hub       hub       hub
-        sheet.trial sheet.last_act                   hub   hub       hub       -
+        sheet.trial sheet.last_act sheet.last_on     hub   hub       hub       -
     """,
     "beneficiary": """
         field                                        home  referrer  receiver  employer  holder  coordinator

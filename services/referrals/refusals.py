@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from jalons.web.problems import Problem
+from services.referrals.acts.dates import OutOfOrder
 from services.referrals.acts.lifecycle import NotAllowed, NotGiven
 from services.referrals.acts.rows import AlreadyOpen, Erased
 from services.referrals.acts.rules import AlreadyRecorded, TooLate
@@ -17,7 +18,7 @@ from services.referrals.directory.places import NoPlaceLeft
 from services.referrals.persons.rows import LocalRefTaken
 from services.referrals.persons.rules import Left
 from services.referrals.rerouting.rules import MOST_LINKS, ChainTooLong, ComesBack, Followed
-from services.referrals.work import InTheFuture, Stale
+from services.referrals.work import Stale
 
 
 def not_found(what: str) -> Problem:
@@ -174,8 +175,22 @@ def _no_place_left(error: NoPlaceLeft) -> Problem:
     )
 
 
-def _in_the_future(_error: Exception) -> Problem:
-    return invalid("happened_on", "an act's own date is today or earlier")
+_DATES = {
+    "future": "what happened did not happen after {bound}, today",
+    "too_old": "what happened over five years ago is not recorded any more: not before {bound}",
+    "before_followed": "an act is not before what it follows, which happened on {bound}",
+    "after_act": "it is after the act itself, which happened on {bound}",
+    "too_early": "what is planned is at most five working days before the act: not before {bound}",
+    "too_late": "what is planned is at most three years after the act: not after {bound}",
+    "before_start": "it is before planned_start, {bound}",
+}
+_TOLD_LATER = "Correct the date. An act that is told afterwards says its own day: `happened_on`."
+
+
+def _out_of_order(error: OutOfOrder) -> Problem:
+    problem = _DATES[error.wrong].format(bound=error.bound.isoformat())
+    fields = [{"at": error.field, "problem": problem}]
+    return Problem(422, "invalid", f"{error.field}: {problem}.", _TOLD_LATER, fields=fields)
 
 
 def _always(status: int, code: str, cause: str, cure: str) -> Callable[[Exception], Problem]:
@@ -257,7 +272,7 @@ REFUSALS: dict[type[Exception], Callable[[Any], Problem]] = {
         f"This referral was redirected {MOST_LINKS} times.",
         "Talk to the person and the partners, then send a new referral.",
     ),
-    InTheFuture: _in_the_future,
+    OutOfOrder: _out_of_order,
     Stale: _always(412, "stale", "It changed since you read it.", "Read it again and decide anew."),
     StillRunning: _always(
         409, "still_running", "The same Idempotency-Key is at work now.", "Repeat the call in a second."

@@ -188,6 +188,7 @@ beneficiaries = Table(
     Column("status", Text, nullable=False, server_default=text("'active'")),
     Column("version", Integer, nullable=False, server_default=text("1")),
     Column("left_on", Date),
+    Column("last_on", Date, comment="the day of the registration or of the last change of status"),
     CheckConstraint("status IN ('active', 'paused', 'left')"),
     comment="writers lock a person's row before any of the person's other rows",
 )

@@ -18,12 +18,9 @@ from jalons.privacy.disclosure import Alias
 from jalons.process.wiring import Ground
 from jalons.web.identity import Principal
 from schemas.envelope import Payload, SealedPart
+from services.referrals.acts.dates import check_happened
 from services.referrals.persons import rows as persons
 from services.referrals.persons.keys import PersonKeys
-
-
-class InTheFuture(Exception):
-    """`happened_on` is after today."""
 
 
 class Stale(Exception):
@@ -100,10 +97,10 @@ class Work:
         """Record an event of this call and return its id.
 
         by: the partner that acted, if not the caller. cause: the event that caused it, if not the call itself.
-        Raises InTheFuture.
+        Raises OutOfOrder.
         """
-        if happened_on is not None and happened_on > self.call.today:
-            raise InTheFuture
+        if happened_on is not None:
+            check_happened("happened_on", happened_on, self.call.today)
         causation = Cause(self.call.id, cause or self.call.id, self.call.traceparent)
         time = happened(happened_on, self.call.now)
         draft = Draft(str(subject), data, time, by or self.call.partner, causation, sealed)

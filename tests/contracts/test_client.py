@@ -28,6 +28,7 @@ from services.referrals.persons import bodies as persons_bodies
 from tests.contracts.test_client_stage import Partner, at
 from tests.support.between import Between, break_off, drop_the_answer, refuse
 from tests.support.calls import course, work
+from tests.support.days import day
 from tests.support.network import PROFILE, Network
 
 pytest_plugins = ["tests.contracts.test_client_stage"]
@@ -36,9 +37,11 @@ pytest_plugins = ["tests.contracts.test_client_stage"]
 def test_a_referral_goes_its_way_by_named_acts_and_by_the_generic_one(hotton: Partner, trusquin: Partner) -> None:
     sent = hotton.refer()
     assert (sent["status"], sent.etag, uuid.UUID(sent.call).version) == ("sent", '"1"', 4)
-    accepted = trusquin.one(trusquin.hub.referrals.accept(sent["ref"], first_contact_on=date(2026, 12, 1), place=None))
-    assert (accepted["status"], accepted["first_contact_on"]) == ("accepted", "2026-12-01")
-    started = trusquin.one(trusquin.hub.referrals.act(sent["referral_id"], "start", started_on="2026-11-20"))
+    accepted = trusquin.one(
+        trusquin.hub.referrals.accept(sent["ref"], first_contact_on=date.fromisoformat(day(4)), place=None)
+    )
+    assert (accepted["status"], accepted["first_contact_on"]) == ("accepted", day(4))
+    started = trusquin.one(trusquin.hub.referrals.act(sent["referral_id"], "start", started_on=day()))
     assert started["status"] == "started"
     read = hotton.one(hotton.hub.referrals.get(sent["referral_id"]))
     assert (read["status"], read.etag) == ("started", '"3"')
@@ -50,7 +53,11 @@ def test_persons_trainings_and_placements_are_called_by_their_nouns(hotton: Part
     assert [each["beneficiary"] for each in hotton.some(hotton.hub.beneficiaries.list(local_ref=local_ref))] == [person]
     agreed = hotton.one(
         hotton.hub.beneficiaries.consent(
-            person, partners=["home-hotton"], purposes=["employer"], channel="paper", expires_on=date(2030, 1, 1)
+            person,
+            partners=["home-hotton"],
+            purposes=["employer"],
+            channel="paper",
+            expires_on=date.fromisoformat(day(1000)),
         )
     )
     placement = hotton.one(hotton.hub.placements.propose(**work(beneficiary=person)))
@@ -60,7 +67,7 @@ def test_persons_trainings_and_placements_are_called_by_their_nouns(hotton: Part
     assert len(hotton.some(hotton.hub.beneficiaries.consents(person))) == 1
     alias = trusquin.one(trusquin.hub.referrals.get(hotton.refer()["ref"]))["beneficiary"]
     training = trusquin.one(trusquin.hub.trainings.enrol(**course(beneficiary=alias)))
-    assert trusquin.one(trusquin.hub.trainings.start(training["ref"], started_on="2026-11-20"))["status"] == "started"
+    assert trusquin.one(trusquin.hub.trainings.start(training["ref"], started_on=day()))["status"] == "started"
 
 
 def test_a_table_comes_back_row_by_row(hotton: Partner, trusquin: Partner) -> None:
@@ -86,7 +93,9 @@ def test_a_table_that_breaks_off_is_not_taken_for_a_whole_one(partner: Any, netw
 
 def test_an_activity_is_said_and_read_by_its_noun(hotton: Partner) -> None:
     person = hotton.refer()["beneficiary"]
-    made = hotton.one(hotton.hub.activities.create(beneficiary=person, on=date(2026, 11, 20), form="independant"))
+    made = hotton.one(
+        hotton.hub.activities.create(beneficiary=person, on=date.fromisoformat(day(-7)), form="independant")
+    )
     assert hotton.one(hotton.hub.activities.get(made["activity_id"])) == made
     assert hotton.some(hotton.hub.activities.list(beneficiary=person)) == [made]
 
@@ -207,7 +216,7 @@ def test_subscriptions_and_deliveries_are_notifications(trusquin: Partner) -> No
 def test_a_refusal_is_an_exception_with_its_cause_and_its_cure(hotton: Partner, trusquin: Partner) -> None:
     ref = hotton.refer()["ref"]
     with pytest.raises(sdk.NotAllowed) as refused:
-        hotton.one(hotton.hub.referrals.accept(ref, first_contact_on="2026-12-01"))
+        hotton.one(hotton.hub.referrals.accept(ref, first_contact_on=day(4)))
     problem = refused.value
     assert (problem.status, problem.code) == (409, "transition_not_allowed")
     assert problem.detail in str(problem)
@@ -242,7 +251,7 @@ def test_what_was_read_is_changed_only_if_it_stayed(hotton: Partner, trusquin: P
     read = trusquin.one(trusquin.hub.referrals.get(ref))
     trusquin.one(trusquin.hub.referrals.receive(ref, if_match=read.etag))
     with pytest.raises(sdk.Stale):
-        trusquin.one(trusquin.hub.referrals.accept(ref, first_contact_on="2026-12-01", if_match=read.etag))
+        trusquin.one(trusquin.hub.referrals.accept(ref, first_contact_on=day(4), if_match=read.etag))
 
 
 @pytest.mark.parametrize("noun", ACTIONS)

@@ -10,6 +10,7 @@ import httpx
 
 from jalons.clock import local_date, now
 from tests.support.calls import end_of_log
+from tests.support.days import day, in_french
 from tests.support.network import Network, eventually, partner
 from tests.support.pages import link_of, well_made
 
@@ -40,9 +41,9 @@ def test_a_referral_is_accepted_started_and_completed_by_the_link_of_its_mail(ne
     assert "25 à 29 ans" in page.text and "mobilité, garde d&#39;enfants" in page.text
     assert "CPAS de Hotton" in page.text and "+32 84 46 00 00" in page.text
 
-    well_made(_press(network, link, "accept", first_contact_on="2026-12-01", place="atelier"))
+    well_made(_press(network, link, "accept", first_contact_on=day(4), place="atelier"))
     seen = hotton.done("GET", f"/referrals/{sent['ref']}")
-    assert (seen["status"], seen["first_contact_on"], seen["place"]) == ("accepted", "2026-12-01", "atelier")
+    assert (seen["status"], seen["first_contact_on"], seen["place"]) == ("accepted", day(4), "atelier")
     assert "accepté" in _mail(network, "insertion@cpas-hotton.example", sent["ref"])["subject"]
 
     assert _press(network, link, "start", started_on=TODAY).status_code == 200
@@ -71,7 +72,7 @@ def test_an_employer_answers_without_learning_the_proposer(network: Network) -> 
     referral = hotton.refer("le-trusquin")
     agreed = {"partners": ["home-hotton"], "purposes": ["employer"], "channel": "paper"}
     hotton.done("POST", f"/beneficiaries/{referral['beneficiary']}/consents", agreed)
-    sense = {"kind": "cdd", "goal": "find_job", "chosen_by": "person", "planned_start": "2026-12-07"}
+    sense = {"kind": "cdd", "goal": "find_job", "chosen_by": "person", "planned_start": day(10)}
     proposed = hotton.done(
         "POST", "/placements", {"beneficiary": referral["beneficiary"], "employer": "home-hotton", **sense}
     )
@@ -79,7 +80,7 @@ def test_an_employer_answers_without_learning_the_proposer(network: Network) -> 
     page = network.http.get(link)
     well_made(page)
     assert "CPAS" not in page.text and "trouver un emploi" not in page.text
-    assert "contrat à durée déterminée" in page.text and "lundi 7 décembre 2026" in page.text
+    assert "contrat à durée déterminée" in page.text and in_french(day(10)) in page.text
     done = _press(network, link, "confirm")
     assert done.status_code == 200 and "CPAS" not in done.text
     assert hotton.done("GET", f"/placements/{proposed['ref']}")["status"] == "confirmed"

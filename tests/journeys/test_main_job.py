@@ -6,6 +6,7 @@ from collections import Counter
 from typing import Any
 
 from jalons.embedded.stack import Stack
+from tests.support.days import day
 from tests.support.network import PROFILE, Network, eventually
 from tests.support.own import own
 from tests.support.stream import COUNTED, MONTHS, hub_token, log_of, recount
@@ -15,7 +16,7 @@ def _trained(network: Network, beneficiary: str, referral: dict[str, Any], kind:
     """The operator accepts, enrols the person by its own alias, starts and completes the training."""
     trusquin = network["le-trusquin"]
     alias = trusquin.done("GET", f"/referrals/{referral['ref']}")["beneficiary"]
-    trusquin.done("POST", f"/referrals/{referral['ref']}/accept", {"first_contact_on": "2026-11-25"})
+    trusquin.done("POST", f"/referrals/{referral['ref']}/accept", {"first_contact_on": day(1)})
     training = _started(network, alias, kind, referral_id=referral["ref"], **more)
     trusquin.done("POST", f"/trainings/{training['training_id']}/complete", {"outcome": "acquired", "hours_done": 12})
     return training
@@ -28,11 +29,11 @@ def _started(network: Network, alias: str, kind: str, **more: Any) -> dict[str, 
         "kind": kind,
         "goal": "basic_skills",
         "chosen_by": "person",
-        "planned_start": "2026-11-20",
+        "planned_start": day(),
         **more,
     }
     training = trusquin.done("POST", "/trainings", planned)
-    trusquin.done("POST", f"/trainings/{training['training_id']}/start", {"started_on": "2026-11-20"})
+    trusquin.done("POST", f"/trainings/{training['training_id']}/start", {"started_on": day()})
     return training
 
 
@@ -46,11 +47,11 @@ def _employed(network: Network, beneficiary: str) -> dict[str, Any]:
         "kind": "art60_7",
         "goal": "gain_experience",
         "chosen_by": "together",
-        "planned_start": "2026-11-20",
+        "planned_start": day(),
     }
     placement = hotton.done("POST", "/placements", proposed)
-    home.done("POST", f"/placements/{placement['ref']}/confirm", {"happened_on": "2026-11-20"})
-    home.done("POST", f"/placements/{placement['ref']}/start", {"started_on": "2026-11-20"})
+    home.done("POST", f"/placements/{placement['ref']}/confirm", {"happened_on": day()})
+    home.done("POST", f"/placements/{placement['ref']}/start", {"started_on": day()})
     return placement
 
 
@@ -92,7 +93,7 @@ def test_every_events_cause_leads_to_a_partners_call(network: Network, stack: St
     received = trusquin.call("POST", f"/referrals/{referral['ref']}/receive", {})
     started = [
         trusquin.call("POST", f"/referrals/{referral['ref']}/{action}", body)
-        for action, body in (("accept", {}), ("start", {"started_on": "2026-11-20"}))
+        for action, body in (("accept", {}), ("start", {"started_on": day()}))
     ]
     calls = {answer.headers["Jalons-Call"] for answer in (sent, received, *started)}
     pathway = _events(network, referral["beneficiary"], 6)
@@ -150,7 +151,7 @@ def test_network_counts_are_refused_until_a_period_is_closed(network: Network) -
 
 def test_trainer_employer_and_referrer_are_notified_once_each(network: Network) -> None:
     referral = network["cpas-hotton"].refer("le-trusquin")
-    network["le-trusquin"].done("POST", f"/referrals/{referral['ref']}/accept", {"first_contact_on": "2026-12-01"})
+    network["le-trusquin"].done("POST", f"/referrals/{referral['ref']}/accept", {"first_contact_on": day(4)})
     placement = _employed(network, referral["beneficiary"])
 
     def deliveries() -> list[tuple[str, str]]:

@@ -13,6 +13,7 @@ from jalons.embedded.stack import Stack
 from schemas.catalogue import TYPES
 from schemas.topics import DIRECTORY, TOPICS
 from tests.support.broker import login
+from tests.support.days import day
 from tests.support.network import PROFILE, Network, eventually
 
 LOCAL_REF = "DOSSIER-7-"
@@ -32,7 +33,7 @@ def _played(network: Network) -> tuple[str, list[str], str]:
     )
     ref = referral["beneficiary"]
     alias = trusquin.done("GET", f"/referrals/{referral['ref']}")["beneficiary"]
-    trusquin.done("POST", f"/referrals/{referral['ref']}/accept", {"first_contact_on": "2026-12-01"})
+    trusquin.done("POST", f"/referrals/{referral['ref']}/accept", {"first_contact_on": day(4)})
     need = {"domain": "garde_enfants", "kind": "obstacle", "source": "public", "commune_nis": "83028"}
     hotton.done("POST", "/needs", need | {"beneficiary": ref})
     elsewhere = hotton.refer("le-trusquin", beneficiary=ref, moment="projet")
@@ -45,7 +46,7 @@ def _played(network: Network) -> tuple[str, list[str], str]:
         "kind": "cdd",
         "goal": "lift_obstacle",
         "chosen_by": "person",
-        "planned_start": "2026-12-10",
+        "planned_start": day(13),
     }
     placement = hotton.done("POST", "/placements", proposed)
     seen = home.done("GET", f"/placements/{placement['ref']}")

@@ -19,6 +19,7 @@ import pytest
 
 from jalons.cli.doctor import measured
 from jalons.embedded.stack import Stack
+from tests.support.days import day
 from tests.support.network import Network, eventually
 from tests.support.stream import COUNTED
 
@@ -83,7 +84,7 @@ def test_doctor_reports_backlogs_and_open_fuses(metric: str, verdict: str, text:
 def test_republishing_changes_nothing(network: Network, stack: Stack) -> None:
     """The complete log of every service is sent again: no pathway, count, message or dead letter changes."""
     referral = network["cpas-hotton"].refer("le-trusquin")
-    network["le-trusquin"].done("POST", f"/referrals/{referral['ref']}/accept", {"first_contact_on": "2026-12-01"})
+    network["le-trusquin"].done("POST", f"/referrals/{referral['ref']}/accept", {"first_contact_on": day(4)})
     eventually(lambda: len(seen(network, referral)["events"]) == 4)
     eventually(lambda: sum(referral["ref"] in mail["subject"] for mail in network.mails()) == 2)
     eventually(lambda: not deliveries(network, "pending"))

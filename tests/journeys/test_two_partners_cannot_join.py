@@ -9,6 +9,7 @@ from typing import Any, get_args
 from schemas import codes
 from schemas.catalogue import TYPES
 from schemas.topics import DIRECTORY
+from tests.support.days import day
 from tests.support.network import Network, Partner, eventually, partner
 
 MINE = {"le-trusquin": "accueil@le-trusquin.example", "lire-et-ecrire": "accueil@lire-et-ecrire.example"}
@@ -55,7 +56,7 @@ def _literacy(network: Network) -> None:
 
 def _answer(receiver: Partner) -> None:
     for referral in receiver.done("GET", "/referrals?box=received&status=sent")["items"]:
-        receiver.done("POST", f"/referrals/{referral['ref']}/accept", {"first_contact_on": "2026-12-01"})
+        receiver.done("POST", f"/referrals/{referral['ref']}/accept", {"first_contact_on": day(4)})
 
 
 def _given(network: Network, slug: str) -> dict[str, str]:

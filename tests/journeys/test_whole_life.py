@@ -30,6 +30,7 @@ from tests.support.walking import Walk, walks
 TABLES = {"referral": lifecycle.REFERRAL, "training": lifecycle.TRAINING, "placement": lifecycle.PLACEMENT}
 FIRST_DAY = local_date(now()) + timedelta(days=150)
 """Later than all other journeys on this hub."""
+LAST_DAY = FIRST_DAY + timedelta(days=400)
 OFFER = "assez-de-places"
 
 
@@ -119,9 +120,10 @@ def aged(there: Network, moved: Stack, lives: dict[str, Walk]) -> dict[str, dict
     goes_to(there, FIRST_DAY + timedelta(days=6))  # reminders are due, and no escalation, whatever weekday it began on
     time.sleep(1.5)
     _late_mail(there, moved, FIRST_DAY + timedelta(days=15))
-    for days in (18, 31, 60, 100, 130, 190, 250, 400):
+    for days in (18, 31, 60, 100, 130, 190, 250):
         goes_to(there, FIRST_DAY + timedelta(days=days))
         time.sleep(0.5)
+    goes_to(there, LAST_DAY)
     for name in ("unanswered", "waitlisted"):
         eventually(lambda name=name: _status(there, "referral", left[name], "expired"))
     return {**left, "lapsed": lapsed}
@@ -161,9 +163,10 @@ def test_the_hubs_own_transitions_happen_and_allow_further_actions(
 
 
 def test_every_type_of_the_catalogue_occurs_on_kafka(
-    there: Network, moved: Stack, lives: dict[str, Walk], aged: dict[str, dict[str, Any]]
+    there: Network, moved: Stack, aged: dict[str, dict[str, Any]]
 ) -> None:
     assert aged
+    lives = walks(there, LAST_DAY.isoformat())
     for noun, table in TABLES.items():
         known = _on_the_bus(moved, noun)
         for row in table:
@@ -216,7 +219,7 @@ def _directory(network: Network) -> None:
     convention = operator.done("POST", "/conventions", signed)["convention_id"]
     passing.done("PUT", "/offers/une-place", offer(partner="passage", moment="formation", type="formation", places=1))
     sent = network["cpas-hotton"].refer("passage", offer="une-place")
-    passing.done("POST", f"/referrals/{sent['ref']}/accept", {"first_contact_on": FIRST_DAY.isoformat()})
+    passing.done("POST", f"/referrals/{sent['ref']}/accept", {"first_contact_on": LAST_DAY.isoformat()})
     undeliverable = "/deliveries?status=failed"
     eventually(lambda: passing.done("GET", undeliverable, service="notifications")["items"], 60)
     closed = offer(partner="passage", moment="formation", type="formation", places=1) | {"status": "closed"}
@@ -240,7 +243,9 @@ def _person(network: Network) -> None:
     need = {"domain": "langue", "kind": "need", "source": "public", "commune_nis": "83028"}
     home.done("POST", "/needs", need)
     home.done("POST", "/needs", need | {"beneficiary": sent["beneficiary"]})
-    home.done("POST", "/activities", {"beneficiary": sent["beneficiary"], "on": "2026-01-05", "form": "societe"})
+    home.done(
+        "POST", "/activities", {"beneficiary": sent["beneficiary"], "on": LAST_DAY.isoformat(), "form": "societe"}
+    )
     home.done("PUT", f"{person}/profile", {"profile": PROFILE | {"status": "art60"}})
     home.done("POST", f"{person}/pause", {})
     home.done("POST", f"{person}/resume", {})

@@ -26,6 +26,7 @@ from services.observation.pathways import rows as store
 from services.observation.pathways.apply import Project
 from tests.support.broker import login
 from tests.support.calls import refused, sheet
+from tests.support.days import day
 from tests.support.network import PROFILE, Network, eventually
 from tests.support.stream import MONTHS, hub_token
 
@@ -36,17 +37,17 @@ def _trained(network: Network, referral: dict[str, Any]) -> str:
     """Le Trusquin accepts and completes a training; returns its alias of the person."""
     trusquin = network["le-trusquin"]
     alias = str(trusquin.done("GET", f"/referrals/{referral['ref']}")["beneficiary"])
-    trusquin.done("POST", f"/referrals/{referral['ref']}/accept", {"first_contact_on": "2026-11-25"})
+    trusquin.done("POST", f"/referrals/{referral['ref']}/accept", {"first_contact_on": day(1)})
     planned = {
         "beneficiary": alias,
         "referral_id": referral["ref"],
         "kind": "formation",
         "goal": "qualify",
         "chosen_by": "together",
-        "planned_start": "2026-11-20",
+        "planned_start": day(),
     }
     training = trusquin.done("POST", "/trainings", planned)["training_id"]
-    trusquin.done("POST", f"/trainings/{training}/start", {"started_on": "2026-11-20"})
+    trusquin.done("POST", f"/trainings/{training}/start", {"started_on": day()})
     trusquin.done("POST", f"/trainings/{training}/complete", {"outcome": "acquired", "hours_done": 12})
     return alias
 
@@ -247,9 +248,10 @@ def test_the_operator_erases_persons_past_retention_and_learns_only_their_number
     network: Network, stack: Stack
 ) -> None:
     home = network["cpas-hotton"]
-    made = [home.done("POST", "/beneficiaries", {"profile": PROFILE})["beneficiary"] for _ in range(3)]
+    registered = {"profile": PROFILE, "happened_on": day(-1700)}
+    made = [home.done("POST", "/beneficiaries", registered)["beneficiary"] for _ in range(3)]
     old, back, recent = made
-    for ref, on in ((old, "2020-01-31"), (back, "2020-02-01"), (recent, "2026-11-02")):
+    for ref, on in ((old, day(-1600)), (back, day(-1599)), (recent, day(-25))):
         home.done("POST", f"/beneficiaries/{ref}/leave", {"reason": "moved", "happened_on": on})
     longer = {
         "parties": ["cpas-erezee", "integra-plus"],
@@ -261,8 +263,8 @@ def test_the_operator_erases_persons_past_retention_and_learns_only_their_number
     }
     assert network.operator.done("POST", "/conventions", longer)["retention_months"] == 60
     elsewhere = network["cpas-erezee"]
-    kept = elsewhere.done("POST", "/beneficiaries", {"profile": PROFILE})["beneficiary"]
-    elsewhere.done("POST", f"/beneficiaries/{kept}/leave", {"reason": "moved", "happened_on": "2023-11-01"})
+    kept = elsewhere.done("POST", "/beneficiaries", registered)["beneficiary"]
+    elsewhere.done("POST", f"/beneficiaries/{kept}/leave", {"reason": "moved", "happened_on": day(-1122)})
     refused(home.call("GET", "/retention"), 403, "wrong_scope")
     looked = _jalons(stack, "retention", "--dry-run")
     assert [line.split() for line in looked.stdout.splitlines()][1:] == [["cpas-hotton", "2"]]

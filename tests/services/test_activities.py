@@ -10,11 +10,12 @@ import pytest
 from schemas.activity import CreatedSealed, CreatedV1
 from tests.support.apps import Apps
 from tests.support.calls import refused
+from tests.support.days import day
 from tests.support.network import PROFILE, Partner
 from tests.support.said import said
 
-MADE = {"on": "2026-11-20", "form": "cooperative_activites"}
-SENSE = {"goal": "create_activity", "chosen_by": "person", "planned_start": "2026-10-01"}
+MADE = {"on": day(-7), "form": "cooperative_activites"}
+SENSE = {"goal": "create_activity", "chosen_by": "person", "planned_start": day(-57)}
 
 
 def accompanied(apps: Apps, kind: str = "accompagnement_creation") -> tuple[dict[str, Any], str, str]:
@@ -23,7 +24,7 @@ def accompanied(apps: Apps, kind: str = "accompagnement_creation") -> tuple[dict
     made = home.refer("le-trusquin")
     alias = operator.done("GET", f"/referrals/{made['ref']}")["beneficiary"]
     training = operator.done("POST", "/trainings", SENSE | {"beneficiary": alias, "kind": kind})
-    operator.done("POST", f"/trainings/{training['ref']}/start", {"started_on": "2026-10-01"})
+    operator.done("POST", f"/trainings/{training['ref']}/start", {"started_on": day(-57)})
     return made, alias, training["training_id"]
 
 
@@ -39,7 +40,7 @@ def test_an_activity_ends_the_accompaniment_under_way_and_nothing_else(apps: App
     made, alias, training = accompanied(apps)
     person = made["beneficiary"]
     course = operator.done("POST", "/trainings", SENSE | {"beneficiary": alias, "kind": "remise_a_niveau"})
-    operator.done("POST", f"/trainings/{course['ref']}/start", {"started_on": "2026-10-05"})
+    operator.done("POST", f"/trainings/{course['ref']}/start", {"started_on": day(-53)})
     assert way(apps, home, person) == [("preparation_emploi", False), ("preformation", False), ("accueil", True)]
 
     answer = operator.call("POST", "/activities", MADE | {"beneficiary": alias})
@@ -55,7 +56,7 @@ def test_an_activity_ends_the_accompaniment_under_way_and_nothing_else(apps: App
     event = said(apps, person)[-1]
     assert isinstance(event.data, CreatedV1)
     assert event.sealed == CreatedSealed(form="cooperative_activites")
-    assert event.time.date().isoformat() == "2026-11-20"
+    assert event.time.date().isoformat() == day(-7)
     shown = home.done("GET", f"/activities/{activity['activity_id']}")
     assert shown == activity | {"beneficiary": person}
     assert home.done("GET", f"/activities?beneficiary={person}")["items"] == [shown]

@@ -11,6 +11,7 @@ from jalons.privacy.disclosure import cut, for_coordinator
 from schemas.need import ExpressedSealed, ExpressedV1, ReportedV1, UnmetSealed, UnmetV1
 from tests.support.apps import SECRET, Apps
 from tests.support.calls import refused
+from tests.support.days import day
 from tests.support.network import PROFILE
 from tests.support.own import own as own_id_of
 from tests.support.said import said
@@ -66,8 +67,8 @@ def test_what_the_home_partner_says_of_its_person_is_not_the_receivers(apps: App
     home, operator = apps.network["cpas-hotton"], apps.network["le-trusquin"]
     made = home.refer("le-trusquin")
     alias = operator.done("GET", f"/referrals/{made['ref']}")["beneficiary"]
-    need = home.done("POST", "/needs", NEED | {"beneficiary": made["beneficiary"], "happened_on": "2026-11-02"})
-    assert need["happened_on"] == "2026-11-02"
+    need = home.done("POST", "/needs", NEED | {"beneficiary": made["beneficiary"], "happened_on": day(-25)})
+    assert need["happened_on"] == day(-25)
     refused(operator.call("GET", f"/needs/{need['need_id']}"), 404, "not_found")
     assert operator.done("GET", f"/needs?beneficiary={alias}") == {"items": []}
 

@@ -13,6 +13,7 @@ from jalons.privacy.links import AnswerLinks, LinkTarget
 from schemas.codes import Language
 from services.referrals.pages.words import LANGUAGES
 from tests.support.calls import offer, written
+from tests.support.days import day, in_french
 from tests.support.network import Network
 from tests.support.pages import Page, slip_code, well_made
 
@@ -109,8 +110,8 @@ def test_what_is_wrong_is_said_beside_its_field_and_what_was_typed_stays(network
         ("accept", {}, "Il manque une réponse ici."),
         ("decline", {"reason": "no_place"}, "Il manque une réponse ici."),
         ("decline", {"reason": "rainy", "declined_by": "provider"}, "Choisissez une réponse de la liste."),
-        ("accept", {"first_contact_on": "2026-12-01", "place": "x" * 201}, "Choisissez une réponse de la liste."),
-        ("accept", {"first_contact_on": "2026-12-01", "place": "ailleurs"}, "Choisissez une réponse de la liste."),
+        ("accept", {"first_contact_on": day(4), "place": "x" * 201}, "Choisissez une réponse de la liste."),
+        ("accept", {"first_contact_on": day(4), "place": "ailleurs"}, "Choisissez une réponse de la liste."),
     ],
 )
 def test_a_form_that_does_not_fit_records_nothing(
@@ -126,7 +127,7 @@ def test_a_form_that_does_not_fit_records_nothing(
 
 @pytest.mark.parametrize("action", ["start", "void", "redirect", "nonsense", ""])
 def test_an_act_that_is_not_open_is_not_done(network: Network, link: str, action: str) -> None:
-    form = _form(network, link, "accept") | {"action": action, "started_on": "2026-11-23", "reason": "wrong_person"}
+    form = _form(network, link, "accept") | {"action": action, "started_on": day(), "reason": "wrong_person"}
     before = written(network)
     answer = network.http.post(link, data=form)
     assert answer.status_code in (409, 422)
@@ -137,12 +138,12 @@ def test_an_act_that_is_not_open_is_not_done(network: Network, link: str, action
 def test_an_answer_to_what_has_changed_meanwhile_is_explained(
     network: Network, link: str, sent: dict[str, Any]
 ) -> None:
-    form = _form(network, link, "accept") | {"first_contact_on": "2026-12-01"}
+    form = _form(network, link, "accept") | {"first_contact_on": day(4)}
     network["le-trusquin"].done("POST", f"/referrals/{sent['ref']}/receive", {})
     answer = network.http.post(link, data=form)
     assert answer.status_code == 412
     assert "La situation a changé" in well_made(answer).text
-    again = Page(answer.text).forms()["accept"] | {"first_contact_on": "2026-12-01"}
+    again = Page(answer.text).forms()["accept"] | {"first_contact_on": day(4)}
     assert network.http.post(link, data=again).status_code == 200, "the page that explains it can be answered"
 
 
@@ -151,12 +152,12 @@ def test_a_place_that_is_not_there_is_not_given_by_a_link(network: Network, link
     network["le-trusquin"].done("PUT", "/offers/complet", full)
     sent = network["cpas-hotton"].refer("le-trusquin", contact="person_comes", offer="complet")
     link = _link(network, links, sent, "le-trusquin")
-    form = _form(network, link, "accept") | {"first_contact_on": "2026-12-01"}
+    form = _form(network, link, "accept") | {"first_contact_on": day(4)}
     answer = network.http.post(link, data=form)
     assert answer.status_code == 409
     page = well_made(answer)
     assert "Toutes les places" in page.text
-    assert {"value": "2026-12-01"}.items() <= next(
+    assert {"value": day(4)}.items() <= next(
         each.items() for each in page.all("input") if each.get("id") == "accept-first_contact_on"
     )
 
@@ -234,8 +235,8 @@ def test_a_persons_way_is_the_home_partners_to_print_in_four_languages(network: 
     sent = hotton.refer("le-trusquin")
     person = sent["beneficiary"]
     path = f"/beneficiaries/{person}/way"
-    trusquin.done("POST", f"/referrals/{sent['ref']}/accept", {"first_contact_on": "2026-12-01", "place": "quai"})
-    sense = {"goal": "find_job", "chosen_by": "person", "planned_start": "2026-12-07", "beneficiary": person}
+    trusquin.done("POST", f"/referrals/{sent['ref']}/accept", {"first_contact_on": day(4), "place": "quai"})
+    sense = {"goal": "find_job", "chosen_by": "person", "planned_start": day(10), "beneficiary": person}
     consent = {"partners": ["home-hotton"], "purposes": ["employer"], "channel": "oral"}
     hotton.done("POST", f"/beneficiaries/{person}/consents", consent)
     hotton.done("POST", "/placements", sense | {"kind": "cdd", "employer": "home-hotton"})
@@ -249,7 +250,7 @@ def test_a_persons_way_is_the_home_partners_to_print_in_four_languages(network: 
             "Maison de repos de Hotton",
         ]
     french = hotton.call("GET", f"{path}?language=fr").text
-    assert "mardi 1er décembre 2026" in french and "Quai 4" in french and "accepté, noté le" in french
+    assert in_french(day(4)) in french and "Quai 4" in french and "accepté, noté le" in french
     assert "mobilité" not in french and person not in french, "a way, not a profile"
     for partner in ("le-trusquin", "cpas-erezee"):
         assert network[partner].call("GET", path).status_code == 404

@@ -15,6 +15,7 @@ import psycopg
 from jalons.clock import local_date, now
 from services.referrals.calls.idempotency import stored_key
 from tests.support.calls import refused, sheet
+from tests.support.days import day
 from tests.support.network import PROFILE, Network
 
 TODAY = local_date(now()).isoformat()
@@ -146,7 +147,7 @@ def test_every_partner_knows_a_person_by_a_name_of_its_own(network: Network) -> 
         r for r in network["le-trusquin"].done("GET", "/referrals?limit=500")["items"] if r["ref"] == course["ref"]
     ]
     assert listed["beneficiary"] == names[0]
-    plan = {"kind": "formation", "goal": "qualify", "chosen_by": "together", "planned_start": "2026-12-07"}
+    plan = {"kind": "formation", "goal": "qualify", "chosen_by": "together", "planned_start": day(10)}
     operator = network["le-trusquin"]
     for strange in (ref, names[1]):
         refused(operator.call("POST", "/trainings", plan | {"beneficiary": strange}), 404, "not_found")
@@ -188,7 +189,7 @@ def test_a_spoken_reference_stands_wherever_an_id_does(network: Network) -> None
         "kind": "formation",
         "goal": "qualify",
         "chosen_by": "together",
-        "planned_start": "2026-12-07",
+        "planned_start": day(10),
     }
     before = plan | {"planned_end": "2026-12-01"}
     refused(operator.call("POST", "/trainings", before), 422, "invalid")

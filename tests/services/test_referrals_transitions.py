@@ -3,122 +3,32 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
 from typing import Any
 
 import psycopg
 import pytest
 
-from jalons.clock import local_date, now
 from services.referrals.acts import lifecycle
 from services.referrals.acts.http import ACTIONS
-from services.referrals.acts.lifecycle import BEFORE, STAYS, Table, Transition
+from services.referrals.acts.lifecycle import BEFORE, STAYS, Transition
+from tests.support.acting import (
+    COORDINATOR,
+    EMPLOYER,
+    GIVEN,
+    HOTTON,
+    ROLES,
+    TABLES,
+    TODAY,
+    TRUSQUIN,
+    born,
+    by_role,
+    given,
+    standing,
+)
 from tests.support.calls import end_of_log, refused, sheet
+from tests.support.days import day
 from tests.support.network import Network, Partner, eventually
 from tests.support.rerouting import SECOND, SECOND_OFFER, agree, joins, offers, second_operator
-
-TODAY = local_date(now()).isoformat()
-TABLES: dict[str, Table] = {
-    "referrals": lifecycle.REFERRAL,
-    "trainings": lifecycle.TRAINING,
-    "placements": lifecycle.PLACEMENT,
-}
-HOTTON, TRUSQUIN, EMPLOYER = "cpas-hotton", "le-trusquin", "home-hotton"
-ROLES = {
-    "referrals": {"referrer": HOTTON, "recipient": TRUSQUIN, "author": TRUSQUIN},
-    "trainings": {"operator": TRUSQUIN, "home": HOTTON},
-    "placements": {"proposer": HOTTON, "home": HOTTON, "employer": EMPLOYER},
-}
-COORDINATOR = "integra-plus"
-GIVEN: dict[str, dict[str, Any]] = {
-    "accept": {"first_contact_on": TODAY, "place": "atelier"},
-    "waitlist": {"rank": 2},
-    "decline": {"reason": "no_place", "declined_by": "provider"},
-    "redirect": {"recipient": SECOND, "agreement": {"channel": "oral"}},
-    "suggest": {"offer": SECOND_OFFER},
-    "cancel": {"reason": "found_work"},
-    "interrupt": {"reason": "health_pause"},
-    "reopen": {"reason": "recorded_in_error"},
-    "void": {"reason": "wrong_person"},
-    "start": {"started_on": TODAY},
-    "refuse": {"reason": "no_place"},
-    "end": {"ended_on": TODAY, "reason": "end_of_contract"},
-    "follow-up": {"months": 3, "situation": "in_job"},
-    "evaluate": {"outcome": "partly"},
-}
-WAY = {
-    "referrals": {
-        "received": ["receive"],
-        "waitlisted": ["waitlist"],
-        "accepted": ["accept"],
-        "started": ["accept", "start"],
-        "completed": ["accept", "start", "complete"],
-        "declined": ["decline"],
-        "redirected": ["redirect"],
-        "cancelled": ["cancel"],
-        "interrupted": ["accept", "interrupt"],
-        "voided": ["void"],
-    },
-    "trainings": {
-        "started": ["start"],
-        "suspended": ["start", "suspend"],
-        "completed": ["start", "complete"],
-        "interrupted": ["start", "interrupt"],
-        "cancelled": ["cancel"],
-    },
-    "placements": {
-        "confirmed": ["confirm"],
-        "refused": ["refuse"],
-        "started": ["confirm", "start"],
-        "ended": ["confirm", "start", "end"],
-        "cancelled": ["cancel"],
-    },
-}
-"""Noun → status → the acts that lead to it."""
-
-
-def given(noun: str, action: str) -> dict[str, Any]:
-    """What is said with an act."""
-    if action == "complete":
-        return {"outcome": "reached"} if noun == "referrals" else {"outcome": "acquired", "hours_done": 12}
-    return GIVEN.get(action, {})
-
-
-def born(network: Network, noun: str) -> str:
-    """A new one; its spoken reference."""
-    second_operator(network)
-    home, operator = network[HOTTON], network[TRUSQUIN]
-    referral = home.refer(TRUSQUIN, contact="person_comes")
-    if noun == "referrals":
-        return str(referral["ref"])
-    sense = {"goal": "qualify", "chosen_by": "together", "planned_start": TODAY}
-    if noun == "trainings":
-        alias = operator.done("GET", f"/referrals/{referral['ref']}")["beneficiary"]
-        return str(operator.done("POST", "/trainings", {"beneficiary": alias, "kind": "formation", **sense})["ref"])
-    agreed = {"partners": [EMPLOYER], "purposes": ["employer"], "channel": "paper"}
-    home.done("POST", f"/beneficiaries/{referral['beneficiary']}/consents", agreed)
-    job = {"beneficiary": referral["beneficiary"], "employer": EMPLOYER, "kind": "cdd", **sense}
-    return str(home.done("POST", "/placements", job)["ref"])
-
-
-def standing(network: Network, noun: str, status: str) -> str:
-    """One that stands at a status; its spoken reference."""
-    reference = born(network, noun)
-    if status == "expired":  # by the clock alone, thirty days on
-        with psycopg.connect(network.info["database"]) as conn:
-            conn.execute("UPDATE referrals.referrals SET status = 'expired' WHERE reference = %s", (reference,))
-        return reference
-    for action in WAY[noun].get(status, ()):
-        row = next(row for row in TABLES[noun] if row.action == action)
-        who = next(ROLES[noun][role] for role in ("recipient", "referrer", *sorted(row.by)) if role in row.by)
-        network[who].done("POST", f"/{noun}/{reference}/{action}", given(noun, action))
-    return reference
-
-
-def by_role(network: Network, noun: str, role: str) -> Partner:
-    """Who has a role."""
-    return network[COORDINATOR if role == "coordinator" else ROLES[noun][role]]
-
 
 CASES = [(noun, row, source) for noun, table in TABLES.items() for row in table for source in sorted(row.source)]
 OF_PARTNERS = [case for case in CASES if "hub" not in case[1].by]
@@ -383,15 +293,13 @@ def test_a_follow_up_is_recorded_once_and_the_employer_does_not_see_it(network: 
 
 @pytest.mark.parametrize("action", ["waitlist", "redirect", "cancel", "void", "suggest"])
 def test_an_act_may_have_happened_earlier_never_later(network: Network, action: str) -> None:
-    reference = born(network, "referrals")
+    second_operator(network)
+    reference = network[HOTTON].refer(TRUSQUIN, contact="person_comes", happened_on=day(-5))["ref"]
     row = next(row for row in lifecycle.REFERRAL if row.action == action)
     who, path = by_role(network, "referrals", max(row.by)), f"/referrals/{reference}/{action}"
-    later = {"happened_on": (local_date(now()) + timedelta(days=2)).isoformat()}
-    refused(who.call("POST", path, given("referrals", action) | later), 422, "invalid")
+    refused(who.call("POST", path, given("referrals", action) | {"happened_on": day(2)}), 422, "invalid")
     assert network[HOTTON].done("GET", f"/referrals/{reference}")["version"] == 1
-    who.done(
-        "POST", path, given("referrals", action) | {"happened_on": (local_date(now()) - timedelta(days=3)).isoformat()}
-    )
+    who.done("POST", path, given("referrals", action) | {"happened_on": day(-3)})
 
 
 def test_the_lists_of_codes_are_read_by_any_partner(network: Network) -> None:

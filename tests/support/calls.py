@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import psycopg
 
+from tests.support.days import day
 from tests.support.network import ATTRIBUTES, PROFILE, Network, Partner, eventually
 
 TABLES = ("events", "partners", "conventions", "offers", "beneficiaries", "consents", "referrals", "trainings")
@@ -57,13 +58,13 @@ def sheet(**more: Any) -> dict[str, Any]:
 
 def course(**more: Any) -> dict[str, Any]:
     """A body of a training, for an unknown person by default."""
-    sense = {"kind": "formation", "goal": "qualify", "chosen_by": "together", "planned_start": "2026-12-07"}
+    sense = {"kind": "formation", "goal": "qualify", "chosen_by": "together", "planned_start": day(10)}
     return {"beneficiary": str(uuid.uuid4()), **sense, **more}
 
 
 def work(**more: Any) -> dict[str, Any]:
     """A body of a placement, for an unknown person by default."""
-    sense = {"kind": "cdd", "goal": "find_job", "chosen_by": "person", "planned_start": "2026-12-07"}
+    sense = {"kind": "cdd", "goal": "find_job", "chosen_by": "person", "planned_start": day(10)}
     return {"beneficiary": str(uuid.uuid4()), "employer": "home-hotton", **sense, **more}
 
 

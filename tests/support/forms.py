@@ -9,6 +9,7 @@ from uuid import UUID
 from jalons.privacy.links import AnswerLinks, LinkTarget
 from tests.support.apps import SECRET, Apps
 from tests.support.calls import offer, sheet
+from tests.support.days import day
 from tests.support.network import PARTNERS, PROFILE, Network
 from tests.support.pages import slip_code
 
@@ -39,11 +40,11 @@ def one_of_everything(apps: Apps) -> dict[str, str]:
         "purposes": ["employer"],
     }
     consent = home.done("POST", f"/beneficiaries/{person}/consents", agreed)
-    sense = {"goal": "qualify", "chosen_by": "together", "planned_start": "2026-12-07", "beneficiary": person}
+    sense = {"goal": "qualify", "chosen_by": "together", "planned_start": day(10), "beneficiary": person}
     training = home.done("POST", "/trainings", sense | {"kind": "formation", "offer": "auxiliaire-de-soins"})
     placement = home.done("POST", "/placements", sense | {"kind": "cdd", "employer": "home-hotton"})
     stated = {"domain": "mobilite", "kind": "obstacle", "source": "public", "commune_nis": "83028"}
-    created = {"beneficiary": person, "on": "2026-11-20", "form": "asbl"}
+    created = {"beneficiary": person, "on": day(-7), "form": "asbl"}
     activity = home.done("POST", "/activities", created)
     need = home.done("POST", "/needs", stated | {"beneficiary": person})
     between = {

@@ -23,6 +23,7 @@ from schemas.envelope import Event
 from schemas.need import UnmetV1
 from schemas.referral import ReferralEvent
 from services.observation.counts.rules import MEASURES, net
+from tests.support.days import day
 from tests.support.network import PROFILE, Network, Partner, eventually
 from tests.support.own import own
 
@@ -90,7 +91,7 @@ class Stream:
         if sent is None:
             return
         person = sent["beneficiary"]
-        for action, given in (("receive", {}), ("accept", {}), ("start", {"started_on": "2026-11-20"})):
+        for action, given in (("receive", {}), ("accept", {}), ("start", {"started_on": day()})):
             if self._until_answered(trusquin, f"/referrals/{sent['referral_id']}/{action}", given, person) is None:
                 return
 

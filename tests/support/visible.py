@@ -37,7 +37,7 @@ _BORN: dict[type[Act], dict[str, Any]] = {
     | {"disclosed": {"age_band": "25-29"}, "recipient_kind": "training_operator", "offer_type": "formation"}
     | {"follows": TRAINING_ID, "alternative_to": PLACEMENT_ID, "parent": TRAINING_ID, "trial": False}
     | {"earlier_recipients": ["forem-marche"], "terms": {"expire_after_days": 30}}
-    | {"sent_at": "2026-11-24T08:00:00+00:00"},
+    | {"sent_at": "2026-11-24T08:00:00+00:00", "sent_on": "2026-11-24"},
     Training: _SENSE | _PLAN | {"kind": "formation", "tool": "gingo", "offer": "auxiliaire-de-soins"},
     Placement: _SENSE
     | _PLAN

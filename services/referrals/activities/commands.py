@@ -10,6 +10,7 @@ from jalons.clock import random_id
 from services.referrals import refusals
 from services.referrals.activities.rows import ACTIVITIES
 from services.referrals.activities.rules import Activity, accompaniment, created, in_progress
+from services.referrals.acts.dates import in_order
 from services.referrals.acts.rows import TRAININGS
 from services.referrals.acts.rules import Training
 from services.referrals.directory.parties import acting_party
@@ -21,11 +22,10 @@ from services.referrals.work import Work
 def create(work: Work, given: Mapping[str, Any]) -> Activity:
     """Store an activity of a person. The operator still completes the training it came from.
 
-    Raises NotActive, Left, InTheFuture and Problem 404, 422.
+    Raises NotActive, Left, OutOfOrder and Problem 404, 422.
     """
     trial = acting_party(work).trial
-    if given["on"] > work.call.today:
-        raise refusals.invalid("on", "in the future")
+    happened_on = in_order(given, work.call.today)
     person = known(work, given["beneficiary"])
     came_from = _came_from(work, person, given.get("training_id"))
     activity = Activity(
@@ -39,7 +39,7 @@ def create(work: Work, given: Mapping[str, Any]) -> Activity:
         trial=trial,
     )
     event, sealed = created(activity, came_from)
-    work.record(person.ref, event, sealed, given.get("happened_on") or given["on"])
+    work.record(person.ref, event, sealed, happened_on)
     ACTIVITIES.add(work.conn, activity, work.call.now)
     return activity
 

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from services.referrals import refusals
 from services.referrals.acts import rules as acts
+from services.referrals.acts.dates import check_happened, in_order
 from services.referrals.acts.fronting import told
 from services.referrals.acts.lifecycle import HUB, Office
 from services.referrals.acts.rows import REFERRALS, Acts
@@ -29,18 +30,17 @@ Given = Mapping[str, Any]
 def step(work: Work, store: Acts[S], named: UUID | str, action: str, given: Given) -> S:
     """Take one action of an act's table. Starting a training or placement also starts the referral it answers.
 
-    Raises NotAllowed, NotGiven, TooLate, AlreadyRecorded, AlreadyOpen, Followed, NoPlaceLeft, InTheFuture, Stale, and
+    Raises NotAllowed, NotGiven, TooLate, AlreadyRecorded, AlreadyOpen, Followed, NoPlaceLeft, OutOfOrder, Stale, and
     Problem 404, 409, 422.
     """
     given = resolved(work, action, given)
     state, by = load(work, store, named, action)
     facts = json_values({name: value for name, value in given.items() if name != "happened_on"})
-    on = given.get("happened_on") or given.get("started_on") or given.get("ended_on")
-    _check_dates(work, state, given)
+    on = in_order(given, work.call.today, state.last_on)
     _check_place(work, state, given)
     if facts.get("reported_by") and "referrer" not in state.party(work.call.partner):
         raise refusals.invalid("reported_by", "only the referrer records an answer in the receiver's place")
-    decided = acts.act(state, action, by, facts, work.call.today)
+    decided = acts.act(state, action, by, facts, work.call.today, on)
     if action == "reopen" and isinstance(state, Referral) and by is not Office.COORDINATOR:
         check_nothing_followed(state, REFERRALS.of_person(work.conn, state.ref))
     save(work, store, state, decided, on)
@@ -75,7 +75,7 @@ def save(work: Work, store: Acts[S], before: S, decided: Decided[S], on: date | 
     """Store a step and record its event. It also sets the deadlines anew, recounts the offer whose place the step takes
     or frees, and records the need that a decline leaves unmet.
 
-    Raises AlreadyOpen, NoPlaceLeft and InTheFuture.
+    Raises AlreadyOpen, NoPlaceLeft and OutOfOrder.
     """
     store.save(work.conn, decided.state, work.call.now)
     deadlines.follow(work, decided.state)
@@ -98,7 +98,9 @@ def _started(work: Work, state: Act, facts: Given, on: date | None) -> None:
         _start_referral(work, state, facts, on)
         return
     for other in lapsing(state.id, REFERRALS.of_person(work.conn, state.ref)):
-        save(work, REFERRALS, other, acts.act(other, "lapse", HUB, {}, work.call.today), on, by=HUB)
+        day = max(filter(None, (on, other.last_on)), default=None)
+        lapsed = acts.act(other, "lapse", HUB, {}, work.call.today, day)
+        save(work, REFERRALS, other, lapsed, day, by=HUB)
 
 
 def _start_referral(work: Work, answer: Training | Placement, facts: Given, on: date | None) -> None:
@@ -110,7 +112,8 @@ def _start_referral(work: Work, answer: Training | Placement, facts: Given, on: 
         raise refusals.referral_not_open(referral.status)
     kind = "training" if isinstance(answer, Training) else "placement"
     given = {"started_on": facts["started_on"], "answered_by": kind, "answered_by_id": str(answer.id)}
-    decided = acts.act(referral, "start", referral.recipient, given, work.call.today)
+    check_happened("started_on", date.fromisoformat(facts["started_on"]), work.call.today, referral.last_on)
+    decided = acts.act(referral, "start", referral.recipient, given, work.call.today, on)
     save(work, REFERRALS, referral, decided, on)
     _started(work, decided.state, facts, on)
 
@@ -120,13 +123,3 @@ def _check_place(work: Work, state: Act, given: Given) -> None:
     if given.get("place"):
         [receiver] = directory.partners_of(work.conn, [state.receiver]).values()
         check_place(receiver, given["place"])
-
-
-def _check_dates(work: Work, state: Act, given: Given) -> None:
-    """A start and an end are not in the future, and the end is not before the start. Raises Problem 422."""
-    for field in ("started_on", "ended_on"):
-        if given.get(field) and given[field] > work.call.today:
-            raise refusals.invalid(field, "in the future")
-    started = state.facts.get("started_on")
-    if given.get("ended_on") and started and given["ended_on"].isoformat() < started:
-        raise refusals.invalid("ended_on", "before started_on")

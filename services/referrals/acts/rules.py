@@ -65,10 +65,15 @@ class Act:
 
     @property
     def last(self) -> Facts:
-        """The last step that changed the status: `by`, `on` (day), `before` (status), `said` (the facts it set), and
-        whether it was `reported`. Empty if there was none."""
+        """The last step that changed the status: `by`, `on` (day of recording), `before` (status), `before_on` (day of
+        the step before), `said` (the facts it set), and whether it was `reported`. Empty if there was none."""
         found: Facts = self.facts.get("last_act", {})
         return found
+
+    @property
+    def last_on(self) -> date | None:
+        """The day on which its last step happened; a step that was taken back counts no more. None: not known."""
+        return date.fromisoformat(self.facts["last_on"]) if self.facts.get("last_on") else None
 
     def parties(self) -> dict[str, str]:
         """Role → partner."""
@@ -231,11 +236,11 @@ def proposed(placement: Placement) -> Decided[Placement]:
     return Decided(placement, event, placement.work())
 
 
-def act(state: S, action: str, by: str, given: Facts, today: date) -> Decided[S]:
+def act(state: S, action: str, by: str, given: Facts, today: date, on: date | None = None) -> Decided[S]:
     """The step that an action takes.
 
     by: a partner's slug or an Office. given: what the call gives, as JSON values; dates in ISO format. today: in
-    Brussels.
+    Brussels. on: the day on which it happened; default: today.
 
     Raises NotAllowed, NotGiven, TooLate and AlreadyRecorded.
     """
@@ -243,12 +248,13 @@ def act(state: S, action: str, by: str, given: Facts, today: date) -> Decided[S]
     values = {name: value for name, value in given.items() if value is not None}
     new_facts = _new_facts(state, action, values)
     target = {STAYS: state.status, BEFORE: state.last.get("before", state.status)}.get(row.target, row.target)
-    facts = {**_remaining(state, action), **new_facts}
+    facts = {**_remaining(state, action), **new_facts, "last_on": _last_on(state, action, on or today)}
     if row.target != STAYS:
         facts["last_act"] = {
             "by": None if isinstance(by, Office) else by,
             "on": today.isoformat(),
             "before": state.status,
+            "before_on": state.facts.get("last_on"),
             "said": sorted(new_facts),
             "reported": "reported_by" in values,
         }
@@ -321,6 +327,14 @@ def _new_facts(state: Act, action: str, values: Facts) -> dict[str, Any]:
     if action in _OWN_NAMES:
         values = {_RENAMED.get(name, name): value for name, value in values.items()}
     return {f"{action}_{name}" if name in ("reason", "finer") else name: value for name, value in values.items()}
+
+
+def _last_on(state: Act, action: str, on: date) -> str | None:
+    """The day that the next step may not be before: of this step, unless it is no part of what the parties do. What is
+    taken back was never followed."""
+    if action == "reopen":
+        return state.last.get("before_on")
+    return state.facts.get("last_on") if action == "suggest" else on.isoformat()
 
 
 def _remaining(state: Act, action: str) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from services.referrals import refusals
 from services.referrals.acts import lifecycle
 from services.referrals.acts import rules as acts
 from services.referrals.acts.commands import json_values
+from services.referrals.acts.dates import in_order, on_planned_start
 from services.referrals.acts.fronting import check_front, told
 from services.referrals.acts.rows import PLACEMENTS, REFERRALS, TRAININGS, Acts
 from services.referrals.acts.rules import MOMENT_OF_KIND, Act, Decided, Placement, Referral, Training
@@ -45,15 +46,15 @@ Offer = Mapping[str, Any]
 def send_referral(work: Work, given: Given) -> Referral:
     """Send a referral, and register the person and record their agreement where the call gives them.
 
-    Raises NotGiven, NotActive, TrialOnly, NoConvention, Left, NoConsent, LocalRefTaken, AlreadyOpen, InTheFuture, and
+    Raises NotGiven, NotActive, TrialOnly, NoConvention, Left, NoConsent, LocalRefTaken, AlreadyOpen, OutOfOrder, and
     Problem 404, 422.
     """
-    return send(work, draft(work, given), given.get("happened_on"))
+    return send(work, draft(work, given))
 
 
-def send(work: Work, referral: Referral, on: date | None) -> Referral:
-    """Store a drafted referral and record that it was sent. Raises AlreadyOpen and InTheFuture."""
-    return _begin(work, REFERRALS, acts.sent(referral), on)
+def send(work: Work, referral: Referral) -> Referral:
+    """Store a drafted referral and record that it was sent. Raises AlreadyOpen."""
+    return _begin(work, REFERRALS, acts.sent(referral))
 
 
 def draft(work: Work, given: Given, parent: Referral | None = None) -> Referral:
@@ -73,6 +74,9 @@ def draft(work: Work, given: Given, parent: Referral | None = None) -> Referral:
     offer = _offer(work, given, recipient)
     person = own(work, parent.ref) if parent else _person(work, given, trial=between.trial)
     check_accompanied(person.status)
+    follows = _earlier(work, given, person, "follows")
+    alternative_to = _earlier(work, given, person, "alternative_to")
+    on = in_order(given, work.call.today, parent.last_on if parent else _sent_on(follows))
     shown = _disclosed(work, given, person, between, convention)
     work.grant_aliases(person.ref, person.home, [work.call.partner, recipient])
     referral = Referral(
@@ -92,9 +96,11 @@ def draft(work: Work, given: Given, parent: Referral | None = None) -> Referral:
             "offer_type": offer["type"] if offer else None,
             "reply_by": after_working_days(work.call.today, convention.reply_within_working_days).isoformat(),
             "disclosed": shown.shown,
-            "follows": _earlier(work, given, person, "follows"),
-            "alternative_to": _earlier(work, given, person, "alternative_to"),
+            "follows": str(follows.id) if follows else None,
+            "alternative_to": str(alternative_to.id) if alternative_to else None,
             "sent_at": work.call.now.isoformat(),
+            "sent_on": on.isoformat(),
+            "last_on": on.isoformat(),
             "terms": terms(convention),
             "trial": between.trial,
             **(chained(parent, recipient) if parent else {}),
@@ -108,7 +114,7 @@ def draft(work: Work, given: Given, parent: Referral | None = None) -> Referral:
 def enrol(work: Work, given: Given) -> Training:
     """Plan a training. Its operator may, or the person's home partner, to an offer to which it may send.
 
-    Raises NotActive, TrialOnly, NoConvention, Left, NoConsent, InTheFuture, and Problem 404, 422.
+    Raises NotActive, TrialOnly, NoConvention, Left, NoConsent, OutOfOrder, and Problem 404, 422.
     """
     caller = work.call.partner
     person = known(work, given["beneficiary"])
@@ -123,7 +129,7 @@ def enrol(work: Work, given: Given) -> Training:
         may_send(between, moment)
         _check_agreed(work, person, between, "referral")
     referral = _answered(work, given, person, operator)
-    _check_plan(given)
+    on = _planned_on(work, given, referral)
     training = Training(
         id=random_id(),
         reference=new_reference("T"),
@@ -137,16 +143,17 @@ def enrol(work: Work, given: Given) -> Training:
         facts={
             **_facts(given, "kind", "tool", "goal", "chosen_by", "planned_start", "planned_end", "offer"),
             "trial": between.trial,
+            "last_on": on.isoformat(),
         },
     )
     work.grant_aliases(person.ref, person.home, [operator])
-    return _begin(work, TRAININGS, acts.enrolled(training), given.get("happened_on"))
+    return _begin(work, TRAININGS, acts.enrolled(training))
 
 
 def propose(work: Work, given: Given) -> Placement:
     """Propose a placement. An employer is outside professional secrecy, so the person must have agreed to it by name.
 
-    Raises NotActive, TrialOnly, Left, NoConsent, InTheFuture, and Problem 404, 422.
+    Raises NotActive, TrialOnly, Left, NoConsent, OutOfOrder, and Problem 404, 422.
     """
     caller, employer = work.call.partner, given["employer"]
     person = known(work, given["beneficiary"])
@@ -160,7 +167,7 @@ def propose(work: Work, given: Given) -> Placement:
     if given.get("offer"):
         offered(work, given["offer"])
     referral = _answered(work, given, person, employer)
-    _check_plan(given)
+    on = _planned_on(work, given, referral)
     placement = Placement(
         id=random_id(),
         reference=new_reference("P"),
@@ -175,10 +182,11 @@ def propose(work: Work, given: Given) -> Placement:
             **_facts(given, "kind", "occupation", "goal", "chosen_by", "planned_start", "planned_end", "offer"),
             **_facts(given, "legal_employer"),
             "trial": between.trial,
+            "last_on": on.isoformat(),
         },
     )
     work.grant_aliases(person.ref, person.home, [employer])
-    return _begin(work, PLACEMENTS, acts.proposed(placement), given.get("happened_on"))
+    return _begin(work, PLACEMENTS, acts.proposed(placement))
 
 
 def offered(work: Work, name: str, partner: str | None = None) -> dict[str, Any]:
@@ -191,11 +199,11 @@ def offered(work: Work, name: str, partner: str | None = None) -> dict[str, Any]
     return offer
 
 
-def _begin(work: Work, store: Acts[S], decided: Decided[S], on: date | None) -> S:
+def _begin(work: Work, store: Acts[S], decided: Decided[S]) -> S:
     """Store a new act and record its first event."""
     store.add(work.conn, decided.state, work.call.now)
     deadlines.follow(work, decided.state)
-    work.record(decided.state.ref, told(work, decided.state, decided.event), decided.sealed, on)
+    work.record(decided.state.ref, told(work, decided.state, decided.event), decided.sealed, decided.state.last_on)
     return decided.state
 
 
@@ -253,20 +261,27 @@ def _answered(work: Work, given: Given, person: Person, recipient: str) -> Refer
     return referral
 
 
-def _earlier(work: Work, given: Given, person: Person, field: str) -> str | None:
-    """The id of the earlier referral of the same person that a field names. Raises Problem 422."""
+def _earlier(work: Work, given: Given, person: Person, field: str) -> Referral | None:
+    """The earlier referral of the same person that a field names. Raises Problem 422."""
     named: UUID | str | None = given.get(field)
     if named is None:
         return None
     referral = REFERRALS.find(work.conn, named)
     if referral is None or referral.ref != person.ref:
         raise refusals.invalid(field, "there is no such referral of this person")
-    return str(referral.id)
+    return referral
 
 
-def _check_plan(given: Given) -> None:
-    if given.get("planned_end") and given["planned_end"] < given["planned_start"]:
-        raise refusals.invalid("planned_end", "before planned_start")
+def _sent_on(referral: Referral | None) -> date | None:
+    """The day on which a referral was sent."""
+    known = referral.facts.get("sent_on") if referral else None
+    return date.fromisoformat(known) if known else None
+
+
+def _planned_on(work: Work, given: Given, answered: Referral | None) -> date:
+    """The day on which a training or placement was planned, its dates in order. Raises OutOfOrder."""
+    today = work.call.today
+    return in_order(given, today, answered.last_on if answered else None, on_planned_start(given, today))
 
 
 def _facts(given: Given, *names: str) -> dict[str, Any]:

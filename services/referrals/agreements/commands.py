@@ -32,7 +32,7 @@ def give(
 ) -> UUID:
     """Record what a person agreed to. replaces: a standing agreement that it replaces, narrower or wider.
 
-    Raises InTheFuture and Problem 404, 422.
+    Raises OutOfOrder and Problem 404, 422.
     """
     person = own(work, named)
     old = _standing(work, person, replaces) if replaces else None
@@ -45,7 +45,7 @@ def give(
 def give_consent(
     work: Work, person: Person, consent: Consent, channel: str, evidence_ref: str | None, on: date | None = None
 ) -> UUID:
-    """Record what a locked person agreed to. Raises InTheFuture, and Problem 422 for an unknown partner or convention,
+    """Record what a locked person agreed to. Raises OutOfOrder, and Problem 422 for an unknown partner or convention,
     or a last day in the past."""
     if consent.partners - directory.partners_of(work.conn, consent.partners).keys():
         raise refusals.unknown_partner("partners")

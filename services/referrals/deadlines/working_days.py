@@ -26,3 +26,13 @@ def after_working_days(start: date, days: int) -> date:
         if is_working_day(day):
             days -= 1
     return day
+
+
+def before_working_days(end: date, days: int) -> date:
+    """The working day that is `days` working days before a date."""
+    day = end
+    while days > 0:
+        day -= timedelta(days=1)
+        if is_working_day(day):
+            days -= 1
+    return day

@@ -279,6 +279,7 @@ CREATE TABLE beneficiaries (
     status TEXT DEFAULT 'active' NOT NULL,
     version INTEGER DEFAULT 1 NOT NULL,
     left_on DATE,
+    last_on DATE,
     PRIMARY KEY (ref),
     CHECK (status IN ('active', 'paused', 'left')),
     FOREIGN KEY(home) REFERENCES partners (slug)

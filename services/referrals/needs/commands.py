@@ -23,7 +23,7 @@ from services.referrals.work import Work
 
 
 def express(work: Work, given: Mapping[str, Any]) -> Need:
-    """Store a need, of a person or of a commune. Raises NotActive, Left, InTheFuture and Problem 404, 422."""
+    """Store a need, of a person or of a commune. Raises NotActive, Left, OutOfOrder and Problem 404, 422."""
     trial = acting_party(work).trial
     person = known(work, given["beneficiary"]) if given.get("beneficiary") else None
     met, offer = _met(work, given, trial=trial)

@@ -12,6 +12,7 @@ from jalons.clock import random_id
 from jalons.privacy.opaque_codes import new_dossier_code
 from schemas import beneficiary as events
 from services.referrals import refusals
+from services.referrals.acts.dates import in_order
 from services.referrals.codes.commands import resolved
 from services.referrals.directory.parties import acting_party
 from services.referrals.persons import rows as persons
@@ -21,7 +22,7 @@ from services.referrals.work import Work
 
 
 def register(work: Work, profile: Mapping[str, Any], local_ref: str | None, on: date | None = None) -> Person:
-    """Register a person whom the caller accompanies from now on. Raises LocalRefTaken, NotActive and InTheFuture."""
+    """Register a person whom the caller accompanies from now on. Raises LocalRefTaken, NotActive and OutOfOrder."""
     return add(work, profile, local_ref, on, trial=acting_party(work).trial)
 
 
@@ -29,12 +30,12 @@ def add(work: Work, profile: Mapping[str, Any], local_ref: str | None, on: date 
     """As `register`, for a caller known to be active. trial: whether it is a trial partner. Without a dossier number of
     the caller's own, the person has a spoken one of the hub's."""
     home, ref = work.call.partner, random_id()
-    person = Person(
-        ref, home, local_ref or new_dossier_code(), dict(profile), 1, work.call.now, work.hub.keys.make(ref)
-    )
+    happened_on = in_order({"happened_on": on}, work.call.today)
+    keys, number = work.hub.keys, local_ref or new_dossier_code()
+    person = Person(ref, home, number, dict(profile), 1, work.call.now, keys.make(ref), last_on=happened_on)
     persons.add(work.conn, person)
     sealed = events.SealedProfile.model_validate({"profile": profile})
-    work.record(ref, events.RegisteredV1(home=home, profile_version=1, trial=trial), sealed, on)
+    work.record(ref, events.RegisteredV1(home=home, profile_version=1, trial=trial), sealed, happened_on)
     return person
 
 
@@ -61,16 +62,17 @@ def update_profile(work: Work, person: Person, profile: Mapping[str, Any], on: d
 def step(work: Work, named: UUID, action: str, given: Mapping[str, Any], on: date | None = None) -> Person:
     """Pause, resume or end a person's accompaniment, as the table in `rules.py` allows.
 
-    Raises NotAllowed, NotGiven, InTheFuture, Stale, and Problem 404.
+    Raises NotAllowed, NotGiven, OutOfOrder, Stale, and Problem 404.
     """
     given = resolved(work, action, given)
     person = own(work, named)
     work.expect(person.version)
     status, event, sealed = rules.decide(action, person.status, person.home, given)
-    left_on = (on or work.call.today) if status == "left" else None
-    version = persons.set_status(work.conn, person.ref, status, left_on)
-    work.record(person.ref, event, sealed, on)
-    return replace(person, status=status, version=version, left_on=left_on)
+    happened_on = in_order({"happened_on": on}, work.call.today, person.last_on)
+    left_on = happened_on if status == "left" else None
+    version = persons.set_status(work.conn, person.ref, status, left_on, happened_on)
+    work.record(person.ref, event, sealed, happened_on)
+    return replace(person, status=status, version=version, left_on=left_on, last_on=happened_on)
 
 
 def own(work: Work, named: UUID) -> Person:

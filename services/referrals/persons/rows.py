@@ -30,6 +30,8 @@ class Person:
     status: str = "active"
     version: int = 1
     left_on: date | None = None
+    last_on: date | None = None
+    """The day on which they were registered, or their status last changed."""
 
 
 class LocalRefTaken(Exception):
@@ -98,6 +100,7 @@ def add(conn: Connection, person: Person) -> None:
                 profile=person.profile,
                 profile_version=person.profile_version,
                 registered=person.registered,
+                last_on=person.last_on,
             )
         )
     conn.execute(insert(person_keys).values(ref=person.ref, wrapped=person.wrapped_key))
@@ -115,10 +118,11 @@ def set_profile(conn: Connection, ref: UUID, profile: Mapping[str, Any]) -> tupl
     return row.profile_version, row.version
 
 
-def set_status(conn: Connection, ref: UUID, status: str, left_on: date | None) -> int:
-    """Set the status: active, paused or left, the latter with its date. The record's new version."""
+def set_status(conn: Connection, ref: UUID, status: str, left_on: date | None, on: date) -> int:
+    """Set the status from a day on: active, paused or left, the latter with its date. The record's new version."""
     c = beneficiaries.c
-    changed = update(beneficiaries).where(c.ref == ref).values(status=status, left_on=left_on, version=c.version + 1)
+    values = {"status": status, "left_on": left_on, "last_on": on, "version": c.version + 1}
+    changed = update(beneficiaries).where(c.ref == ref).values(values)
     version: int = conn.execute(changed.returning(c.version)).scalar_one()
     return version
 

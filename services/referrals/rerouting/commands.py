@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 from services.referrals import refusals
 from services.referrals.acts import commands, sending
 from services.referrals.acts import rules as acts
+from services.referrals.acts.dates import in_order
 from services.referrals.acts.rows import REFERRALS
 from services.referrals.acts.rules import Referral
 from services.referrals.agreements.exchange import is_allowed, may_send
@@ -38,9 +39,9 @@ def redirect(work: Work, named: UUID | str, given: Mapping[str, Any]) -> Referra
     inherited |= {name: UUID(old.facts[name]) for name in _LINKS if old.facts.get(name)}
     new = sending.draft(work, {**inherited, **values, "moment": old.moment}, old)
     to = {"recipient": new.recipient, "redirected_to": str(new.id), "redirected_reference": new.reference}
-    on = given.get("happened_on")
-    commands.save(work, REFERRALS, old, acts.act(old, "redirect", by, to, work.call.today), on)
-    return sending.send(work, new, on)
+    on = new.last_on
+    commands.save(work, REFERRALS, old, acts.act(old, "redirect", by, to, work.call.today, on), on)
+    return sending.send(work, new)
 
 
 def suggest(work: Work, named: UUID | str, given: Mapping[str, Any]) -> Referral:
@@ -51,6 +52,7 @@ def suggest(work: Work, named: UUID | str, given: Mapping[str, Any]) -> Referral
     """
     state, by = commands.load(work, REFERRALS, named, "suggest")
     acts.check(state, "suggest", by, given, work.call.today)
+    on = in_order(given, work.call.today, state.last_on)
     offer = sending.offered(work, given["offer"])
     if offer["moment"] != state.moment:
         raise refusals.invalid("offer", "not of this referral's moment")
@@ -58,7 +60,7 @@ def suggest(work: Work, named: UUID | str, given: Mapping[str, Any]) -> Referral
     may_send(exchange(work, state.referrer, offer["partner"], "offer"), state.moment)
     suggested = {"offer": offer["offer"], "suggested_partner": offer["partner"]}
     decided = acts.act(state, "suggest", by, suggested, work.call.today)
-    commands.save(work, REFERRALS, state, decided, given.get("happened_on"))
+    commands.save(work, REFERRALS, state, decided, on)
     return decided.state
 
 
