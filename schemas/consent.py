@@ -39,7 +39,8 @@ class GivenV1(Payload):
 
 
 class Holding(BaseModel):
-    """A partner that holds an earlier disclosure of a person. references: of the acts it takes part in; contact: the
+    """A partner that holds an earlier disclosure of a person. references: of the acts it takes part in, oldest
+    first; act: the id of the last of them; contact: the
     partner to ask, or `front` (schemas/routing.py); as_employer: it takes part as an employer, outside professional
     secrecy."""
 
@@ -48,6 +49,7 @@ class Holding(BaseModel):
     partner: Slug
     contact: Slug
     references: tuple[Reference, ...]
+    act: UUID | None = None
     as_employer: bool = False
 
 

@@ -7,6 +7,7 @@ import uuid
 from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -97,8 +98,8 @@ def test_what_is_missing_on_the_day_shows_nothing(
     assert (found.shown, found.withheld) == ({}, {"age_band": why})
 
 
-TRUSQUIN = Holder("le-trusquin", "cpas-hotton", ("R-7K4M-2QX",), employer=False)
-EMPLOYER = Holder("home-hotton", "cpas-hotton", ("P-9D3H-6TV",), employer=True)
+TRUSQUIN = Holder("le-trusquin", "cpas-hotton", ("R-7K4M-2QX",), UUID(int=1), employer=False)
+EMPLOYER = Holder("home-hotton", "cpas-hotton", ("P-9D3H-6TV",), UUID(int=2), employer=True)
 
 
 def test_who_is_covered_by_nothing_else_loses_what_an_agreement_let_through() -> None:

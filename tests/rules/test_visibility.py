@@ -307,7 +307,7 @@ def test_a_mail_has_the_facts_that_the_table_shows(type_: str, party: str, kind:
         role = Role.EMPLOYER
     noun, verb = type_.split(".")[1:3]
     [made] = [each for each in router()._emails(event) if (each.facts or {})["role"] == party]
-    facts = (made.facts or {}).keys() - {"role", "path", "act", "phone_of", "answer"}
+    facts = (made.facts or {}).keys() - {"role", "noun", "act", "phone_of", "answer"}
     data = event.data.model_dump(mode="json", exclude_none=True)
     shown = {name for name in data if cell(noun, name, role, verb, event.data.TOPIC.name) in FORMS}
     assert facts == shown & set(FACTS)

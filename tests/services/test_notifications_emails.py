@@ -90,7 +90,13 @@ def test_every_mail_of_the_table_is_whole(type_, role):
 @pytest.mark.parametrize("type_", TO_HOLDERS)
 def test_who_holds_something_is_told_when_the_agreement_ends_and_an_employer_not_by_whom(type_, as_employer):
     contact = FRONT if as_employer else "b"
-    holding = {"partner": "a", "contact": contact, "references": ["P-9D3H-6TV"], "as_employer": as_employer}
+    holding = {
+        "partner": "a",
+        "contact": contact,
+        "references": ["P-9D3H-6TV"],
+        "act": str(new_id()),
+        "as_employer": as_employer,
+    }
     [made] = ROUTER._emails(event(type_[7:-3], partners=["a"], holdings=[holding]))
     message = _write(made, contact=SPEAKS if as_employer else _partner("b", kind="cpas"))
     said = everything(message)
@@ -310,8 +316,8 @@ def test_a_repeated_mail_has_the_same_message_id():
 def test_where_no_answer_is_awaited_the_link_leads_to_the_record():
     public = MessageWriter("Intégra Plus", "jalons@integra.example", "https://jalons.example", AnswerLinks(SECRET))
     said = everything(_write(_delivery("jalons.referral.completed.v1", "referrer"), public))
-    assert "https://jalons.example/referrals/R-7K4M-2QX" in said
-    assert "avec vos accès" in said
+    assert "https://jalons.example/answer/" in said
+    assert "dit où cela en est" in said
     assert "://" not in everything(_write(_delivery("jalons.referral.sent.v1")))
 
 

@@ -37,7 +37,8 @@ _BORN: dict[type[Act], dict[str, Any]] = {
     | {"disclosed": {"age_band": "25-29"}, "recipient_kind": "training_operator", "offer_type": "formation"}
     | {"follows": TRAINING_ID, "alternative_to": PLACEMENT_ID, "parent": TRAINING_ID, "trial": False}
     | {"earlier_recipients": ["forem-marche"], "terms": {"expire_after_days": 30}}
-    | {"sent_at": "2026-11-24T08:00:00+00:00", "sent_on": "2026-11-24"},
+    | {"sent_at": "2026-11-24T08:00:00+00:00", "sent_on": "2026-11-24"}
+    | {"said": "wants_to_talk", "said_on": "2026-11-24"},
     Training: _SENSE | _PLAN | {"kind": "formation", "tool": "gingo", "offer": "auxiliaire-de-soins"},
     Placement: _SENSE
     | _PLAN
@@ -123,7 +124,13 @@ BY_ROLE = {
     Role.OTHER: "forem-marche",
 }
 HOLDINGS = [
-    {"partner": BY_ROLE[role], "contact": "cpas-hotton", "references": ["R-7K4M-2QX"], "as_employer": as_employer}
+    {
+        "partner": BY_ROLE[role],
+        "contact": "cpas-hotton",
+        "references": ["R-7K4M-2QX"],
+        "act": REFERRAL_ID,
+        "as_employer": as_employer,
+    }
     for role, as_employer in ((Role.HOLDER, False), (Role.EMPLOYER, True))
 ]
 FILLED: dict[str, Any] = {

@@ -195,12 +195,12 @@ class MessageWriter:
         }
 
     def _link(self, delivery: Delivery, facts: Mapping[str, Any]) -> dict[str, Any]:
-        """`link`: where to answer, if there is a public URL; `without_account`: whether the link alone suffices."""
-        if "act" not in facts or not awaits_answer(delivery.about_type, facts["role"]):
-            return {"link": self._public(facts["path"]), "without_account": False}
-        noun = cast("Noun", delivery.about_type.split(".")[1])  # only acts await an answer
+        """`link`: the page of the act, if there is a public URL; `to_answer`: whether an answer is awaited there."""
+        if "act" not in facts:
+            return {"link": None, "to_answer": False}
+        noun = cast("Noun", facts["noun"])
         path = self._answer(LinkTarget(noun, UUID(facts["act"]), delivery.recipient))
-        return {"link": self._public(path), "without_account": True}
+        return {"link": self._public(path), "to_answer": awaits_answer(delivery.about_type, facts["role"])}
 
     def _answer(self, named: LinkTarget) -> str:
         return f"/answer/{self._links.token(named)}"
@@ -232,7 +232,7 @@ _NO_CONTACT: Mapping[str, Any] = {
     "reference": "",
     "role": "partner",
     "link": None,
-    "without_account": False,
+    "to_answer": False,
 }
 """What the frame needs where there is no other party."""
 _DATES = (

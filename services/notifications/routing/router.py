@@ -131,6 +131,7 @@ class Router:
     def _to_holder(self, event: Event, holding: consent.Holding) -> Delivery:
         """To a partner that holds something of a person."""
         role = "employer" if holding.as_employer else "holder"
+        act = {"noun": _NOUNS[holding.references[-1][:1]], "act": str(holding.act)} if holding.act else {}
         return Delivery(
             **_about(event),
             delivery_id=delivery_id(self._ids, event.id, "email", holding.partner),
@@ -138,7 +139,7 @@ class Router:
             recipient=holding.partner,
             contact=holding.contact,
             reference=", ".join(holding.references),
-            facts={"role": role, "path": _path(holding.references[-1])},
+            facts={"role": role, **act},
             person=self._link(event),
         )
 
@@ -198,16 +199,12 @@ def _reference(event: Event) -> str | None:
 
 
 def _facts(event: Event, to: Recipient) -> dict[str, Any]:
-    """What a mail may state, as JSON; `path` is the path of the act's record, `act` its id."""
+    """What a mail may state, as JSON; `noun` and `act` say which act, by its id."""
     role = Role.COORDINATOR if to.role == COORDINATOR else role_in(event, to.partner)
     data = {name: value for name, value in open_fields(event, role).items() if name in FACTS}
     reference = _reference(event) or ""
     noun = _NOUNS[reference[:1]]
-    return data | {"path": _path(reference), "act": str(getattr(event.data, f"{noun}_id"))}
-
-
-def _path(reference: str) -> str:
-    return f"/{_NOUNS[reference[:1]]}s/{reference}"
+    return data | {"noun": noun, "act": str(getattr(event.data, f"{noun}_id"))}
 
 
 def _record(data: partner.PartnerRecord) -> PartnerRecord:

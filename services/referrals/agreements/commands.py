@@ -104,6 +104,7 @@ def holding(holder: Holder) -> events.Holding:
         partner=holder.partner,
         contact=holder.contact,
         references=holder.references,
+        act=holder.act,
         as_employer=holder.employer,
     )
 

@@ -125,6 +125,7 @@ def holders(conn: Connection, ref: UUID, home: str) -> tuple[list[Holder], bool]
                 holder.label("partner"),
                 contact.label("contact"),
                 table.c.reference,
+                table.c.id,
                 table.c.added,
                 employer.label("employer"),
                 func.coalesce(table.c.facts["trial"].astext.cast(Boolean), False).label("trial"),
@@ -136,6 +137,7 @@ def holders(conn: Connection, ref: UUID, home: str) -> tuple[list[Holder], bool]
         select(
             held.c.partner,
             func.array_agg(aggregate_order_by(held.c.reference, held.c.added)).label("references"),
+            func.array_agg(aggregate_order_by(held.c.id, held.c.added)).label("acts"),
             func.array_agg(aggregate_order_by(held.c.contact, held.c.employer.desc(), held.c.added.desc())).label(
                 "contacts"
             ),
@@ -146,5 +148,5 @@ def holders(conn: Connection, ref: UUID, home: str) -> tuple[list[Holder], bool]
         .group_by(held.c.partner)
         .order_by(held.c.partner)
     ).all()
-    found = [Holder(row.partner, row.contacts[0], tuple(row.references), row.employer) for row in rows]
+    found = [Holder(row.partner, row.contacts[0], tuple(row.references), row.acts[-1], row.employer) for row in rows]
     return found, any(row.trial for row in rows)

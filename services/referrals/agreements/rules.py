@@ -165,13 +165,14 @@ def disclosed_now(
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """A partner that holds acts about a person. references: of the acts, oldest first. contact: the newest act's other
-    party, of an employer's acts first; `front` for an employer that may not know it. employer: it knows the person as
-    an employer."""
+    """A partner that holds acts about a person. references: of the acts, oldest first; act: the id of the last.
+    contact: the newest act's other party, of an employer's acts first; `front` for an employer that may not know it.
+    employer: it knows the person as an employer."""
 
     partner: str
     contact: str
     references: tuple[str, ...]
+    act: UUID
     employer: bool
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path
@@ -20,7 +20,9 @@ from sqlalchemy import Connection
 
 from jalons.database import Busy
 from jalons.privacy.links import AnswerLinks, LinkTarget
+from jalons.web.identity import Principal
 from jalons.web.problems import Problem
+from schemas.routing import COORDINATOR
 from services.referrals.acts import commands
 from services.referrals.acts.fronting import contact_of
 from services.referrals.acts.http import ACTIONS, seen
@@ -47,6 +49,8 @@ Token = Annotated[str, Path(max_length=300)]
 CLIENT = "lien"
 """The client that the audit names for an act done by a link."""
 STORES: Mapping[str, Acts[Any]] = {"referral": REFERRALS, "training": TRAININGS, "placement": PLACEMENTS}
+_COORDINATOR = {"name": None, "language": "fr", "status": "active"}
+"""The coordinator's record: the directory has none of her."""
 _TRIES, _PAUSE_SECONDS = 10, 0.2
 """A form submitted twice: the second request waits for the first one's answer, and shows it."""
 _OUTDATED = frozenset({"stale", "transition_not_allowed", "idempotency_key_reused"})
@@ -75,6 +79,11 @@ class Visit:
     partner: Mapping[str, Any]
     contact: Mapping[str, Any]
     directory: in_words.Directory
+
+    @property
+    def coordinator(self) -> bool:
+        """Whether the coordinator reads it; she answers nothing."""
+        return self.named.partner == COORDINATOR
 
     @property
     def over(self) -> bool:
@@ -106,7 +115,7 @@ class AnswerPages:
         words = reader.words(visit.partner["language"] if visit else None)
         if visit is None:
             return self._wrong(words)
-        return self._closed(visit, words) if visit.over else self._page(visit, words)
+        return self._page(visit, words)
 
     def answer(self, token: str, form: SubmittedForm, reader: Reader) -> HTMLResponse:
         """Record the answer that a form gives, and confirm it."""
@@ -116,7 +125,7 @@ class AnswerPages:
             return self._wrong(words)
         action = form.fields.get("action", "")
         body = ACTIONS[f"{visit.named.noun}s"].get(action)
-        if form.too_large or body is None or form.key is None:
+        if form.too_large or visit.coordinator or body is None or form.key is None:
             return self._page(visit, words, 413 if form.too_large else 422, "too_large" if form.too_large else "other")
         required = self._required(visit, action)
         try:
@@ -136,16 +145,19 @@ class AnswerPages:
         if named is None:
             return None
         caller = page_call(CLIENT, named.partner)
+        if named.partner == COORDINATOR:
+            caller = replace(caller, principal=Principal(CLIENT, None, frozenset({"coordinator"})))
         return self._edge.query(lambda conn: self._opened(conn, named, caller), caller)
 
     def _opened(self, conn: Connection, named: LinkTarget, caller: Call) -> Visit | None:
         state = STORES[named.noun].find(conn, named.id)
-        if state is None or not state.party(named.partner):
+        if state is None or commands.acting_as(caller, state) is None:
             return None
         body = seen(conn, state, caller, self._edge).body
         slugs = {str(body[name]) for name in in_words.PARTNERS & body.keys()}
         rows = directory.partners_of(conn, {*slugs, *state.parties().values()})
-        if rows[named.partner]["status"] == "left":
+        partner = rows.get(named.partner, _COORDINATOR)
+        if partner["status"] == "left":
             return None
         offer = directory.offer(conn, body["offer"]) if body.get("offer") else None
         names = in_words.Directory.of(rows, {offer["offer"]: offer["title"]} if offer else {})
@@ -154,7 +166,7 @@ class AnswerPages:
             caller,
             state,
             body,
-            rows[named.partner],
+            partner,
             contact_of(conn, state, named.partner, caller.now),
             names,
         )
@@ -187,7 +199,7 @@ class AnswerPages:
         """The page with a refusal, beside the field it is about or at the head of the page."""
         if problem.code in _OUTDATED:
             now = self._visit(token) or visit
-            return self._closed(now, words) if now.over else self._page(now, words, problem.status, problem.code)
+            return self._page(now, words, problem.status, problem.code)
         errors = {
             str(each["at"]): "missing" if problem.code == "missing" else inputs.KINDS[each["at"]]
             for each in problem.extra.get("fields", [])
@@ -223,6 +235,7 @@ class AnswerPages:
             status,
             **self._common(visit, words),
             sections=offered,
+            over=visit.over and not visit.coordinator,
             problem=problem,
             changed=problem in _OUTDATED,
             wrong=[
@@ -257,17 +270,10 @@ class AnswerPages:
             "heading": f"{noun} {visit.state.reference}",
             "reference": visit.state.reference,
             "now": words.code("Status", visit.state.status),
-            "partner": visit.partner["name"],
+            "partner": visit.partner["name"] or words.text("answer.coordinator"),
             "contact": visit.contact,
             "trial": bool(visit.state.facts.get("trial")),
         }
-
-    def _closed(self, visit: Visit, words: Words) -> HTMLResponse:
-        phone = words.text("closed.phone", phone=visit.contact["phone"], reference=visit.state.reference)
-        sentences = [words.text("closed.over"), phone]
-        return self._pages.page(
-            "closed", words, 410, heading=words.text("closed.title"), sentences=sentences, again=True
-        )
 
     def _wrong(self, words: Words) -> HTMLResponse:
         """The same page for every invalid link, so that it says nothing about what exists."""

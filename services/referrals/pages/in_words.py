@@ -9,7 +9,7 @@ from typing import Any
 from services.referrals.pages.words import Words
 
 DATES = frozenset(
-    {"reply_by", "first_contact_on", "expected_on", "planned_start", "planned_end", "started_on", "ended_on"}
+    {"reply_by", "first_contact_on", "expected_on", "planned_start", "planned_end", "started_on", "ended_on", "said_on"}
 )
 PARTNERS = frozenset(
     {"referrer", "recipient", "operator", "home", "proposer", "employer", "legal_employer"}
@@ -39,6 +39,7 @@ LISTS: Mapping[str, str] = {
     "situation": "Situation",
     "reopen_reason": "ReopenReason",
     "void_reason": "VoidReason",
+    "said": "Said",
 }
 """Field, with its noun where its meaning depends on it → the closed list of its codes."""
 PROFILE: Mapping[str, str] = {

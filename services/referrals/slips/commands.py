@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from uuid import UUID
 
 from schemas import beneficiary as events
@@ -17,6 +18,9 @@ def record_message(work: Work, referral_id: UUID, said: Said) -> Referral:
     referral = REFERRALS.find(work.conn, referral_id, lock=True)
     if referral is None or referral.facts.get("erased"):
         raise refusals.not_found("referral")
+    heard = {"said": said, "said_on": work.call.today.isoformat()}
+    kept = replace(referral, facts={**referral.facts, **heard})  # the same version: what waits is as it was
+    REFERRALS.save(work.conn, kept, work.call.now)
     event = events.SaidV1(
         referral_id=referral.id,
         reference=referral.reference,
