@@ -13,7 +13,7 @@ from services.referrals.acts.rules import AlreadyRecorded, TooLate
 from services.referrals.agreements.exchange import NotActive, TrialOnly
 from services.referrals.agreements.rules import NoConsent, NoConvention
 from services.referrals.calls.cursors import UnknownCursor
-from services.referrals.calls.idempotency import OtherRequest, StillRunning
+from services.referrals.calls.idempotency import Forgotten, OtherRequest, StillRunning
 from services.referrals.directory.places import NoPlaceLeft
 from services.referrals.persons.rows import LocalRefTaken
 from services.referrals.persons.rules import Left
@@ -238,6 +238,12 @@ REFUSALS: dict[type[Exception], Callable[[Any], Problem]] = {
         "person_left",
         "This person has left: nobody accompanies them now, so nothing new begins for them.",
         "If they are accompanied again, their home partner says so first: POST /beneficiaries/{id}/resume.",
+    ),
+    Forgotten: _always(
+        410,
+        "person_erased",
+        "The call was done, and the person it was about has been erased since.",
+        "Do not repeat it; erase what you keep of the person yourself.",
     ),
     Erased: _always(
         409,

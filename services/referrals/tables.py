@@ -420,7 +420,7 @@ idempotency = Table(
     Column("request", LargeBinary, nullable=False, comment="SHA-256 of method, path and body"),
     Column("status", Integer, nullable=False),
     Column("call_id", Uuid, nullable=False),
-    Column("answer", JSONB, nullable=False, comment="holds no secret"),
+    Column("answer", JSONB, nullable=False, comment="of a person the id only; holds no secret"),
     Column("at", _INSTANT, nullable=False),
 )
-Index("idempotency_beneficiary", text("(answer ->> 'beneficiary'::text)"))
+Index("idempotency_thing", text("(answer ->> 'id'::text)"))

@@ -240,3 +240,23 @@ def test_a_withdrawn_consent_lets_nothing_more_through(network: Network) -> None
     refused(home.call("POST", "/referrals", body), 403, "no_consent")
     refused(network["cpas-erezee"].call("DELETE", f"/beneficiaries/{person}/consents/{consent}"), 404, "not_found")
     assert rows(network, "events", "subject", person) == 4, "registered, given, sent, withdrawn once"
+
+
+def test_a_repeat_shows_what_may_be_shown_now_and_is_audited(network: Network) -> None:
+    """Not what the first answer held: the agreement was withdrawn meanwhile."""
+    home, trusquin = network["cpas-hotton"], network["le-trusquin"]
+    made, key = home.refer("le-trusquin"), str(uuid.uuid4())
+    path = f"/referrals/{made['ref']}/receive"
+    first = trusquin.call("POST", path, {}, key=key)
+    assert first.json()["disclosed"]
+    assert rows(network, "idempotency", "answer ? 'disclosed'", True) == 0
+    person = made["beneficiary"]
+    for agreed in home.done("GET", f"/beneficiaries/{person}/consents")["items"]:
+        home.done("DELETE", f"/beneficiaries/{person}/consents/{agreed['consent_id']}")
+    reads = len(home.done("GET", f"/audit?beneficiary={person}&limit=500")["items"])
+    again = trusquin.call("POST", path, {}, key=key)
+    assert (again.status_code, again.headers["jalons-call"]) == (first.status_code, first.headers["jalons-call"])
+    assert not again.json().get("disclosed")
+    assert len(home.done("GET", f"/audit?beneficiary={person}&limit=500")["items"]) == reads + 2, "and the look itself"
+    home.done("DELETE", f"/beneficiaries/{person}")
+    refused(trusquin.call("POST", path, {}, key=key), 410, "person_erased")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from typing import Annotated, Any
+from uuid import UUID
 
 from fastapi import APIRouter, Depends
 from fastapi.responses import JSONResponse
+from sqlalchemy import Connection
 
 from jalons.privacy.aliases import name_for
 from jalons.privacy.disclosure import role_of
@@ -16,7 +18,7 @@ from services.referrals.activities.rows import ACTIVITIES
 from services.referrals.activities.rules import Activity
 from services.referrals.calls.edge import Answer, Edge, call
 from services.referrals.statements.http import reading_routes
-from services.referrals.work import Call
+from services.referrals.work import Call, Work
 
 PartnerCreates = Annotated[Call, Depends(call("partner", keyed=True))]
 
@@ -38,9 +40,15 @@ def routes(edge: Edge) -> APIRouter:
 
     @router.post("/activities", summary="A person created an activity of their own", status_code=201)
     def create(body: ActivityBody, caller: PartnerCreates) -> JSONResponse:
-        return edge(
-            caller, lambda work: Answer(shown(commands.create(work, body.model_dump()), work.call.partner), 201)
-        )
+        def said(work: Work) -> Answer:
+            made = commands.create(work, body.model_dump())
+            return Answer(shown(made, work.call.partner), 201, thing=made.activity_id)
+
+        def again(conn: Connection, activity_id: UUID) -> Answer | None:
+            found = ACTIVITIES.find(conn, activity_id, caller.partner)
+            return Answer(shown(found, caller.partner)) if found else None
+
+        return edge(caller, said, again)
 
     reading_routes(router, edge, ACTIVITIES, shown)
     return router

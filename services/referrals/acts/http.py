@@ -22,7 +22,7 @@ from services.referrals.acts.rows import PLACEMENTS, REFERRALS, TRAININGS, Acts
 from services.referrals.acts.rules import Act, Referral
 from services.referrals.acts.sheets import ID, made, sees, sheet
 from services.referrals.calls.bodies import Dated
-from services.referrals.calls.edge import Answer, Edge, call, partner_of
+from services.referrals.calls.edge import Again, Answer, Edge, call, partner_of
 from services.referrals.calls.paging import Cursor, Limit, paged
 from services.referrals.rerouting import commands as rerouting
 from services.referrals.work import Call, Work
@@ -80,7 +80,11 @@ def routes(edge: Edge) -> APIRouter:
 
     @router.post("/referrals", summary="Refer a person", status_code=201, tags=["referrals"])
     def send(body: forms.ReferralBody, caller: PartnerCreates) -> JSONResponse:
-        return edge(caller, lambda work: made(work, sending.send_referral(work, body.model_dump())))
+        return edge(
+            caller,
+            lambda work: made(work, sending.send_referral(work, body.model_dump())),
+            again(edge, REFERRALS, caller),
+        )
 
     @router.get("/referrals", summary="Your referrals, newest first; late ones (coordinator)", tags=["referrals"])
     def list_referrals(
@@ -100,7 +104,9 @@ def routes(edge: Edge) -> APIRouter:
 
     @router.post("/trainings", summary="Plan a training", status_code=201, tags=["trainings"])
     def enrol(body: forms.TrainingBody, caller: PartnerCreates) -> JSONResponse:
-        return edge(caller, lambda work: made(work, sending.enrol(work, body.model_dump())))
+        return edge(
+            caller, lambda work: made(work, sending.enrol(work, body.model_dump())), again(edge, TRAININGS, caller)
+        )
 
     @router.get("/trainings", summary="Your trainings, newest first", tags=["trainings"])
     def list_trainings(
@@ -114,7 +120,9 @@ def routes(edge: Edge) -> APIRouter:
 
     @router.post("/placements", summary="Propose a placement", status_code=201, tags=["placements"])
     def propose(body: forms.PlacementBody, caller: PartnerCreates) -> JSONResponse:
-        return edge(caller, lambda work: made(work, sending.propose(work, body.model_dump())))
+        return edge(
+            caller, lambda work: made(work, sending.propose(work, body.model_dump())), again(edge, PLACEMENTS, caller)
+        )
 
     @router.get("/placements", summary="Your placements, newest first", tags=["placements"])
     def list_placements(
@@ -165,7 +173,7 @@ def _action_route(router: APIRouter, edge: Edge, noun: str, store: Acts[Any], ac
             answer.body.update(_alternatives(work.conn, state, caller))
             return answer
 
-        return edge(caller, stepped)
+        return edge(caller, stepped, again(edge, store, caller))
 
     act.__annotations__ |= {"body": form | None, "caller": Annotated[Call, Depends(call(*scopes, keyed=creates))]}
     router.add_api_route(
@@ -220,6 +228,20 @@ def act_named(text: str, noun: str) -> UUID | str:
         return reference
 
 
+def again(edge: Edge, store: Acts[Any], caller: Call) -> Again:
+    """Shows an act to a caller that repeats the call that made or changed it, as GET shows it now."""
+
+    def shown(conn: Connection, act_id: UUID) -> Answer | None:
+        state = store.find(conn, act_id)
+        if state is None or state.facts.get("erased"):
+            return None
+        answer = seen(conn, state, caller, edge)
+        answer.body.update(_alternatives(conn, state, caller))
+        return answer
+
+    return shown
+
+
 def seen(conn: Connection, state: Act, caller: Call, edge: Edge) -> Answer:
     """What GET shows of an act to a caller now. It is also the answer to an action."""
     return _shown(as_seen(conn, [state], caller.partner, caller.now)[0], caller, edge)
@@ -230,4 +252,4 @@ def _shown(state: Act, caller: Call, edge: Edge) -> Answer:
     partner = caller.partner
     named = name_for(partner, state.ref, state.home, edge.ground.alias)
     reader = commands.acting_as(caller, state) or partner
-    return Answer(sheet(state, reader, named, caller.today), version=state.version)
+    return Answer(sheet(state, reader, named, caller.today), version=state.version, thing=state.id)

@@ -20,7 +20,9 @@ ID: dict[type[Act], str] = {Referral: "referral_id", Training: "training_id", Pl
 def made(work: Work, state: Act) -> Answer:
     """The answer to the partner that made it."""
     beneficiary = work.named_for(work.call.partner, state.ref, state.home)
-    return Answer(sheet(state, work.call.partner, beneficiary, work.call.today), 201, version=state.version)
+    return Answer(
+        sheet(state, work.call.partner, beneficiary, work.call.today), 201, version=state.version, thing=state.id
+    )
 
 
 def sheet(

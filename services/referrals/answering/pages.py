@@ -25,7 +25,7 @@ from jalons.web.problems import Problem
 from schemas.routing import COORDINATOR
 from services.referrals.acts import commands
 from services.referrals.acts.fronting import contact_of
-from services.referrals.acts.http import ACTIONS, seen
+from services.referrals.acts.http import ACTIONS, again, seen
 from services.referrals.acts.rows import PLACEMENTS, REFERRALS, TRAININGS, Acts
 from services.referrals.acts.rules import Act, is_over, must_give, open_to
 from services.referrals.calls.edge import Answer, Edge
@@ -188,7 +188,8 @@ class AnswerPages:
 
         for left in reversed(range(_TRIES)):
             try:
-                return _body(self._edge(page_call(CLIENT, named.partner, form), step))
+                caller = page_call(CLIENT, named.partner, form)
+                return _body(self._edge(caller, step, again(self._edge, store, caller)))
             except Problem as problem:
                 if problem.code != "still_running" or not left:
                     raise

@@ -26,7 +26,7 @@ from jalons.web.demands import Demand, demanding
 from jalons.web.identity import Principal, Verifier, forbidden
 from jalons.web.problems import Problem
 from services.referrals.calls import idempotency
-from services.referrals.calls.idempotency import Once, Stored, stored_key
+from services.referrals.calls.idempotency import Forgotten, Once, Stored, stored_key
 from services.referrals.persons.keys import PersonKeys
 from services.referrals.refusals import REFUSALS
 from services.referrals.work import Call, Hub, Work
@@ -39,12 +39,18 @@ _TRACE_PARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a command returns. secret: shown in this answer and never stored. version: becomes the ETag."""
+    """What a command returns. secret: shown in this answer and never stored. version: becomes the ETag. thing: the id
+    of what it is about, if that is of a person: a repeated call is shown it as it may be shown then."""
 
     body: dict[str, Any]
     status: int = 200
     secret: dict[str, Any] = field(default_factory=dict)
     version: int | None = None
+    thing: UUID | None = None
+
+
+Again = Callable[[Connection, UUID], Answer | None]
+"""(connection, `thing` of the answer) → the answer to a repeated call; None if its person was erased."""
 
 
 def call(*scopes: str, keyed: bool = False) -> Callable[[Request], Awaitable[Call]]:
@@ -96,13 +102,14 @@ class Edge:
         """What commands record events with."""
         return Hub.of(self.ground, self.keys)
 
-    def __call__(self, call: Call, command: Command) -> JSONResponse:
-        """Run a command. A call repeated under its Idempotency-Key gets the stored answer.
+    def __call__(self, call: Call, command: Command, again: Again | None = None) -> JSONResponse:
+        """Run a command. A call repeated under its Idempotency-Key gets the same status. again: shows what the command
+        made as it may be shown now, and 410 once its person is erased; without it the stored answer is given.
 
         Raises Problem, with nothing written.
         """
         try:
-            return transact(self.ground.engine, lambda conn: self._once(conn, call, command))
+            return transact(self.ground.engine, lambda conn: self._once(conn, call, command, again))
         except tuple(REFUSALS) as error:
             raise REFUSALS[type(error)](error) from None
 
@@ -131,12 +138,10 @@ class Edge:
         except tuple(REFUSALS) as error:
             raise REFUSALS[type(error)](error) from None
 
-    def _once(self, conn: Connection, call: Call, command: Command) -> JSONResponse:
+    def _once(self, conn: Connection, call: Call, command: Command, again: Again | None) -> JSONResponse:
         once = Once(call.principal.client_id, stored_key(call.key), call.request) if call.key else None
         if once and (stored := idempotency.begin(conn, once)):
-            return _response(
-                stored.answer, stored.status, stored.answer.get("version"), self._shown_call(call, stored.call_id)
-            )
+            return self._repeated(conn, call, stored, again)
         work = Work(conn, call, self.hub)
         with audit.noting(conn) as seen:
             answer = command(work)
@@ -144,8 +149,24 @@ class Edge:
         body = _plain(answer.body)
         if once:
             marked = body | ({"secret_already_shown": True} if answer.secret else {})
+            if answer.thing is not None:
+                marked = {"id": str(answer.thing), "version": answer.version}
             idempotency.keep(conn, once, Stored(answer.status, call.id, marked), call.now)
         return _response({**body, **answer.secret}, answer.status, answer.version, self._shown_call(call, call.id))
+
+    def _repeated(self, conn: Connection, call: Call, stored: Stored, again: Again | None) -> JSONResponse:
+        """The answer to a repeated call; what it shows of a person is a read, and audited. Raises Forgotten."""
+        if stored.answer.get("erased"):
+            raise Forgotten
+        body, version = stored.answer, stored.answer.get("version")
+        if again is not None:
+            with audit.noting(conn) as seen:
+                answer = again(conn, UUID(stored.answer["id"]))
+            if answer is None:
+                raise Forgotten
+            self.ground.audit.write(conn, call.caller, seen)
+            body, version = _plain(answer.body), answer.version
+        return _response(body, stored.status, version, self._shown_call(call, stored.call_id))
 
     def _shown_call(self, call: Call, call_id: UUID) -> UUID:
         """A call's id as its caller sees it, also in the audit and as `correlationid`."""

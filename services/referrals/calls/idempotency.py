@@ -1,4 +1,7 @@
-"""A creating call and its answer are stored in one transaction, so that a repeated call gets the stored answer."""
+"""A creating call and what it made are stored in one transaction, so that a repeated call makes nothing more.
+
+Of a person only the id is stored: what may be shown is decided when the call is repeated.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +20,10 @@ from services.referrals.tables import idempotency
 
 class StillRunning(Exception):
     """Another transaction is working on the same key."""
+
+
+class Forgotten(Exception):
+    """What the call made is of a person who was erased since."""
 
 
 class OtherRequest(Exception):

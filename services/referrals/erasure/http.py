@@ -69,7 +69,11 @@ def _on_request(edge: Edge, peers: Peers) -> APIRouter:
                 "at": found.at.isoformat(),
                 "why": found.why,
                 "services": [own, *applied],
-                "kept_without_the_person": {"acts": found.acts, "counts": "raw_totals"},
+                "kept_without_the_person": {
+                    "acts": found.acts,
+                    "counts": "raw_totals",
+                    "log": ["references", "ids_of_acts", "types", "times", "partners"],
+                },
                 "outside_the_hub": found.holders,
             }
         )

@@ -26,6 +26,13 @@ _OF_PERSON = (
 """Tables whose rows of a person, found by `ref`, are deleted."""
 
 
+_MADE = (
+    *(table.c.id for table in _ACTS),
+    *(beneficiaries.c.ref, tables.consents.c.consent_id, tables.needs.c.need_id, tables.activities.c.activity_id),
+)
+"""What a call can have made of a person."""
+
+
 @dataclass(frozen=True, slots=True)
 class Receipt:
     """What an erasure did. acts: how many stay without the person. holders: the partners that held data of them."""
@@ -45,13 +52,15 @@ def destroy(conn: Connection, ref: UUID, now: datetime) -> int:
     replaced and not deleted, so that a repeated call does not register the person again.
     """
     conn.execute(update(person_keys).where(person_keys.c.ref == ref).values(wrapped=None))
-    names = union_all(select(literal(str(ref))), select(cast(aliases.c.alias, Text)).where(aliases.c.ref == ref))
+    of_person = [select(column).where(column.table.c.ref == ref) for column in _MADE]
     # The key is part of the statement: an index on an expression does not match a parameter.
-    named = idempotency.c.answer[literal("beneficiary", literal_execute=True)].astext
-    conn.execute(update(idempotency).where(named.in_(names)).values(answer={"erased": True}))
+    made = idempotency.c.answer[literal("id", literal_execute=True)].astext
+    names = union_all(*(select(cast(each.subquery().c[0], Text)) for each in of_person))
+    conn.execute(update(idempotency).where(made.in_(names)).values(answer={"erased": True}))
     outbox.forget(conn, str(ref))
     acts = 0
     for table in _ACTS:
+        also = {"referral_id": None} if "referral_id" in table.c else {}
         for row in conn.execute(select(table.c.id, table.c.facts).where(table.c.ref == ref)).all():
             conn.execute(
                 update(table)
@@ -61,6 +70,7 @@ def destroy(conn: Connection, ref: UUID, now: datetime) -> int:
                     version=table.c.version + 1,
                     changed=now,
                     facts=without_person(row.facts),
+                    **also,
                 )
             )
             acts += 1

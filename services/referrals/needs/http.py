@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from typing import Annotated, Any
+from uuid import UUID
 
 from fastapi import APIRouter, Depends
 from fastapi.responses import JSONResponse
+from sqlalchemy import Connection
 
 from jalons.privacy.aliases import name_for
 from jalons.privacy.disclosure import role_of
@@ -16,7 +18,7 @@ from services.referrals.needs.bodies import NeedBody
 from services.referrals.needs.rows import NEEDS
 from services.referrals.needs.rules import Need
 from services.referrals.statements.http import reading_routes
-from services.referrals.work import Call
+from services.referrals.work import Call, Work
 
 PartnerCreates = Annotated[Call, Depends(call("partner", keyed=True))]
 
@@ -45,9 +47,15 @@ def routes(edge: Edge) -> APIRouter:
 
     @router.post("/needs", summary="Say what a person needs, or what is needed in a commune", status_code=201)
     def express(body: NeedBody, caller: PartnerCreates) -> JSONResponse:
-        return edge(
-            caller, lambda work: Answer(shown(commands.express(work, body.model_dump()), work.call.partner), 201)
-        )
+        def said(work: Work) -> Answer:
+            made = commands.express(work, body.model_dump())
+            return Answer(shown(made, work.call.partner), 201, thing=made.need_id)
+
+        def again(conn: Connection, need_id: UUID) -> Answer | None:
+            found = NEEDS.find(conn, need_id, caller.partner)
+            return Answer(shown(found, caller.partner)) if found else None
+
+        return edge(caller, said, again)
 
     reading_routes(router, edge, NEEDS, shown)
     return router

@@ -48,6 +48,7 @@ def routes(edge: Edge) -> APIRouter:
         return edge(
             caller,
             lambda work: _shown(commands.register(work, profile, body.local_ref, body.happened_on), 201),
+            _again,
         )
 
     @router.get("/beneficiaries", summary="Your persons, or the one of a local_ref")
@@ -81,7 +82,7 @@ def routes(edge: Edge) -> APIRouter:
             work.expect(known.version)
             return _shown(commands.update_profile(work, known, given, body.happened_on))
 
-        return edge(caller, changed)
+        return edge(caller, changed, _again)
 
     @router.post("/beneficiaries/{beneficiary}/consents", summary="Record what the person agreed to", status_code=201)
     def consent(beneficiary: UUID, body: ConsentBody, caller: HomeCreates) -> JSONResponse:
@@ -93,13 +94,17 @@ def routes(edge: Edge) -> APIRouter:
             body.expires_on,
         )
 
+        def agreed_again(conn: Connection, consent_id: UUID) -> Answer | None:
+            known = agreement_rows.find_consent(conn, consent_id)
+            return Answer({"consent_id": consent_id}) if known else None
+
         def given(work: Work) -> Answer:
             consent_id = agreements.give(
                 work, beneficiary, agreed, body.channel, body.evidence_ref, body.happened_on, body.replaces
             )
-            return Answer({"consent_id": consent_id}, 201)
+            return Answer({"consent_id": consent_id}, 201, thing=consent_id)
 
-        return edge(caller, given)
+        return edge(caller, given, agreed_again)
 
     @router.get("/beneficiaries/{beneficiary}/consents", summary="What the person agreed to, withdrawn ones included")
     def consents(beneficiary: UUID, caller: Home) -> JSONResponse:
@@ -134,7 +139,7 @@ def _action_route(router: APIRouter, edge: Edge, action: str, form: type[Body]) 
     def act(beneficiary: UUID, caller: Home, body: Any = None) -> JSONResponse:
         given = body.model_dump(exclude={"happened_on"}) if body is not None else {}
         on = body.happened_on if body is not None else None
-        return edge(caller, lambda work: _shown(commands.step(work, beneficiary, action, given, on)))
+        return edge(caller, lambda work: _shown(commands.step(work, beneficiary, action, given, on)), _again)
 
     act.__annotations__["body"] = form | None
     path = f"/beneficiaries/{{beneficiary}}/{action}"
@@ -177,4 +182,10 @@ def _person(person: Person) -> dict[str, object]:
 
 
 def _shown(person: Person, status: int = 200) -> Answer:
-    return Answer(_person(person), status, version=person.version)
+    return Answer(_person(person), status, version=person.version, thing=person.ref)
+
+
+def _again(conn: Connection, ref: UUID) -> Answer | None:
+    """The person to the home partner, which repeats a call."""
+    person = persons.by_ref(conn, ref)
+    return _shown(person) if person else None
