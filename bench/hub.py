@@ -54,7 +54,7 @@ class Hub:
         self.info: dict[str, Any] = {}
 
     def __enter__(self) -> Self:
-        arguments = ["up", "--data", self._data, "--port-base", "21001"]  # or the next free ports
+        arguments = ["up", "--data", self._data]
         self._process = spawn(
             [self._jalons, *map(str, arguments)], log=self._log, cwd=self._data.parent, env=self._environment
         )

@@ -12,12 +12,13 @@ import pytest
 from sqlalchemy import Engine
 
 from jalons.database import engine, transaction
+from jalons.embedded.folder import free_run
 from jalons.embedded.stack import Servers, Stack
 from jalons.messaging import migration
 from tests.support.network import Network
 from tests.support.sql import execute
 
-PORTS = 10_000 + os.getpid() % 800 * 10
+PORTS = free_run(10_000 + os.getpid() % 800 * 10, 10)[0]
 """Ten ports of this process: two can test at once."""
 
 

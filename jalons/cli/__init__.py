@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.metadata import version
 from typing import Annotated, Literal
 
 import typer
@@ -19,8 +20,6 @@ from jalons.cli.up import up
 
 app = typer.Typer(
     name="jalons",
-    help="Jalons: a messaging hub for partners who help people back to work.\n\n"
-    "Start with `jalons demo`; run a hub with `jalons up --data DIR`.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_show_locals=False,
@@ -37,6 +36,24 @@ app.command()(backup)
 app.command()(restore)
 app.add_typer(dead_letters, name="dead-letters")
 app.add_typer(network, name="network")
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"jalons {version('jalons')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Jalons: a messaging hub for partners who help people back to work.
+
+    Start with `jalons demo`; run a hub with `jalons up --data DIR`.
+    """
 
 
 @app.command()
@@ -63,12 +80,18 @@ def migrate() -> None:
     """
     from jalons.cli.settings import from_environment, refused
     from jalons.process.logs import quieten
+    from jalons.process.migrate import NewerDatabase
     from jalons.process.migrate import migrate as run
 
     quieten()
     settings = from_environment()
     try:
         run(settings, typer.echo)
+    except NewerDatabase as error:
+        raise refused(
+            f"The data was made by a later version of Jalons: {error}.",
+            f"This is {version('jalons')}; run the version that made the data, or restore a backup made by this one.",
+        ) from error
     except Exception as error:
         raise refused(
             f"The servers cannot be migrated ({type(error).__name__}).",

@@ -12,7 +12,7 @@ from rich.table import Table
 from jalons.cli.hub import As, Data, Hub, find
 
 dead_letters = typer.Typer(
-    no_args_is_help=True,
+    invoke_without_command=True,
     help="Records that were set aside and events that are parked, with their reason.\n\n"
     "A *set-aside* record was unreadable; nothing waits for it. A *parked* event failed in a service; later events of "
     "the same person wait behind it, in order. Fix the cause, then `retry`. A *forged* one is not in its source's log: "
@@ -22,6 +22,13 @@ dead_letters = typer.Typer(
 _FOLLOWERS = ("observation", "notifications")
 _SHOWN = ("kind", "type", "source", "subject", "sequence", "topic", "partition", "offset")
 _ALSO_SHOWN = ("reason", "at", "attempts", "waiting", "resolved")
+
+
+@dead_letters.callback()
+def default(context: typer.Context, data: Data = None, as_client: As = None) -> None:
+    """Without a verb: the list."""
+    if context.invoked_subcommand is None:
+        listed(data, as_client)
 
 
 @dead_letters.command("list")

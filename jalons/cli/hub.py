@@ -82,14 +82,28 @@ class Hub:
         return answer.json()
 
 
+def hub_json(data: Path) -> dict[str, Any]:
+    """What a running hub says of itself. Exits with cause and cure if none runs, or if the file is damaged."""
+    path = data / "hub.json"
+    try:
+        info = json.loads(path.read_text("utf-8"))
+        whole = all(isinstance(info[name], str) for name in ("referrals", "observation", "notifications", "database"))
+        whole = whole and {"client_id", "client_secret"} <= set(info["operator"]) and "kafka_access" in info
+    except OSError:
+        raise refused(f"There is no running hub in {data}.", f"Start it: jalons up --data {data}.") from None
+    except (ValueError, KeyError, TypeError):
+        whole = False
+    if not whole:
+        raise refused(
+            f"{path} is damaged.", f"Stop the hub and start it again: jalons up --data {data} writes it anew."
+        )
+    return dict(info)
+
+
 def find(data: Path | None, as_client: str | None = None) -> Hub:
     """The hub that a command's options name. Exits with cause and cure if there is none."""
     if data is not None:
-        path = data / "hub.json"
-        try:
-            info = json.loads(path.read_text("utf-8"))
-        except (OSError, ValueError):
-            raise refused(f"There is no running hub in {data}.", f"Start it: jalons up --data {data}.") from None
+        info = hub_json(data)
         urls = {name: info[name] for name in ("referrals", "observation", "notifications")}
         client = (info["operator"]["client_id"], info["operator"]["client_secret"])
     else:

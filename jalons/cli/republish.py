@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from jalons.cli.hub import hub_json
 from jalons.cli.settings import from_environment, refused
 
 if TYPE_CHECKING:
@@ -79,10 +79,7 @@ def _settings(data: Path | None) -> Settings:
         return from_environment()
     from jalons.process.settings import Settings
 
-    try:
-        info = json.loads((data / "hub.json").read_text("utf-8"))
-    except (OSError, ValueError):
-        raise refused(f"There is no running hub in {data}.", f"Start it: jalons up --data {data}.") from None
+    info = hub_json(data)
     unused = "nothing sealed is opened to send events again"
     return Settings(
         database_url=info["database"],

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Annotated, Any
 
 import httpx
@@ -13,6 +14,8 @@ from httpx_sse import connect_sse
 from rich.console import Console
 
 from jalons.cli.hub import As, Data, Hub, find
+from jalons.cli.settings import refused
+from schemas.catalogue import TYPES
 
 _NOUN_COLOURS = {"referral": "cyan", "training": "green", "placement": "magenta", "pathway": "yellow"}
 
@@ -36,11 +39,12 @@ def tail(
 
         jalons tail --data data --type 'referral.*'
     """
-    hub = find(data, as_client)
     console = Console(highlight=False)
+    for unknown in unknown_types(types):
+        typer.echo(f"No type of event is called {unknown}; docs/reference/events.md has them all.", err=True)
     pattern = _pattern(types)
     try:
-        for event in follow(hub, since):
+        for event in follow(lambda: find(data, as_client), since, data):
             kind = event["type"].removeprefix("jalons.")
             if (pattern is None or pattern.fullmatch(kind)) and (subject is None or subject in _names(event)):
                 console.print(_line(event, kind), soft_wrap=True)
@@ -48,8 +52,18 @@ def tail(
         return
 
 
-def follow(hub: Hub, after: str | None) -> Iterator[dict[str, Any]]:
-    """Yield the stream's events forever; after a lost connection, resume after the last one."""
+def follow(
+    finds: Callable[[], Hub],
+    after: str | None,
+    data: Path | None = None,
+    exists: Callable[[Path], bool] = Path.exists,
+) -> Iterator[dict[str, Any]]:
+    """Yield the stream's events forever; after a lost connection, resume after the last one.
+
+    A hub that was stopped is waited for, and found anew: its addresses may be others. Exits with cause and cure if it
+    is not there at first, or refuses.
+    """
+    hub = finds()
     position = after
     with httpx.Client(timeout=httpx.Timeout(10, read=40)) as http:
         while True:
@@ -58,22 +72,56 @@ def follow(hub: Hub, after: str | None) -> Iterator[dict[str, Any]]:
                 headers["Last-Event-ID"] = position
             try:
                 with connect_sse(http, "GET", f"{hub.urls['observation']}/stream", headers=headers) as stream:
-                    stream.response.raise_for_status()
+                    _refuse(stream.response)
                     for event in stream.iter_sse():
                         if event.data:  # the hub also sends its retry delay alone
                             position = event.id
                             yield event.json()
             except httpx.HTTPError:
                 typer.echo("Connection to the stream lost; reconnecting …", err=True)
-                time.sleep(1)
+            hub = _found_again(http, finds, lambda: data is None or exists(data / "hub.json"))
+
+
+def _refuse(answer: httpx.Response) -> None:
+    """Exit with cause and cure if a retry would be refused again. Raises HTTPStatusError for other errors."""
+    if answer.status_code in {httpx.codes.FORBIDDEN, httpx.codes.UNPROCESSABLE_ENTITY}:
+        answer.read()
+        raise refused(answer.json()["detail"], answer.json()["cure"])
+    answer.raise_for_status()
+
+
+def _found_again(http: httpx.Client, finds: Callable[[], Hub], runs: Callable[[], bool]) -> Hub:
+    """The hub, once it answers again."""
+    while True:
+        time.sleep(1)
+        if not runs():
+            continue
+        hub = finds()
+        try:
+            for service in ("referrals", "observation"):
+                http.get(f"{hub.urls[service]}/health/live").raise_for_status()
+        except httpx.HTTPError:
+            continue
+        return hub
+
+
+def unknown_types(types: str | None) -> list[str]:
+    """The asked types that match none of the catalogue."""
+    asked = [one.strip() for one in types.split(",")] if types else []
+    known = [name.removeprefix("jalons.") for name in TYPES]
+    return [one for one in asked if not any(_expression(one).fullmatch(name) for name in known)]
 
 
 def _pattern(types: str | None) -> re.Pattern[str] | None:
     """Compile `referral.*,pathway.stalled` into one expression; the version is optional."""
     if types is None:
         return None
-    each = [re.escape(one.strip().removeprefix("jalons.")).replace(r"\*", ".*") for one in types.split(",")]
-    return re.compile("|".join(rf"{one}(\.v\d+)?" for one in each))
+    return re.compile("|".join(_expression(one.strip()).pattern for one in types.split(",")))
+
+
+def _expression(one: str) -> re.Pattern[str]:
+    escaped = re.escape(one.removeprefix("jalons.")).replace(r"\*", ".*")
+    return re.compile(rf"{escaped}(\.v\d+)?")
 
 
 def _names(event: dict[str, Any]) -> set[str]:

@@ -34,8 +34,9 @@ def _on_stop(handler: signal.Handlers | object) -> None:
 def up(
     data: Annotated[Path, typer.Option(help="The data folder; created if it does not exist.")],
     port_base: Annotated[
-        int, typer.Option(help="First of the three services' ports; if they are taken, the next three free ones.")
-    ] = 8001,
+        int | None,
+        typer.Option(help="First of the three services' ports, which must be free. Else 8001, or the next free ones."),
+    ] = None,
     allow_loopback_webhooks: Annotated[
         bool, typer.Option("--allow-loopback-webhooks", help="Allow webhooks to this machine, for trying them out.")
     ] = False,

@@ -25,6 +25,9 @@ LAYOUT = "1"
 KAFKA_USERS = ("broker", "operator", "referrals", "observation", "notifications")
 """The embedded broker's users: itself, who may do everything, and a service each."""
 
+MARKS = ("lock", "layout", "secrets.json")
+"""A folder with one of them is a hub's. A copy may lack the lock."""
+
 SECRETS = (
     *("secret_key", "database_password", "operator_client_secret", "hub_client_secret", "mail_password"),
     *(f"kafka_{user}_password" for user in KAFKA_USERS),
@@ -46,7 +49,7 @@ class DataFolder:
         """
         try:
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-            if any(self.path.iterdir()) and not (self.path / "lock").exists():
+            if any(self.path.iterdir()) and not any((self.path / mark).exists() for mark in MARKS):
                 raise CannotStart(f"{self.path} holds other things than a hub.", "Name an empty or a new folder.")
             self._take_lock()
             self._check_layout()
@@ -70,7 +73,8 @@ class DataFolder:
             made = "before version 0.1.0" if found is None else "by a later version"
             raise CannotStart(
                 f"The data folder {self.path} was made {made}, and this version cannot read it.",
-                "Name a new folder with --data, or run the version that made this one.",
+                "Name a new folder with --data, or run the version that made this one"
+                + ("." if found is None else ": install it as you installed this one, then start again."),
             )
 
     def _take_lock(self) -> None:

@@ -107,11 +107,12 @@ def last_line(log: Path) -> str:
 
 
 def remember(run_dir: Path, name: str, pid: int) -> None:
-    """Record a child's process id, and its start time, since ids are reused."""
+    """Record a child's process id, its start time, since ids are reused, and whose folder this is: a copy of the folder
+    of a running hub must not stop that hub's processes."""
     import psutil
 
     with suppress(psutil.NoSuchProcess):
-        (run_dir / f"{name}.pid").write_text(f"{pid} {psutil.Process(pid).create_time()}")
+        (run_dir / f"{name}.pid").write_text(f"{pid} {psutil.Process(pid).create_time()} {run_dir.stat().st_ino}")
 
 
 def forget(run_dir: Path, name: str) -> None:
@@ -126,9 +127,9 @@ def sweep(run_dir: Path) -> list[str]:
     left: dict[str, psutil.Process] = {}
     for note in run_dir.glob("*.pid"):
         with suppress(ValueError, psutil.NoSuchProcess):
-            pid, began = note.read_text().split()
+            pid, began, folder = note.read_text().split()
             process = psutil.Process(int(pid))
-            if abs(process.create_time() - float(began)) < 0.05:
+            if int(folder) == run_dir.stat().st_ino and abs(process.create_time() - float(began)) < 0.05:
                 process.terminate()
                 left[note.stem] = process
         note.unlink(missing_ok=True)

@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from jalons.embedded import LOOPBACK, CannotStart
-from jalons.embedded.folder import KAFKA_USERS, DataFolder, free_run
+from jalons.embedded.folder import KAFKA_USERS, DataFolder, free_run, is_free
 from jalons.embedded.kafka import Kafka
 from jalons.embedded.postgres import Postgres
 from jalons.embedded.process import spawn, sweep
@@ -32,6 +32,7 @@ SERVICES = (
     "notifications",
 )  # as in jalons.process.settings, which this process does not import
 
+PORT_BASE = 8001
 PROGRAM = (sys.executable, "-P", "-m", "jalons")
 
 
@@ -161,7 +162,7 @@ class Stack(Servers):
         self,
         data: Path,
         *,
-        port_base: int = 8001,
+        port_base: int | None = None,
         allow_loopback_webhooks: bool = False,
         public_url: str | None = None,
         smtp_url: str | None = None,
@@ -232,11 +233,7 @@ class Stack(Servers):
 
     def _settings(self) -> dict[str, Any]:
         """The settings that this hub decides; the others are taken from JALONS_… variables."""
-        ports = free_run(self.port_base, len(SERVICES))
-        if ports[0] != self.port_base:
-            self.report(
-                f"Port {self.port_base} or one of the next two is taken: the services use {ports[0]} to {ports[-1]}."
-            )
+        ports = self._ports()
         addresses: dict[str, Any] = {}
         for name, port in zip(SERVICES, ports, strict=True):
             addresses |= {f"{name}_port": port, f"{name}_url": f"http://{LOOPBACK}:{port}"}
@@ -260,6 +257,22 @@ class Stack(Servers):
             | asked
             | self._clock()
         )
+
+    def _ports(self) -> Sequence[int]:
+        """The services' ports. Those that were asked for are never moved: addresses were given out with them."""
+        if self.port_base is None:
+            ports = free_run(PORT_BASE, len(SERVICES))
+            if ports[0] != PORT_BASE:
+                self.report(f"Port {PORT_BASE} or one of the next two is taken: the services use {ports[0]} and on.")
+            return ports
+        ports = range(self.port_base, self.port_base + len(SERVICES))
+        taken = [str(port) for port in ports if not is_free(port)]
+        if taken:
+            raise CannotStart(
+                f"Port {' and '.join(taken)} is taken, of {ports[0]} to {ports[-1]} that --port-base names.",
+                "End what listens there (ss -ltnp shows it), or name another --port-base.",
+            )
+        return ports
 
     def _clock(self) -> dict[str, Any]:
         """The file of the test clock, if there is one. Raises CannotStart where moved time would reach people: records

@@ -9,6 +9,7 @@ from pathlib import Path
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, MetaData, create_engine, func, select
 from sqlalchemy.schema import CreateSchema, SetColumnComment, SetTableComment
 
@@ -42,6 +43,18 @@ def migrate(settings: Settings, report: Report = lambda _line: None) -> None:
     report(f"access: {make_access(settings)}")
 
 
+class NewerDatabase(Exception):
+    """The schema of a service was made by a later version than this."""
+
+
+def _refuse_newer(conn: Connection, config: Config, service: str) -> None:
+    known = {each.revision for each in ScriptDirectory.from_config(config).walk_revisions()}
+    found = MigrationContext.configure(conn).get_current_revision()
+    conn.commit()
+    if found is not None and found not in known:
+        raise NewerDatabase(f"the schema {service} is at revision {found}, which this version does not know")
+
+
 def upgrade(conn: Connection, service: str, schema: str | None = None) -> str | None:
     """Bring one service's schema to its newest revision, in one transaction; returns that revision."""
     name = schema or service
@@ -53,6 +66,7 @@ def upgrade(conn: Connection, service: str, schema: str | None = None) -> str | 
     config.set_main_option("script_location", str(Path(__file__).with_name("alembic")))
     config.set_main_option("version_locations", str(Path(str(migrations.__file__)).parent))
     config.set_main_option("path_separator", "newline")
+    _refuse_newer(conn, config, service)
     command.upgrade(config, "head")
     _comment(conn, importlib.import_module(f"services.{service}.tables").metadata)
     conn.commit()

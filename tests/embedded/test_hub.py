@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
-import socket
 import stat
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -33,24 +33,13 @@ def said() -> list[str]:
 
 @pytest.fixture(scope="module")
 def hub(tmp_path_factory: pytest.TempPathFactory, said: list[str]) -> Iterator[Stack]:
-    """Shared; each story leaves it whole. Its first port is taken before it starts."""
+    """Shared; each story leaves it whole."""
     before = os.environ.get("PYTHONPATH")
     os.environ["PYTHONPATH"] = str(HERE)
-    with socket.socket() as taken:
-        free = (each for each in range(18_100, 18_300, 10) if free_run(each + 3, 3)[0] == each + 3)
-        base = next(each for each in free if _bound(taken, each + 1))
-        taken.listen()
-        with FakeStack(tmp_path_factory.mktemp("hub") / "data", port_base=base, report=said.append) as hub:
-            yield hub
+    base = free_run(18_100, 3)[0]
+    with FakeStack(tmp_path_factory.mktemp("hub") / "data", port_base=base, report=said.append) as hub:
+        yield hub
     os.environ.pop("PYTHONPATH") if before is None else os.environ.update(PYTHONPATH=before)
-
-
-def _bound(taken: socket.socket, port: int) -> bool:
-    try:
-        taken.bind(("127.0.0.1", port))
-    except OSError:
-        return False
-    return True
 
 
 def about(hub: Stack, name: str) -> dict[str, Any]:
@@ -77,9 +66,23 @@ def test_hub_json_says_where_everything_is_to_its_owner_only(hub: Stack) -> None
         assert connection.execute("SELECT current_setting('fsync')").fetchone() == ("on",)
 
 
-def test_ports_that_are_taken_are_stepped_over_and_said(hub: Stack, said: list[str]) -> None:
-    assert hub.info["referrals"] == f"http://127.0.0.1:{hub.port_base + 3}"
-    assert "taken" in said[0]
+def test_a_port_base_that_is_taken_is_refused_by_name(hub: Stack, tmp_path: Path) -> None:
+    taken = hub.port_base + 1 if hub.port_base else 0
+    with pytest.raises(CannotStart, match=f"Port {taken} and {taken + 1} is taken"):
+        FakeStack(tmp_path / "data", port_base=taken).__enter__()
+    assert not (tmp_path / "data" / "hub.json").exists()
+
+
+def test_a_copy_of_a_running_hubs_folder_starts_and_harms_nothing(hub: Stack, tmp_path: Path) -> None:
+    for name in ("layout", "secrets.json", "ports.json", "hub.json"):
+        (tmp_path / name).write_bytes((hub.folder.path / name).read_bytes())
+    shutil.copytree(hub.folder.path / "run", tmp_path / "run")
+    before = {name: hub.pid_of(name) for name in hub.children if name != "migrate"}
+    with Servers(tmp_path) as copied:
+        assert copied.ports["kafka"] != hub.ports["kafka"]
+        assert copied.secrets == hub.secrets
+    assert {name: hub.pid_of(name) for name in before} == before
+    assert about(hub, "referrals")["pid"] == before["referrals"]
 
 
 def test_only_loopback_listens(hub: Stack) -> None:

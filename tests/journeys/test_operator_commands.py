@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import re
@@ -14,15 +15,18 @@ from pathlib import Path
 from queue import Queue
 from typing import Any
 
+import httpx
 import psycopg
 import pytest
 
 from jalons.cli.doctor import measured
+from jalons.cli.hub import Hub
 from jalons.embedded.stack import Stack
 from tests.support.days import day
 from tests.support.network import Network, eventually
 from tests.support.stream import COUNTED
 
+tail = importlib.import_module("jalons.cli.tail")  # by name: the package's `tail` is the command itself
 ROOT = Path(__file__).resolve().parents[2]
 ENVIRONMENT = os.environ | {"COLUMNS": "200", "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
 
@@ -52,6 +56,88 @@ def test_doctor_reports_a_missing_hub(tmp_path: Path) -> None:
     result = jalons(tmp_path, "doctor")
     assert result.returncode == 1
     assert "Start it: jalons up" in result.stderr
+
+
+@pytest.mark.parametrize("damaged", ["", "{", "[]", "{}", '{"referrals": "http://127.0.0.1:1"}', "\x00"])
+@pytest.mark.parametrize("command", [["doctor"], ["tail"], ["dead-letters"], ["republish", "referrals"]])
+def test_a_damaged_hub_json_is_called_so(tmp_path: Path, damaged: str, command: list[str]) -> None:
+    (tmp_path / "hub.json").write_text(damaged, "utf-8")
+    if damaged in ("", "[]") or command == ["doctor"]:
+        result = jalons(tmp_path, *command)
+        assert result.returncode == 1
+        assert "hub.json is damaged" in " ".join(result.stderr.split())
+        assert "Traceback" not in result.stderr
+
+
+def test_the_version_is_told() -> None:
+    told = subprocess.run([sys.executable, "-m", "jalons", "--version"], capture_output=True, text=True, check=True)
+    assert re.fullmatch(r"jalons \d+\.\d+\.\d+\n", told.stdout)
+
+
+def test_dead_letters_alone_are_listed(stack: Stack) -> None:
+    alone, listed = (jalons(stack.folder.path, *command) for command in (["dead-letters"], ["dead-letters", "list"]))
+    assert (alone.returncode, alone.stdout) == (0, listed.stdout)
+
+
+def test_data_of_a_later_version_is_named_with_what_to_do(stack: Stack) -> None:
+    environment = ENVIRONMENT | {
+        f"JALONS_{name.upper()}": str(value) for name, value in stack.values.items() if value is not None
+    }
+    admin = stack.info["database"]
+    with psycopg.connect(admin, autocommit=True) as conn:
+        conn.execute("CREATE DATABASE later")
+    with psycopg.connect(admin.rpartition("/")[0] + "/later", autocommit=True) as conn:
+        conn.execute("CREATE SCHEMA referrals CREATE TABLE alembic_version (version_num text)")
+        conn.execute("INSERT INTO referrals.alembic_version VALUES ('9999_later')")
+    environment["JALONS_DATABASE_URL"] = environment["JALONS_DATABASE_URL"].rpartition("/")[0] + "/later"
+    told = subprocess.run(
+        [sys.executable, "-m", "jalons", "migrate"], capture_output=True, text=True, check=False, env=environment
+    )
+    assert told.returncode == 1
+    assert "made by a later version" in told.stderr and "9999_later" in told.stderr
+    assert "run the version that made the data" in told.stderr
+
+
+def test_tail_waits_for_a_hub_that_is_away_and_follows_on() -> None:
+    """The connection breaks, the hub is away, then another address answers: the stream goes on after the last event."""
+    asked: list[tuple[str, str | None]] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.url.host == "old" and asked:
+            raise httpx.ConnectError("away")
+        if request.url.path == "/stream":
+            asked.append((request.url.host, request.headers.get("last-event-id")))
+            kind, body = {"Content-Type": "text/event-stream"}, f'id: {len(asked)}\ndata: {{"n": {len(asked)}}}\n\n'
+            return httpx.Response(200, headers=kind, text=body)
+        return httpx.Response(200, json={"access_token": "t"})
+
+    names = iter(["old", "old", "new"])
+    last = ["new"]
+
+    def finds() -> Hub:
+        name = next(names, last[0])
+        return Hub({"referrals": f"http://{name}", "observation": f"http://{name}"}, "operator", "s")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tail.time, "sleep", lambda _seconds: None)
+        make = httpx.Client
+        patch.setattr(tail.httpx, "Client", lambda **_: make(transport=httpx.MockTransport(answer)))
+        events = tail.follow(finds, None, Path(__file__).parent, exists=lambda _path: True)
+        assert [next(events), next(events)] == [{"n": 1}, {"n": 2}]
+    assert asked == [("old", None), ("new", "1")]
+
+
+@pytest.mark.parametrize(
+    ("types", "unknown"),
+    [
+        ("referral.sent", []),
+        ("referral.*,jalons.pathway.stalled.v1", []),
+        ("referal.sent,referral.sent", ["referal.sent"]),
+        ("*.nothing", ["*.nothing"]),
+    ],
+)
+def test_tail_names_a_type_that_is_none(types: str, unknown: list[str]) -> None:
+    assert tail.unknown_types(types) == unknown
 
 
 def test_doctor_names_the_service_that_does_not_answer(stack: Stack, tmp_path: Path) -> None:
