@@ -99,3 +99,25 @@ DEGRADED = _declare(
     "service",
     "part",
 )
+
+
+ZEROS: dict[str, tuple[tuple[Counter, tuple[tuple[str, ...], ...]], ...]] = {
+    "observation": (
+        (SEQUENCE_CONFLICTS, (("observation",),)),
+        (RECONCILED, (("observation",),)),
+    ),
+    "notifications": (
+        (SEQUENCE_CONFLICTS, (("notifications",),)),
+        (RECONCILED, (("notifications",),)),
+        (DELIVERIES, tuple((channel, "failed") for channel in ("email", "webhook"))),
+    ),
+}
+"""Service → counters that alerts watch, with their labels: they stand at 0 from the start, since `increase` of a
+counter that was not there before sees nothing of its first step."""
+
+
+def begin_at_zero(service: str) -> None:
+    """Have a service's watched counters exist before they count."""
+    for counter, labels in ZEROS.get(service, ()):
+        for each in labels:
+            counter.labels(*each)

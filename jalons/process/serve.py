@@ -19,7 +19,7 @@ from fastapi import FastAPI
 
 from jalons import clock
 from jalons.messaging.consumer import Consumer
-from jalons.process import logs
+from jalons.process import logs, metrics
 from jalons.process.parts import Parts, end_process
 from jalons.process.settings import ServiceName, Settings
 from jalons.web.heads import protocol
@@ -48,6 +48,7 @@ def serve(name: ServiceName, settings: Settings) -> None:
     logs.configure(name, settings.log_level)
     clock.follow(settings.test_clock)
     _open_many_files()
+    metrics.begin_at_zero(name)
     service: Service = importlib.import_module(f"services.{name}.service").build(settings)
     asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())  # for Faust too, whose threads make their own loops
     asyncio.run(_run(service, settings))
