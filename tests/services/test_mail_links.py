@@ -9,22 +9,18 @@ from typing import Any
 
 import pytest
 
-from jalons.clock import new_id
-from jalons.messaging.outbox import Outbox
 from jalons.privacy.links import AnswerLinks
 from schemas.catalogue import TYPES
 from schemas.routing import COORDINATOR, FRONT, HOLDERS, ROUTES
 from services.notifications.deliveries.rows import Delivery
 from services.notifications.emails.messages import OPEN_ACTS, MessageWriter
-from services.notifications.routing.router import Router
-from tests.services.test_notifications_emails import _partner
+from tests.services.test_notifications_emails import ROUTER, _partner
 from tests.services.test_notifications_stage import NOW, event
 from tests.support.apps import SECRET, Apps
 from tests.support.directory import agreed, day, joined
 from tests.support.network import Partner
 from tests.support.pages import slip_code, well_made
 
-ROUTER = Router(SECRET, lambda _r, _p: new_id(), Outbox("notifications"), lambda _subject: None, coordinator=True)
 WRITER = MessageWriter("Intégra Plus", "jalons@integra.example", "http://referrals", AnswerLinks(SECRET))
 MAILED = [(route.event.TYPE, role) for route in ROUTES for role, message in route.messages() if message.send == "now"]
 

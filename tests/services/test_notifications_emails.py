@@ -318,6 +318,7 @@ def test_where_no_answer_is_awaited_the_link_leads_to_the_record():
     said = everything(_write(_delivery("jalons.referral.completed.v1", "referrer"), public))
     assert "https://jalons.example/answer/" in said
     assert "dit où cela en est" in said
+    assert ">Voir : R-7K4M-2QX</a>" in said, "a button, named"
     assert "://" not in everything(_write(_delivery("jalons.referral.sent.v1")))
 
 

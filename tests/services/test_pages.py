@@ -212,6 +212,8 @@ def test_a_code_is_kept_as_a_hash_and_tried_in_vain(network: Network, stack: Sta
         tried = [guesser.get(f"{address}/{'ABCDEFGHJKMNPQRSTVWX'[n:]}ABCDEFGH") for n in range(21)]
         assert [answer.status_code for answer in tried] == [404] * 20 + [429]
         assert well_made(tried[0]).text != well_made(tried[-1]).text
+        fields = [each["name"] for each in well_made(tried[0]).all("input")]
+        assert fields == ["code"], "it can be typed again at once"
         assert guesser.get(f"{address}/{code}").status_code == 429, "not even the right one is looked at"
     assert network.http.get(f"{address}/{code}").status_code == 200, "nobody else waits"
 

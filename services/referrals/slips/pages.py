@@ -129,7 +129,7 @@ class SlipPages:
         code = typed(form.fields.get("code", ""))[:40]
         words = reader.words()
         if not code:
-            return self._pages.page("enter", words, 422)
+            return self._pages.page("enter", words, 422, problem=words.text("errors.missing"))
         return RedirectResponse(f"/s/{code}?language={words.language}", 303, HEADERS)
 
     def opened(self, code: str, reader: Reader) -> HTMLResponse:
@@ -187,9 +187,9 @@ class SlipPages:
         transact(self._edge.ground.engine, lambda conn: limit.count(conn, whose, now()))
 
     def _refused(self, words: Words, status: int) -> HTMLResponse:
+        """Where a code is typed, with what is wrong: the field stays, so that it can be typed again at once."""
         sentence = words.text("code.too_many" if status == _TOO_MANY else "code.wrong")
-        heading = words.text("code.wrong_title" if status != _TOO_MANY else "code.enter_title")
-        return self._pages.page("closed", words, status, heading=heading, sentences=[sentence], again=False)
+        return self._pages.page("enter", words, status, problem=sentence)
 
     def _page(self, referral: Referral, words: Words, status: int = 200, problem: str | None = None) -> HTMLResponse:
         options = [(code, words.code("Said", code)) for code in _SAYABLE]
@@ -208,7 +208,7 @@ def routes(edge: Edge, pages: Pages, secret: str, public_address: str) -> APIRou
         return slips.printed(caller, act_named(id, "referrals"), reader)
 
     def enter(reader: PageReader) -> HTMLResponse:
-        return pages.page("enter", reader.words())
+        return pages.page("enter", reader.words(), problem=None)
 
     @router.post("/s", summary="To the page of a slip's code", response_class=html, openapi_extra=OPENAPI_FORM)
     def entered(form: Submitted, reader: PageReader) -> Response:
