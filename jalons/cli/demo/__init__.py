@@ -36,10 +36,11 @@ def demo(
 
     console = Console(stderr=as_json, highlight=False)
     with tempfile.TemporaryDirectory(prefix="jalons-demo-") as folder:
-        run_stack(Path(folder) / "hub", lambda stack: _played(stack.info, console, leave=leave, as_json=as_json))
+        data = Path(folder) / "hub"
+        run_stack(data, lambda stack: _played(stack.info, console, data, leave=leave, as_json=as_json))
 
 
-def _played(info: dict[str, Any], console: Console, *, leave: bool, as_json: bool) -> None:
+def _played(info: dict[str, Any], console: Console, data: Path, *, leave: bool, as_json: bool) -> None:
     """Play the story on a running hub. Exits 1 if a check fails."""
     from jalons.cli.demo.story import DemoFailed, Story
     from jalons.client import HubError
@@ -59,8 +60,22 @@ def _played(info: dict[str, Any], console: Console, *, leave: bool, as_json: boo
     if as_json:
         print(json.dumps(found | {"seconds": round(time.monotonic() - began, 3)}, ensure_ascii=False), flush=True)  # noqa: T201
     if not leave:
-        console.print(f"\nThe hub stays up: {info['observation']}/docs. Ctrl-C ends it.")
+        _what_next(info, console, data)
         threading.Event().wait()
+
+
+def _what_next(info: dict[str, Any], console: Console, data: Path) -> None:
+    """Say where everything is, and what to try."""
+    console.print("\nThe hub stays up until Ctrl-C, which removes its folder. Meanwhile:")
+    rows = {
+        "folder": str(data),
+        "secrets": f"{data / 'hub.json'} (the operator's)",
+        "addresses": ", ".join(f"{info[name]}/docs" for name in ("referrals", "observation", "notifications")),
+        "try next": f"jalons tail --after 0 --data {data}; jalons doctor --data {data}",
+        "to keep data": "jalons up --data data",
+    }
+    for name, what in rows.items():
+        console.print(f"  {name:<13} {escape(what)}", soft_wrap=True)
 
 
 def _teller(console: Console) -> Callable[[str, str], None]:
