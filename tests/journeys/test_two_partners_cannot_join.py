@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from datetime import datetime
 from typing import Any, get_args
+from uuid import UUID
+
+import psycopg
 
 from schemas import codes
 from schemas.catalogue import TYPES
@@ -13,7 +17,12 @@ from tests.support.days import day
 from tests.support.network import Network, Partner, eventually, partner
 
 MINE = {"le-trusquin": "accueil@le-trusquin.example", "lire-et-ecrire": "accueil@lire-et-ecrire.example"}
-_DAY = re.compile(r"\d{4}-\d{2}(-\d{2}(T00:00:00\+00:00)?)?")
+_DAY = re.compile(r"\d{4}-\d{2}(-\d{2}(T\d\d:\d\d:00(Z|[+-]\d\d:00))?)?")
+"""A month, a day, a minute: what cannot be hidden (docs/explanation/who-sees-what.md)."""
+_NEAR_SECONDS = 0.005
+_NEAR_NUMBERS = 2
+_SMALL = 10_000
+"""Numbers below are years, versions, places and the like."""
 _PUBLIC = {code for name in dir(codes) for code in get_args(getattr(codes, name)) if isinstance(code, str)}
 
 
@@ -43,6 +52,54 @@ def test_two_partners_data_about_the_same_persons_cannot_be_joined(network: Netw
         value: (trusquin[value], literacy[value]) for value in trusquin.keys() & literacy.keys() if _particular(value)
     }
     assert not joining
+    assert not _joined(trusquin, literacy)
+    assert {kind for kind, _ in _joined(*_raw(network, persons))} == {"number", "instant", "id"}, "the control joins"
+
+
+def _joined(one: Iterable[str], other: Iterable[str]) -> set[tuple[str, str]]:
+    """What neighbouring numbers, instants and ids of two files join, equal ones included."""
+    found = set()
+    for kind, read, near in (
+        ("number", _number, _NEAR_NUMBERS),
+        ("instant", _instant, _NEAR_SECONDS),
+        ("id", _made_at, 1.0),
+    ):
+        theirs = [each for value in other if (each := read(value)) is not None]
+        mine = {value: each for value in one if (each := read(value)) is not None}
+        found |= {(kind, v) for v, each in mine.items() if any(abs(each - their) <= near for their in theirs)}
+    return found
+
+
+def _number(value: str) -> float | None:
+    return float(value) if value.isdecimal() and int(value) >= _SMALL else None
+
+
+def _instant(value: str) -> float | None:
+    try:
+        return None if _DAY.fullmatch(value) else datetime.fromisoformat(value).timestamp()
+    except ValueError:
+        return None
+
+
+def _made_at(value: str) -> float | None:
+    """The instant that a UUIDv7 tells."""
+    try:
+        known = UUID(value)
+    except ValueError:
+        return None
+    return (known.int >> 80) / 1000 if known.version == 7 else None
+
+
+def _raw(network: Network, persons: list[str]) -> tuple[list[str], list[str]]:
+    """The control: what the log holds of the first person's redirect, as if it were shown to the two receivers."""
+    with psycopg.connect(network.info["database"]) as conn:
+        rows = conn.execute(
+            "SELECT id::text, (position + 1000000)::text, recorded FROM referrals.events WHERE subject = %s"
+            " AND type IN ('jalons.referral.redirected.v1', 'jalons.referral.sent.v1') ORDER BY sequence DESC LIMIT 2",
+            (persons[0],),
+        ).fetchall()
+    one, other = ([id_, position, at.isoformat()] for id_, position, at in rows)
+    return one, other
 
 
 def _literacy(network: Network) -> None:
@@ -105,6 +162,8 @@ def _values(value: Any, where: str) -> Iterator[tuple[str, str]]:
                 yield from _values(each, where)
         case str():
             yield value, where
+        case int() if not isinstance(value, bool):
+            yield str(value), where
 
 
 def _particular(value: str) -> bool:
