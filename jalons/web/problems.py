@@ -18,6 +18,7 @@ from jalons.messaging.outcomes import where
 from jalons.privacy.keys import KeysUnavailable
 from jalons.privacy.national_number import free_strings, holds_control_character, holds_national_number, is_uuid
 from jalons.privacy.opaque_codes import NotOpaque, new_dossier_code
+from jalons.web import asked, texts, validation
 
 log = logging.getLogger(__name__)
 
@@ -46,14 +47,16 @@ class Problem(Exception):
         self.extra = extra
 
     def body(self) -> dict[str, Any]:
-        """The members of the JSON body."""
+        """The members of the JSON body, its sentences in the language that the request asks for."""
+        named = ", ".join(str(each["at"]) for each in self.extra.get("fields", ())[:5])
+        detail, cure = texts.problem(self.code, self.detail, self.cure, asked.language())
         return {
             "type": f"urn:jalons:problem:{self.code}",
             "title": self.code.replace("_", " ").capitalize(),
             "status": self.status,
-            "detail": self.detail,
+            "detail": f"{detail} ({named})" if named and detail != self.detail else detail,
             "code": self.code,
-            "cure": self.cure,
+            "cure": cure,
             **self.extra,
         }
 
@@ -114,7 +117,7 @@ _CODE_CURE = (
 
 def not_opaque(at: str, error: NotOpaque) -> Problem:
     """The refusal of a header or a query parameter that should be an opaque code."""
-    problem = str(error)
+    problem = texts.told(str(error), asked.language())
     return Problem(422, "not_a_code", f"{at}: {problem}.", _CODE_CURE, fields=[{"at": at, "problem": problem}])
 
 
@@ -161,7 +164,7 @@ def _validation(error: RequestValidationError) -> Problem:
     code = "unknown_field" if any(each["type"] == "extra_forbidden" for each in found) else "invalid"
     if any(each["type"] == "json_invalid" for each in found):
         return NOT_JSON
-    fields = [{"at": _at(each["loc"]), "problem": each["msg"]} for each in found[:_MAX_FIELDS]]
+    fields = validation.sentences(found, asked.language())[:_MAX_FIELDS]
     named = ", ".join(field["at"] for field in fields[:5])
     detail = f"These fields of the request are not valid: {named}."
     cure = "Correct the fields named under `fields`; /docs has each call with an example."
@@ -171,11 +174,6 @@ def _validation(error: RequestValidationError) -> Problem:
     if any(each["loc"][-1] == "local_ref" for each in uncoded):
         return Problem(422, code, detail, cure, fields=fields, offered=new_dossier_code())
     return Problem(422, code, detail, cure, fields=fields)
-
-
-def _at(loc: tuple[int | str, ...]) -> str:
-    """The field's path as the caller knows it. Truncated: the name of an unknown field is the caller's own text."""
-    return ".".join(str(part)[:60] for part in loc[1:]) or str(loc[0])
 
 
 def _failure(error: Exception) -> Problem:

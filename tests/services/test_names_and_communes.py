@@ -51,4 +51,5 @@ def test_a_merged_commune_is_stored_as_the_one_of_today_with_a_note(apps: Apps) 
     assert (note["code"], note["given"], note["stored"], note["name"]) == (
         *("commune_merged", "82003", "82039", "Bastogne"),
     )
+    assert "Bastogne (82039)" in note["note"]
     assert "notes" not in apps.network["cpas-hotton"].done("POST", "/beneficiaries", {"profile": PROFILE})

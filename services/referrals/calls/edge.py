@@ -20,7 +20,7 @@ from jalons.database import transact
 from jalons.privacy import audit
 from jalons.privacy.own_ids import reader_of
 from jalons.process.wiring import Ground
-from jalons.web import asked
+from jalons.web import asked, texts
 from jalons.web.application import actor_of, kept_header
 from jalons.web.demands import Demand, demanding
 from jalons.web.identity import Principal, Verifier, forbidden
@@ -177,7 +177,7 @@ def _response(body: dict[str, Any], status: int, version: int | None, call_id: U
     headers = {"Jalons-Call": str(call_id)} if call_id else {}
     if version is not None:
         headers["ETag"] = f'"{version}"'
-    said = asked.notes()
+    said = [{**each, "note": texts.field(each["code"], asked.language(), **each)} for each in asked.notes()]
     return JSONResponse({**body, "notes": said} if said else body, status, headers)
 
 
