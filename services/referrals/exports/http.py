@@ -91,7 +91,7 @@ def _page(edge: Edge, caller: Call, role: str, since: datetime | None, before: U
         rows = [_fields(edge, caller, state, own.get(state.ref), changed[state.id]) for state in states]
         partners = directory.partners_of(conn, {state.recipient for state in states})
         for row, state in zip(rows, states, strict=True):
-            row["place"] = address_of(partners[state.recipient], row["place"])
+            row["place"] = address_of(partners[state.recipient], row.get("place"))
         return table.text(rows, _labels()), states[-1].id if len(states) == PAGE else None
 
     return read
