@@ -31,6 +31,8 @@ _CURES = {
     "watchdog": "Check that Kafka runs and that JALONS_KAFKA names it.",
     "backup": "Check that the disk of the backups has room; jalons backup FILE makes one now.",
     "erased list": "Check that the folder of the backups can be written to.",
+    "sending": "Check that Kafka runs, that its disk has room, and who may write. Then they go by themselves.",
+    "topics": "Consumers drop what they have applied; with `jalons up`, add --data DIR.",
     "forged": "`jalons dead-letters list` names them. Find who writes the topics, or whether the source was restored.",
     "batch": "Check that PostgreSQL and the other services run. It then goes on by itself; nothing is lost meanwhile.",
 }

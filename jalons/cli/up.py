@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import signal
-import threading
+import time
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
@@ -15,6 +17,9 @@ from rich.markup import escape
 
 from jalons.embedded import CannotStart
 from jalons.embedded.stack import Stack
+
+_SERVICES = ("referrals", "observation", "notifications")
+_LOOK_SECONDS = 10.0
 
 
 class _Stopped(BaseException):
@@ -105,7 +110,38 @@ def _console() -> Console:
 
 def _wait(stack: Stack, console: Console) -> None:
     _show(stack, console)
-    threading.Event().wait()
+    told: set[str] = set()
+    while True:
+        told = _tell(stack, console, told)
+        time.sleep(_LOOK_SECONDS)
+
+
+def _tell(stack: Stack, console: Console, told: set[str]) -> set[str]:
+    """Print what does not work, once while it lasts, and with what to do; returns what does not work now."""
+    amiss = set()
+    for service in _SERVICES:
+        for finding in troubles(stack.info[service], service, stack.folder.path):
+            amiss.add(finding)
+    for said in sorted(amiss - told):
+        console.print(f"[bold yellow]Not well:[/] {escape(said)}", soft_wrap=True)
+    if told and not amiss:
+        console.print("All is well again.")
+    return amiss
+
+
+def troubles(url: str, service: str, data: Path) -> list[str]:
+    """What a service says does not work, each with what to do. Nothing while it does not answer: its supervisor says
+    so."""
+    try:
+        with urllib.request.urlopen(f"{url}/health/ready", timeout=5) as answer:  # noqa: S310 - our own loopback address
+            degraded: dict[str, str] = json.load(answer)["degraded"]
+    except (OSError, ValueError, KeyError):
+        return []
+    return [
+        f"{service}: {name}: {why}".replace(f"republish {service}", f"republish {service} --data {data}")
+        for name, why in degraded.items()
+        if name in {"topics", "sending", "forged", "batch"}
+    ]
 
 
 def _show(stack: Stack, console: Console) -> None:

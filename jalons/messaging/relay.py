@@ -60,6 +60,7 @@ class Relay:
         self._batch = batch
         self._producer: Producer | None = None
         self._measured = float("-inf")
+        self._refused: str | None = None
 
     @property
     def part(self) -> Part:
@@ -93,11 +94,25 @@ class Relay:
             if len(rows) < self._batch:
                 await_notice(conn, POLL_SECONDS, heartbeat.stopping)
 
+    def refused(self) -> list[str]:
+        """Why the broker did not take the last batch, as a reason to be degraded; empty if it did."""
+        return [self._refused] if self._refused else []
+
     def _send(self, rows: Sequence[Row]) -> None:
-        if self._producer is None:
-            self._producer = self._make_producer()
-        send(self._producer, self._service, rows)
+        try:
+            if self._producer is None:
+                self._producer = self._make_producer()
+            send(self._producer, self._service, rows)
+        except Exception as error:
+            said = str(error) if isinstance(error, NotSent) else type(error).__name__
+            self._refuse(f"Kafka does not take events ({said}); they are kept and wait")
+            raise
+        self._refuse(None)
         metrics.EVENTS_PUBLISHED.labels(self._service).inc(len(rows))
+
+    def _refuse(self, why: str | None) -> None:
+        self._refused = why
+        metrics.SENDING_REFUSED.labels(self._service).set(why is not None)
 
     def _measure(self, conn: Direct) -> None:
         """Set the outbox's metrics every few seconds, also while the broker is away and nothing can be sent."""
@@ -127,5 +142,6 @@ def send(producer: Producer, service: str, rows: Sequence[Row]) -> None:
         for row in rows
     ]
     producer.flush(timeout=_FLUSH_SECONDS)
-    if not all(future.is_done and future.succeeded() for future in futures):
-        raise NotSent
+    failed = [future for future in futures if not (future.is_done and future.succeeded())]
+    if failed:
+        raise NotSent(type(failed[0].exception).__name__ if failed[0].exception else "no acknowledgement")

@@ -59,6 +59,16 @@ FORGED_OPEN = _declare(
 BATCH_WAITING = _declare(
     Gauge, "jalons_batch_waiting_seconds", "Time the batch in hand has waited to be applied (seconds)", "service"
 )
+TOPIC_MISSING = _declare(
+    Gauge,
+    "jalons_topic_missing",
+    "Events sent to a topic that the broker no longer holds (records)",
+    "service",
+    "topic",
+)
+SENDING_REFUSED = _declare(
+    Gauge, "jalons_sending_refused", "1 where the broker took none of the last batch of events", "service"
+)
 FUSE_OPEN = _declare(
     Gauge, "jalons_fuse_open", "1 where a partition is paused by its fuse", "service", "topic", "partition"
 )

@@ -15,6 +15,7 @@ from jalons.messaging.api import dead_letter_routes, log_routes
 from jalons.messaging.consumer import Consumer
 from jalons.messaging.deliver import Apply, Deliver
 from jalons.messaging.kafka import producer
+from jalons.messaging.kept import Kept
 from jalons.messaging.outbox import Outbox
 from jalons.messaging.partner_log import Narrow, PartnerLog
 from jalons.messaging.reconciler import Reconciler
@@ -76,7 +77,9 @@ def ground(settings: Settings, name: ServiceName, pool: Engine, outbox: Outbox) 
         producer=lambda: producer(settings, f"jalons-{name}"),
     )
     parts = Parts(name)
-    parts.add(relay.part)
+    kept = Kept(settings, name, pool)
+    parts.add(relay.part, kept.part)
+    parts.watch(Condition("sending", relay.refused), Condition("topics", kept.reasons))
     if settings.instance:
         parts.add(instance_lock(settings, name))
     return Ground(

@@ -27,6 +27,8 @@ FIRES: dict[str, dict[str, str]] = {
     "SubjectParked": {f"jalons_subjects_parked{{{ON}}}": "0 1x30"},
     "FuseOpen": {f'jalons_fuse_open{{{ON}, topic="t", partition="1"}}': "1x30"},
     "SequenceConflict": {f"jalons_sequence_conflicts_total{{{ON}}}": "0x25 1x10"},
+    "TopicLost": {f'jalons_topic_missing{{{ON}, topic="t"}}': "0 3x40"},
+    "SendingRefused": {f"jalons_sending_refused{{{ON}}}": "0 1x40"},
     "OutboxStuck": {f"jalons_outbox_oldest_seconds{{{ON}}}": "0+60x30"},
     "DeadlinesOverdue": {f"jalons_deadlines_oldest_seconds{{{ON}}}": "0+60x30"},
     "ConsumerLagGrowing": {f'jalons_consumer_lag{{{ON}, topic="t", partition="1"}}': "0+10x40"},

@@ -35,6 +35,10 @@ class Future:
     error: Exception | None = None
 
     @property
+    def exception(self) -> Exception | None:
+        return self.error
+
+    @property
     def is_done(self) -> bool:
         return self.done
 
