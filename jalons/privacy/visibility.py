@@ -247,6 +247,7 @@ NOUNS: Mapping[str, str] = {
         need_id said_by source                       yes   yes       few    need
         domain kind commune_nis met offer            yes   yes       few    need
         obstacle offer_type referral_id moment       yes   -         -      need
+        reference                                    yes   -         -      -
         beneficiary                                  yes   own       -      -
         met_by_offer happened_on                     yes   yes       -      -
         home                                         yes   home      -      person

@@ -302,17 +302,21 @@ needs = Table(
     "needs",
     metadata,
     Column("need_id", Uuid, primary_key=True),
-    Column("said_by", Text, ForeignKey("partners.slug"), nullable=False),
-    *_texts("domain", "kind", "source", "commune_nis"),
+    Column("said_by", Text, ForeignKey("partners.slug"), comment="null for a need that a decline showed"),
+    Column("domain", Text),
+    *_texts("kind", "source", "commune_nis"),
     Column("met", Boolean, nullable=False, comment="whether an offer meets it"),
     Column("offer", Text, comment="the offer that meets it, if it is known"),
     Column("on", Date, nullable=False),
     Column("ref", Uuid, comment="the person; null for a need of a commune"),
     Column("home", Text),
     Column("trial", Boolean, nullable=False),
+    Column("referral_id", Uuid, comment="the declined referral that showed it"),
+    *_texts("reference", "moment", "offer_type", nullable=True),
     Column("recorded", _INSTANT, nullable=False),
     _added(),
 )
+Index("needs_referral", needs.c.referral_id, postgresql_where=text("referral_id IS NOT NULL"))
 Index("needs_home", needs.c.home, needs.c.added, postgresql_where=text("home IS NOT NULL"))
 Index("needs_ref", needs.c.ref, postgresql_where=text("ref IS NOT NULL"))
 Index("needs_said_by", needs.c.said_by, needs.c.added)

@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import pytest
 
-from schemas.codes import DeclineReason, NeedDomain, Obstacle
+from schemas.codes import DeclineReason, NeedDomain, Obstacle, OfferType
 from schemas.examples import DATA
 from schemas.need import ExpressedV1, ReportedV1, UnmetSealed
 from schemas.reasons import UNMET_NEED
@@ -71,27 +71,24 @@ def test_the_domains_are_the_obstacles_and_work() -> None:
     assert set(MEETS) <= set(get_args(NeedDomain))
 
 
-@pytest.mark.parametrize(
-    ("domain", "found"),
-    [
-        ("mobilite", "bus"),
-        ("garde_enfants", "creche"),
-        ("qualification", "cours"),
-        ("emploi", "poste"),
-        ("sante", None),
-    ],
-)
-def test_the_first_offer_that_gives_what_is_needed_meets_it(domain: NeedDomain, found: str | None) -> None:
-    offers = [
-        offer("atelier"),
-        offer("creche", childcare=True),
-        offer("cours", type="preformation"),
-        offer("cours-2", type="formation"),
-        offer("bus", transport_help=True, distance_km=60),
-        offer("poste", type="art60", distance_km=None),
-    ]
-    assert meeting(domain, offers, TODAY) == found
-    assert meeting(domain, [], TODAY) is None
+@pytest.mark.parametrize("domain", get_args(NeedDomain))
+def test_only_an_offer_whose_type_answers_a_need_meets_it(domain: NeedDomain) -> None:
+    """A course with help for the way and with childcare is an answer to neither."""
+    meets = {each for each in get_args(OfferType) if meeting(domain, [_helping(each)], TODAY)}
+    assert meets == {
+        "qualification": {"preformation", "formation"},
+        "emploi": {"emploi", "art60", "stage", "creation_activite"},
+    }.get(domain, set())
+
+
+def _helping(type_: str) -> dict[str, Any]:
+    return offer("x", type=type_, transport_help=True, childcare=True)
+
+
+def test_the_nearest_offer_that_fits_is_named() -> None:
+    offers = [offer("atelier"), offer("cours", type="preformation"), offer("cours-2", type="formation")]
+    assert meeting("qualification", offers, TODAY) == "cours"
+    assert meeting("qualification", [], TODAY) is None
 
 
 @pytest.mark.parametrize(
@@ -100,7 +97,7 @@ def test_the_first_offer_that_gives_what_is_needed_meets_it(domain: NeedDomain, 
     ids=lambda each: next(iter(each)),
 )
 def test_an_offer_that_is_full_closed_over_or_too_far_meets_nothing(not_for_them: dict[str, Any]) -> None:
-    assert meeting("garde_enfants", [offer("creche", childcare=True, **not_for_them)], TODAY) is None
+    assert meeting("qualification", [offer("cours", type="formation", **not_for_them)], TODAY) is None
 
 
 def test_a_decline_that_is_taken_back_takes_its_unmet_need_with_it() -> None:

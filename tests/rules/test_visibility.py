@@ -47,7 +47,7 @@ ALSO: Mapping[str, frozenset[str]] = {
     "referral": frozenset({"ref", "beneficiary", "alternatives", "from", "to", "age_days", "erased"}),
     "training": frozenset({"ref", "beneficiary", "erased"}),
     "placement": frozenset({"ref", "beneficiary", "erased"}),
-    "need": frozenset({"beneficiary", "met_by_offer", "happened_on"}),
+    "need": frozenset({"reference", "beneficiary", "met_by_offer", "happened_on"}),
     "activity": frozenset({"beneficiary", "on"}),
     "step": frozenset(pathways.SeenStep.model_fields) - {"meaning"} | frozenset(pathways.Meaning.model_fields),
     "mail": frozenset({"contact.name", "contact.phone", "contact.phone_hours", "contact.mailbox"}),

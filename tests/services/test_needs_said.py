@@ -24,15 +24,7 @@ def own(_known: UUID, _reader: str) -> UUID:
 NEED = {"domain": "mobilite", "kind": "obstacle", "source": "public", "commune_nis": "6990"}
 
 
-@pytest.fixture(scope="module")
-def offered(apps: Apps) -> str:
-    """An offer with help for the way."""
-    record = {"title": "Navette", "moment": "preformation", "type": "atelier", "places": 5, "commune_nis": "6990"}
-    apps.network.operator.done("PUT", "/offers/navette", {"partner": "le-trusquin", "transport_help": True, **record})
-    return "navette"
-
-
-def test_a_persons_need_is_read_by_who_said_it_and_by_the_home_partner_alone(apps: Apps, offered: str) -> None:
+def test_a_persons_need_is_read_by_who_said_it_and_by_the_home_partner_alone(apps: Apps) -> None:
     home, operator, other = (apps.network[each] for each in ("cpas-hotton", "le-trusquin", "cpas-erezee"))
     made = home.refer("le-trusquin")
     alias = operator.done("GET", f"/referrals/{made['ref']}")["beneficiary"]
@@ -42,8 +34,7 @@ def test_a_persons_need_is_read_by_who_said_it_and_by_the_home_partner_alone(app
     assert need == NEED | {
         "need_id": need["need_id"],
         "commune_nis": "83028",
-        "met_by_offer": True,
-        "offer": offered,
+        "met_by_offer": False,
         "said_by": "le-trusquin",
         "happened_on": need["happened_on"],
         "beneficiary": alias,
@@ -147,6 +138,14 @@ def test_an_unmet_need_is_said_with_its_decline_and_to_the_home_partner_alone(ap
     assert unmet.sealed == UnmetSealed(offer_type="formation", commune_nis="83028")
     assert for_coordinator(unmet, "integra-plus", own) is None
     assert cut(unmet, "le-trusquin", lambda _ref, _partner: uuid4(), own) is None
+
+    [listed] = home.done("GET", f"/needs?beneficiary={made['beneficiary']}&met=false")["items"]
+    assert (listed["reference"], listed["offer_type"], listed["met_by_offer"]) == (made["ref"], "formation", False)
+    assert home.done("GET", f"/needs?beneficiary={made['beneficiary']}&met=true")["items"] == []
+    refused(operator.call("GET", f"/needs/{listed['need_id']}"), 404, "not_found")
+    operator.done("POST", f"/referrals/{made['ref']}/reopen", {"reason": "recorded_in_error"})
+    assert home.done("GET", f"/needs?beneficiary={made['beneficiary']}")["items"] == [], "taken back with its decline"
+    operator.done("POST", f"/referrals/{made['ref']}/decline", body)
 
     apps.tell()
     mine = "/counts?measure=needs_unmet&by=home,partner,moment"

@@ -317,8 +317,8 @@ CREATE INDEX import_rows_waiting ON import_rows (import_id, number) WHERE outcom
 
 CREATE TABLE needs (
     need_id UUID NOT NULL,
-    said_by TEXT NOT NULL,
-    domain TEXT NOT NULL,
+    said_by TEXT,
+    domain TEXT,
     kind TEXT NOT NULL,
     source TEXT NOT NULL,
     commune_nis TEXT NOT NULL,
@@ -328,11 +328,16 @@ CREATE TABLE needs (
     ref UUID,
     home TEXT,
     trial BOOLEAN NOT NULL,
+    referral_id UUID,
+    reference TEXT,
+    moment TEXT,
+    offer_type TEXT,
     recorded timestamptz NOT NULL,
     added BIGINT GENERATED ALWAYS AS IDENTITY NOT NULL,
     PRIMARY KEY (need_id),
     FOREIGN KEY(said_by) REFERENCES partners (slug)
 );
+CREATE INDEX needs_referral ON needs (referral_id) WHERE referral_id IS NOT NULL;
 CREATE INDEX needs_home ON needs (home, added) WHERE home IS NOT NULL;
 CREATE INDEX needs_ref ON needs (ref) WHERE ref IS NOT NULL;
 CREATE INDEX needs_said_by ON needs (said_by, added);

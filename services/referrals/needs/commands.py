@@ -8,15 +8,16 @@ from typing import Any
 from uuid import UUID
 
 from jalons.clock import random_id
-from schemas.referral import DeclinedSealed, DeclinedV1
+from schemas.referral import DeclinedSealed, DeclinedV1, ReopenedV1, VoidedV1
 from services.referrals import refusals
 from services.referrals.acts.rules import Act, Decided
 from services.referrals.directory import rows as directory
 from services.referrals.directory.communes import distances
 from services.referrals.directory.parties import acting_party
 from services.referrals.directory.rows import FIRST_PAGE, OfferFilter
+from services.referrals.needs import rows as needs
 from services.referrals.needs.rows import NEEDS
-from services.referrals.needs.rules import Need, expressed, is_unmet, meeting, unmet
+from services.referrals.needs.rules import Need, expressed, is_unmet, meeting, shown_by, unmet
 from services.referrals.persons import rows as persons
 from services.referrals.persons.commands import known
 from services.referrals.work import Work
@@ -48,13 +49,17 @@ def express(work: Work, given: Mapping[str, Any]) -> Need:
 
 
 def record_unmet(work: Work, decided: Decided[Any], on: date | None, cause: UUID) -> None:
-    """Record the need that a decline leaves unmet, if any. cause: the decline's event. The person is locked."""
+    """Record the need that a decline leaves unmet, if any, and take it back with the decline. cause: the decline's
+    event. The person is locked."""
     state: Act = decided.state
+    if isinstance(decided.event, (ReopenedV1, VoidedV1)):
+        needs.take_back(work.conn, state.id)
     if not (isinstance(decided.event, DeclinedV1) and isinstance(decided.sealed, DeclinedSealed)):
         return
     if is_unmet(decided.sealed) and (person := persons.by_ref(work.conn, state.ref)):
         event, sealed = unmet(random_id(), decided.event, decided.sealed, person.profile["commune_nis"])
         work.record(state.ref, event, sealed, on, cause=cause)
+        NEEDS.add(work.conn, shown_by(event, sealed, decided.event, on or work.call.today, state.ref), work.call.now)
 
 
 def _met(work: Work, given: Mapping[str, Any], *, trial: bool) -> tuple[bool, str | None]:

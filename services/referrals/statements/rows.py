@@ -44,15 +44,25 @@ class Statements(Generic[S]):
         row = conn.execute(self._readable(partner).where(self.table.c[self.key] == statement_id)).one_or_none()
         return self._read(conn, row) if row else None
 
-    def page(self, conn: Connection, partner: str, ref: UUID | None, before: UUID | None, limit: int) -> Sequence[S]:
+    def page(
+        self,
+        conn: Connection,
+        partner: str,
+        ref: UUID | None,
+        before: UUID | None,
+        limit: int,
+        only: ColumnElement[bool] | None = None,
+    ) -> Sequence[S]:
         """A page of the statements a partner may read, newest first. ref: about this person only. before: the last id
-        of the previous page. Raises UnknownCursor."""
+        of the previous page. only: those that meet a condition. Raises UnknownCursor."""
         c = self.table.c
         statement = self._readable(partner).order_by(c.added.desc()).limit(limit)
         if before is not None:
             statement = statement.where(c.added < place(conn, self.table, c[self.key], before, self._may_read(partner)))
         if ref is not None:
             statement = statement.where(c.ref == ref)
+        if only is not None:
+            statement = statement.where(only)
         return [self._read(conn, row) for row in conn.execute(statement)]
 
     def _readable(self, partner: str) -> Select[Any]:
