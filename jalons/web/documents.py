@@ -14,6 +14,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template, select
 
 from jalons.privacy import opaque_codes
 from jalons.web.demands import Demand, demand_of
+from jalons.web.meanings import add_meanings
 from jalons.web.openapi import add_errors
 
 Json = dict[str, Any]
@@ -48,6 +49,8 @@ class DocumentedApp(FastAPI):
             document = super().openapi()
             add_errors(document)
             self._add_requirements(document)
+            add_meanings(document)
+            document.setdefault("servers", [{"url": "/"}])  # OpenAPI's own default, said
         return super().openapi()
 
     def _add_requirements(self, document: Json) -> None:
@@ -62,6 +65,7 @@ class DocumentedApp(FastAPI):
             if isinstance(route, APIRoute) and route.include_in_schema:
                 for method in route.methods or ():
                     operation = document["paths"][context.path_format][method.lower()]
+                    operation["security"] = []  # stated, or it would read as forgotten
                     for demand in _demands(route):
                         _describe(operation, method, demand)
                     if example := examples.get((method, str(context.path_format))):

@@ -129,6 +129,32 @@ def test_every_operation_states_its_scopes(app: FastAPI) -> None:
             named = {scope for each in operation.get("security", ()) for scope in each["hub"]}
             assert named <= scopes.keys()
             assert bool(named) != (path in EVERYBODYS | BY_LINK), f"{method} {path}"
+            assert named or operation["security"] == [], f"{method} {path}: an open call says so"
+
+
+def test_every_parameter_is_described(app: FastAPI) -> None:
+    for path, methods in app.openapi()["paths"].items():
+        for method, operation in methods.items():
+            for each in operation.get("parameters", ()):
+                assert each.get("description"), f"{method} {path}: {each['name']}"
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.stem)
+def test_every_pattern_is_valid_in_ecmascripts_unicode_mode(path: Path) -> None:
+    """There, only syntax characters may be escaped, and braces and brackets are never literal."""
+    patterns = {each["pattern"] for each in within(json.loads(path.read_text("utf-8"))) if _text(each.get("pattern"))}
+    assert patterns
+    for pattern in patterns:
+        re.compile(pattern)
+        bare = re.sub(r"\\[dDsSwWbBnrtfv^$\\.*+?()\[\]{}|/]|\\[pP]\{\w+\}|\\u[0-9a-fA-F]{4}", "", pattern)
+        assert "\\" not in bare, f"{pattern}: an escape that is none"
+        bare = re.sub(r"\[[^\]]*\]", "", bare)
+        assert not re.search(r"\(\?(?!:|=|!|<)|[\[\]]", bare), f"{pattern}: a group or class that is none"
+        assert not re.search(r"[{}]", re.sub(r"\{\d+(,\d*)?\}", "", bare)), f"{pattern}: a brace that is literal"
+
+
+def _text(pattern: object) -> bool:
+    return isinstance(pattern, str)
 
 
 def test_every_creating_operation_of_referrals_requires_an_idempotency_key() -> None:
