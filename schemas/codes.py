@@ -190,6 +190,10 @@ EndReason = Literal[
     "end_of_contract",
     "other",
 ]
+CancelReason = Literal[EndReason, "agreement_ended"]
+"""Why an act was cancelled: as any end, or by the hub because nothing covered it any more."""
+AgreementEnd = Literal["withdrawn", "lapsed"]
+"""How an agreement ended: by the person's word, or by a date or a convention."""
 ReferralStatus = Literal[
     "sent",
     "received",

@@ -22,8 +22,11 @@ class GivenSealed(SealedPart):
 
 
 class GivenV1(Payload):
-    """A person agreed to share, with named partners or with the parties of a convention. restored: those parties that
-    already hold an earlier disclosure of the person."""
+    """A person agreed to share, with named partners or with the parties of a convention.
+
+    restored: partners that hold an earlier disclosure and that nothing covered until now; they are shown the person
+    again.
+    """
 
     TYPE: ClassVar[str] = "jalons.consent.given.v1"
     TOPIC: ClassVar[Topic] = PATHWAYS
@@ -53,17 +56,22 @@ class Holding(BaseModel):
     as_employer: bool = False
 
 
-class ConsentEnded(Payload):
-    """A consent ended. partners: those that hold a disclosure under it and that no other consent covers; they are no
-    longer shown anything of the person. holdings: the same, with the acts of each."""
+class CoverEnded(Payload):
+    """What covered some partners ended: they are no longer shown anything of the person. partners: those that hold a
+    disclosure and that nothing else covers. holdings: the same, with the acts of each."""
 
     TOPIC: ClassVar[Topic] = PATHWAYS
 
-    consent_id: UUID
     home: Slug
     partners: tuple[Slug, ...]
     holdings: tuple[Holding, ...] = ()
     trial: bool = False
+
+
+class ConsentEnded(CoverEnded):
+    """A consent ended."""
+
+    consent_id: UUID
 
 
 class WithdrawnV1(ConsentEnded):
@@ -76,3 +84,40 @@ class ExpiredV1(ConsentEnded):
     """A consent passed its last day."""
 
     TYPE: ClassVar[str] = "jalons.consent.expired.v1"
+
+
+class LapsedV1(CoverEnded):
+    """A convention that carried the person's acts was suspended or ended."""
+
+    TYPE: ClassVar[str] = "jalons.consent.lapsed.v1"
+
+
+class RestoredV1(Payload):
+    """A convention carries the person's acts again. partners: those that are shown the person again."""
+
+    TYPE: ClassVar[str] = "jalons.consent.restored.v1"
+    TOPIC: ClassVar[Topic] = PATHWAYS
+
+    home: Slug
+    partners: tuple[Slug, ...]
+    trial: bool = False
+
+
+class RenewalDueV1(Payload):
+    """A consent ends and acts depend on it: the home partner is asked to renew it with the person, or to end them.
+
+    ends_on: its last day. number: 1 thirty days before, 2 on the day. cancelled_on: the day on which the hub cancels
+    what nobody took up by then. partners, holdings: those that nothing else covers, with their acts.
+    """
+
+    TYPE: ClassVar[str] = "jalons.consent.renewal_due.v1"
+    TOPIC: ClassVar[Topic] = PATHWAYS
+
+    consent_id: UUID
+    home: Slug
+    ends_on: date
+    number: int
+    cancelled_on: date
+    partners: tuple[Slug, ...]
+    holdings: tuple[Holding, ...] = ()
+    trial: bool = False

@@ -64,3 +64,13 @@ class ExpiredV1(ConventionRecord):
     """A convention passed its last day."""
 
     TYPE: ClassVar[str] = "jalons.convention.expired.v1"
+
+
+class RenewalDueV1(ConventionRecord):
+    """A convention ends: those that refer under it are asked to renew it. number: 1 thirty days before, 2 on the day.
+    cancelled_on: the day on which the hub cancels what nobody took up by then."""
+
+    TYPE: ClassVar[str] = "jalons.convention.renewal_due.v1"
+
+    number: int
+    cancelled_on: date

@@ -7,10 +7,11 @@ from typing import ClassVar
 from uuid import UUID
 
 from schemas.codes import (
+    AgreementEnd,
+    CancelReason,
     ChosenBy,
     DeclineReason,
     EmployerCalls,
-    EndReason,
     FollowUpMonths,
     Goal,
     NewsDue,
@@ -29,7 +30,10 @@ NAMES_THE_PROPOSER = frozenset({"art60_7", "art61"})
 
 
 class PlacementEvent(Payload):
-    """The fields of every event of a placement. The host (`employer`) and the legal employer are two partners."""
+    """The fields of every event of a placement. The host (`employer`) and the legal employer are two partners.
+
+    uncovered: parties that no agreement covers any more; they see reference and status only.
+    """
 
     TOPIC: ClassVar[Topic] = PATHWAYS
 
@@ -43,6 +47,7 @@ class PlacementEvent(Payload):
     offer: Slug | None = None
     employer_calls: EmployerCalls = "front"
     trial: bool = False
+    uncovered: tuple[Slug, ...] = ()
 
 
 class PlacementSealed(SealedPart):
@@ -87,7 +92,7 @@ class EndedSealed(Reasoned):
     """Why it ended."""
 
     kind: PlacementKind
-    reason: EndReason
+    reason: CancelReason
 
 
 class EndedV1(PlacementEvent):
@@ -114,10 +119,13 @@ class RefusedV1(PlacementEvent):
 
 
 class CancelledV1(PlacementEvent):
-    """The placement was cancelled before it started."""
+    """The placement was cancelled before it started. agreement_ended: the hub did, because nothing covers a party any
+    more, and how that came."""
 
     TYPE: ClassVar[str] = "jalons.placement.cancelled.v1"
     SEALED: ClassVar[type[SealedPart] | None] = EndedSealed
+
+    agreement_ended: AgreementEnd | None = None
 
 
 class EvaluatedSealed(SealedPart):

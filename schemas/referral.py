@@ -8,14 +8,15 @@ from uuid import UUID
 
 from schemas.codes import (
     AgeBand,
+    AgreementEnd,
     AnsweredBy,
+    CancelReason,
     ChosenBy,
     Contact,
     DeclinedBy,
     DeclineReason,
     Education,
     EmployerCalls,
-    EndReason,
     Goal,
     Household,
     Moment,
@@ -40,7 +41,10 @@ from schemas.topics import PATHWAYS, Topic
 
 
 class ReferralEvent(Payload):
-    """The fields of every event of a referral, so that a consumer needs no lookup in the directory."""
+    """The fields of every event of a referral, so that a consumer needs no lookup in the directory.
+
+    uncovered: parties that no agreement covers any more; they see reference and status only.
+    """
 
     TOPIC: ClassVar[Topic] = PATHWAYS
 
@@ -55,6 +59,7 @@ class ReferralEvent(Payload):
     moment: Moment
     employer_calls: EmployerCalls = "front"
     trial: bool = False
+    uncovered: tuple[Slug, ...] = ()
     reported_by: ReportedBy | None = None
 
 
@@ -167,16 +172,18 @@ class RedirectedV1(ReferralEvent):
 class EndSealed(Reasoned):
     """Why it ended early."""
 
-    reason: EndReason
+    reason: CancelReason
 
 
 class CancelledV1(ReferralEvent):
-    """The referrer cancelled the referral. lapsed: the hub did, because an alternative started."""
+    """The referrer cancelled the referral. lapsed: the hub did, because an alternative started.
+    agreement_ended: the hub did, because nothing covers the recipient any more, and how that came."""
 
     TYPE: ClassVar[str] = "jalons.referral.cancelled.v1"
     SEALED: ClassVar[type[SealedPart] | None] = EndSealed
 
     lapsed: bool = False
+    agreement_ended: AgreementEnd | None = None
 
 
 class InterruptedV1(ReferralEvent):

@@ -143,6 +143,9 @@ HOLDERS: Mapping[type[Payload], Message] = {
 }
 """The message to each partner that the event lists under `holdings`: those that hold something of the person."""
 
+ASKED: Mapping[type[Payload], Message] = {consent.RenewalDueV1: NOW}
+"""The message to the home partner, about the partners that the event lists under `holdings`."""
+
 TOLD_TO_NOBODY: tuple[type[Payload], ...] = (
     beneficiary.RegisteredV1,
     beneficiary.ProfileUpdatedV1,
@@ -150,6 +153,8 @@ TOLD_TO_NOBODY: tuple[type[Payload], ...] = (
     beneficiary.ResumedV1,
     beneficiary.LeftV1,
     consent.GivenV1,
+    consent.LapsedV1,
+    consent.RestoredV1,
     need.ExpressedV1,
     need.UnmetV1,
     activity.CreatedV1,

@@ -7,6 +7,8 @@ from typing import ClassVar
 from uuid import UUID
 
 from schemas.codes import (
+    AgreementEnd,
+    CancelReason,
     ChosenBy,
     EndReason,
     Goal,
@@ -23,7 +25,10 @@ from schemas.topics import PATHWAYS, Topic
 
 
 class TrainingEvent(Payload):
-    """The fields of every event of a training. `moment` follows from its kind, which is sealed."""
+    """The fields of every event of a training. `moment` follows from its kind, which is sealed.
+
+    uncovered: parties that no agreement covers any more; they see reference and status only.
+    """
 
     TOPIC: ClassVar[Topic] = PATHWAYS
 
@@ -35,6 +40,7 @@ class TrainingEvent(Payload):
     offer: Slug | None = None
     moment: Moment
     trial: bool = False
+    uncovered: tuple[Slug, ...] = ()
 
 
 class TrainingSealed(SealedPart):
@@ -84,7 +90,7 @@ class StopSealed(Reasoned):
     """The kind of course, and why it stopped."""
 
     kind: TrainingKind
-    reason: EndReason
+    reason: CancelReason
 
 
 class SuspendedSealed(Reasoned):
@@ -121,10 +127,13 @@ class InterruptedV1(TrainingEvent):
 
 
 class CancelledV1(TrainingEvent):
-    """The training was cancelled before it started."""
+    """The training was cancelled before it started. agreement_ended: the hub did, because nothing covers a party any
+    more, and how that came."""
 
     TYPE: ClassVar[str] = "jalons.training.cancelled.v1"
     SEALED: ClassVar[type[SealedPart] | None] = StopSealed
+
+    agreement_ended: AgreementEnd | None = None
 
 
 class NewsDueV1(TrainingEvent):

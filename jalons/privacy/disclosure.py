@@ -40,18 +40,20 @@ def role_of(
     recipient_kind: str | None = None,
     holders: Mapping[str, bool] | None = None,
     ended: bool = False,
+    uncovered: bool = False,
 ) -> Role:
     """The one role in which a partner reads an event or an act.
 
     parties: field → partner. recipient_kind: the kind of partner of a referral's recipient. holders: the partners that
     hold an earlier disclosure, and whether each met the person as an employer. ended: the referral was redirected or
-    voided, so that its recipient only holds what it received before.
+    voided, so that its recipient only holds what it received before. uncovered: no agreement covers the reader
+    any more, so that it too only holds what it received before.
     """
     mine = [PARTIES[field] for field, partner in parties.items() if partner == reader]
     if holders and reader in holders:
         mine.append(Role.EMPLOYER if holders[reader] else Role.HOLDER)
     role = min(mine, key=_BY_PRECEDENCE.index, default=Role.OTHER)
-    if role is Role.RECEIVER and ended:
+    if (role is Role.RECEIVER and ended) or (uncovered and role not in (Role.HOME, Role.OTHER)):
         return Role.HOLDER
     return Role.EMPLOYER if role is Role.RECEIVER and recipient_kind == "employer" else role
 
@@ -63,7 +65,8 @@ def role_in(event: Event, reader: str) -> Role:
     kind = data.recipient_kind if "recipient_kind" in fields else None
     as_employer = {each.partner for each in data.holdings if each.as_employer} if "holdings" in fields else set()
     holders = {each: each in as_employer for each in data.partners} if "partners" in fields else None
-    return role_of(reader, _named(event.data), recipient_kind=kind, holders=holders)
+    uncovered = "uncovered" in fields and reader in data.uncovered
+    return role_of(reader, _named(event.data), recipient_kind=kind, holders=holders, uncovered=uncovered)
 
 
 def parties(event: Event) -> dict[str, str]:

@@ -106,12 +106,12 @@ ENVELOPES: Mapping[str, str] = {
 NOUNS: Mapping[str, str] = {
     "referral": """
         field                                        home  referrer  receiver  employer  coordinator  holder
-        suggested.type                               yes   yes       tried     tried     yes          -
+        suggested.type                               yes   yes       tried     tried     yes          tried
 
         referral_id                                  yes   yes       yes       yes       person       yes
         reference ref                                yes   yes       yes       yes       yes          yes
         status version actions                       yes   yes       yes       yes       yes          yes
-        reopened.status                              yes   yes       yes       yes       unneeded     -
+        reopened.status                              yes   yes       yes       yes       unneeded     yes
         beneficiary                                  yes   own       own       own       person       ended
         home                                         yes   home      home      behind    person       ended
         referrer from                                yes   yes       yes       behind    yes          ended
@@ -144,7 +144,11 @@ NOUNS: Mapping[str, str] = {
         sheet.new_recipient sheet.suggested_partner  yes   yes       tried     tried     unneeded     ended
         alternatives                                 yes   yes       yes       behind    unneeded     ended
 
-        number about since                           yes   yes       yes       yes       yes          -
+        agreement_ended                              yes   yes       home      home      person       yes
+        sheet.uncovered_on sheet.agreement_ended     yes   yes       home      home      person       ended
+        uncovered sheet.uncovered_by                 yes   hub       hub       hub       hub          hub
+
+        number about since                           yes   yes       yes       yes       yes          ended
         age_days                                     -     -         -         -         yes          -
 
         local_ref                                    yes   home      home      home      person       home
@@ -159,59 +163,66 @@ NOUNS: Mapping[str, str] = {
         sheet.earlier_recipients                     hub   hub       hub       hub       hub          hub
     """,
     "training": """
-        field                                        home  receiver  coordinator
-        training_id                                  yes   yes       person
-        reference ref                                yes   yes       yes
-        status version actions                       yes   yes       -
-        beneficiary                                  yes   own       -
-        home                                         yes   home      person
-        operator moment                              yes   yes       yes
-        offer                                        yes   yes       unneeded
-        referral_id                                  yes   yes       person
+        field                                        home  receiver  coordinator  holder
+        training_id                                  yes   yes       person       yes
+        reference ref                                yes   yes       yes          yes
+        status version actions                       yes   yes       -            yes
+        beneficiary                                  yes   own       -            ended
+        home                                         yes   home      person       ended
+        operator moment                              yes   yes       yes          ended
+        offer                                        yes   yes       unneeded     ended
+        referral_id                                  yes   yes       person       ended
 
-        kind tool goal chosen_by                     yes   yes       why
-        planned_start planned_end started_on         yes   yes       unneeded
-        outcome hours_done                           yes   yes       why
-        reason finer suspend_reason suspend_finer    yes   yes       why
-        interrupt_reason interrupt_finer             yes   yes       why
-        cancel_reason cancel_finer                   yes   yes       why
-        about since                                  yes   yes       yes
+        kind tool goal chosen_by                     yes   yes       why          ended
+        planned_start planned_end started_on         yes   yes       unneeded     ended
+        outcome hours_done                           yes   yes       why          ended
+        reason finer suspend_reason suspend_finer    yes   yes       why          ended
+        interrupt_reason interrupt_finer             yes   yes       why          ended
+        cancel_reason cancel_finer                   yes   yes       why          ended
+        about since                                  yes   yes       yes          ended
 
-        erased                                       yes   yes       -
-        trial                                        yes   hub       hub
-        sheet.trial sheet.last_act sheet.last_on     hub   hub       -
+        agreement_ended                              yes   home      person       yes
+        sheet.uncovered_on sheet.agreement_ended     yes   home      person       ended
+        uncovered sheet.uncovered_by                 yes   hub       hub          hub
+        erased                                       yes   yes       -            yes
+        trial                                        yes   hub       hub          hub
+        sheet.trial sheet.last_act sheet.last_on     hub   hub       -            hub
+        sheet.operator_kind                          hub   hub       -            hub
     """,
     "placement": """
-        field                                        home  referrer  employer  coordinator
-        followed_up.type follow_up_due.type          yes   yes       unneeded  yes
-        end_near.type                                yes   yes       unneeded  yes
+        field                                        home  referrer  employer  coordinator  holder
+        followed_up.type follow_up_due.type          yes   yes       unneeded  yes          unneeded
+        end_near.type                                yes   yes       unneeded  yes          unneeded
 
-        placement_id                                 yes   yes       yes       person
-        reference ref                                yes   yes       yes       yes
-        status version actions                       yes   yes       yes       -
-        beneficiary                                  yes   own       own       -
-        home                                         yes   home      behind    person
-        proposer                                     yes   yes       behind    yes
-        employer                                     yes   yes       yes       yes
-        legal_employer offer                         yes   yes       yes       unneeded
-        employer_calls                               yes   yes       yes       unneeded
-        referral_id                                  yes   yes       behind    person
+        placement_id                                 yes   yes       yes       person       yes
+        reference ref                                yes   yes       yes       yes          yes
+        status version actions                       yes   yes       yes       -            yes
+        beneficiary                                  yes   own       own       -            ended
+        home                                         yes   home      behind    person       ended
+        proposer                                     yes   yes       behind    yes          ended
+        employer                                     yes   yes       yes       yes          ended
+        legal_employer offer                         yes   yes       yes       unneeded     ended
+        employer_calls                               yes   yes       yes       unneeded     ended
+        referral_id                                  yes   yes       behind    person       ended
 
-        kind occupation                              yes   yes       yes       why
-        goal chosen_by                               yes   yes       why       why
-        planned_start planned_end                    yes   yes       yes       unneeded
-        started_on ended_on                          yes   yes       yes       unneeded
-        outcome evaluation                           yes   yes       why       why
-        reason finer refuse_reason refuse_finer      yes   yes       why       why
-        end_reason end_finer                         yes   yes       why       why
-        cancel_reason cancel_finer                   yes   yes       why       why
-        situation follow_ups                         yes   yes       why       why
-        about since                                  yes   yes       yes       yes
-        months                                       yes   yes       unneeded  yes
+        kind occupation                              yes   yes       yes       why          ended
+        goal chosen_by                               yes   yes       why       why          ended
+        planned_start planned_end                    yes   yes       yes       unneeded     ended
+        started_on ended_on                          yes   yes       yes       unneeded     ended
+        outcome evaluation                           yes   yes       why       why          ended
+        reason finer refuse_reason refuse_finer      yes   yes       why       why          ended
+        end_reason end_finer                         yes   yes       why       why          ended
+        cancel_reason cancel_finer                   yes   yes       why       why          ended
+        situation follow_ups                         yes   yes       why       why          ended
+        about since                                  yes   yes       yes       yes          ended
+        months                                       yes   yes       unneeded  yes          ended
 
-        erased                                       yes   yes       yes       -
-        trial                                        yes   hub       hub       hub
-        sheet.trial sheet.last_act sheet.last_on     hub   hub       hub       -
+        agreement_ended                              yes   yes       home      person       yes
+        sheet.uncovered_on sheet.agreement_ended     yes   yes       home      person       ended
+        uncovered sheet.uncovered_by                 yes   hub       hub       hub          hub
+        erased                                       yes   yes       yes       -            yes
+        trial                                        yes   hub       hub       hub          hub
+        sheet.trial sheet.last_act sheet.last_on     hub   hub       hub       -            hub
     """,
     "beneficiary": """
         field                                        home  referrer  receiver  employer  holder  coordinator
@@ -230,10 +241,11 @@ NOUNS: Mapping[str, str] = {
     """,
     "consent": """
         field                                        home  employer  holder  coordinator
-        given.type                                   yes   home      home    yes
+        given.type restored.type renewal_due.type    yes   home      home    yes
 
         consent_id home purposes expires_on          yes   ended     ended   person
         attributes channel convention_id             yes   ended     ended   person
+        ends_on number cancelled_on                  yes   home      home    person
         partners restored                            yes   joins     joins   person
         holdings                                     yes   own       own     person
         trial                                        yes   hub       hub     hub
@@ -310,7 +322,7 @@ NOUNS: Mapping[str, str] = {
         convention_id parties status valid_from valid_to scope    yes    yes
         shared_attributes legal_basis reply_within_working_days   yes    yes
         remind_on_working_days expire_after_days                  yes    yes
-        escalate_on_working_day                                   yes    yes
+        escalate_on_working_day number cancelled_on               yes    yes
     """,
     "offer": """
         field                                                     other  coordinator

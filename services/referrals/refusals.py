@@ -9,7 +9,7 @@ from jalons.web.problems import Problem
 from services.referrals.acts.dates import OutOfOrder
 from services.referrals.acts.lifecycle import NotAllowed, NotGiven
 from services.referrals.acts.rows import AlreadyOpen, Erased
-from services.referrals.acts.rules import AlreadyRecorded, TooLate
+from services.referrals.acts.rules import AlreadyRecorded, TooLate, Uncovered
 from services.referrals.agreements.exchange import NotActive, TrialOnly
 from services.referrals.agreements.rules import NoConsent, NoConvention
 from services.referrals.calls.cursors import UnknownCursor
@@ -156,6 +156,17 @@ def _not_allowed(error: NotAllowed) -> Problem:
     )
 
 
+def _uncovered(error: Uncovered) -> Problem:
+    open_now = ", ".join(error.open) or "nothing"
+    return Problem(
+        409,
+        "transition_not_allowed",
+        f"`{error.action}` is not open: the person's agreement, or the convention, no longer covers this.",
+        f"Open to you now: {open_now}. For the rest the home partner first records a new agreement.",
+        actions=error.open,
+    )
+
+
 def _not_given(error: NotGiven) -> Problem:
     return Problem(
         422,
@@ -219,6 +230,7 @@ REFUSALS: dict[type[Exception], Callable[[Any], Problem]] = {
         "Ask the person, then record it: `agreement` in this call, or POST /beneficiaries/{id}/consents.",
     ),
     NotAllowed: _not_allowed,
+    Uncovered: _uncovered,
     NotGiven: _not_given,
     AlreadyOpen: _always(
         409,

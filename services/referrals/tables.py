@@ -107,6 +107,14 @@ conventions = Table(
     Column("retention_months", Integer, nullable=False, server_default=text("24"), comment="after the person left"),
     Column("escalate_on_working_day", Integer, nullable=False, server_default=text("7")),
     _added(),
+    Column("renews", Uuid, comment="the convention it follows on"),
+    Column(
+        "carries",
+        ARRAY(Uuid),
+        nullable=False,
+        server_default=text("'{}'"),
+        comment="the conventions before it whose agreements hold under it: its lists are no wider than theirs",
+    ),
 )
 Index("conventions_parties", conventions.c.parties, postgresql_using="gin")
 
@@ -352,7 +360,7 @@ deadlines = Table(
     Column("due_at", _INSTANT, nullable=False),
     Column("call_id", Uuid, nullable=False, comment="the call that set it: the cause of the event it leads to"),
     Column("done_at", _INSTANT),
-    CheckConstraint("noun IN ('referral', 'training', 'placement', 'convention', 'consent')"),
+    CheckConstraint("noun IN ('referral', 'training', 'placement', 'convention', 'consent', 'person')"),
     comment="deadlines of each act's current wait",
 )
 Index("deadlines_due", deadlines.c.due_at, postgresql_where=text("done_at IS NULL"))

@@ -204,6 +204,10 @@ SAID = [
 ]
 
 
+OF_AGREEMENTS = {"expire", "renewal", "end_agreement", "cover"}
+"""Kinds that end something, or that an agreement or a convention has."""
+
+
 @pytest.mark.parametrize(("kind", "status", "what", "number", "type_", "more"), SAID)
 def test_a_deadline_makes_its_event_and_only_while_it_means_something(
     kind: type[Act], status: str, what: Kind, number: int, type_: str, more: dict[str, Any]
@@ -226,7 +230,7 @@ def test_a_follow_up_that_was_told_of_already_is_not_asked_for() -> None:
 
 
 def test_every_kind_of_deadline_and_of_news_has_its_saying() -> None:
-    assert {what for _, _, what, *_ in SAID} | {"expire"} == set(get_args(Kind)) == set(deadlines._STAGES)
+    assert {what for _, _, what, *_ in SAID} | OF_AGREEMENTS == set(get_args(Kind)) == set(deadlines._STAGES)
     asked = {what for _, _, what, _, type_, _ in SAID if type_.endswith("news_due")}
     assert asked == set(get_args(codes.NewsDue))
 

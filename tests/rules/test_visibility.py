@@ -53,7 +53,17 @@ ALSO: Mapping[str, frozenset[str]] = {
     "mail": frozenset({"contact.name", "contact.phone", "contact.phone_hours", "contact.mailbox"}),
 }
 """Noun → the fields of its answers that no event and no act's facts have."""
-FIELDS_OF_ACTS = {"status", "version", "actions", "local_ref", "happened_on", "changed"}
+FIELDS_OF_ACTS = {
+    "uncovered_on",
+    "uncovered_by",
+    "operator_kind",
+    "status",
+    "version",
+    "actions",
+    "local_ref",
+    "happened_on",
+    "changed",
+}
 
 
 def named(ref: str, partner: str) -> UUID:

@@ -106,7 +106,7 @@ def test_the_table_names_parties_that_the_event_has():
 
 
 def test_every_event_about_a_person_is_in_the_table_once_or_named_as_told_to_nobody():
-    named = [*(route.event for route in routing.ROUTES), *routing.HOLDERS, *routing.TOLD_TO_NOBODY]
+    named = [*(route.event for route in routing.ROUTES), *routing.HOLDERS, *routing.ASKED, *routing.TOLD_TO_NOBODY]
     assert len(named) == len(set(named))
     assert set(named) == {kind for kind in TYPES.values() if kind.TOPIC == PATHWAYS}
 

@@ -26,6 +26,7 @@ from services.referrals.acts.rows import PLACEMENTS, REFERRALS, TRAININGS
 from services.referrals.agreements import commands as agreements
 from services.referrals.deadlines import commands as deadline_commands
 from services.referrals.deadlines import rows as store
+from services.referrals.deadlines.loop import LOOK_SECONDS
 from services.referrals.directory import commands as directory_commands
 from services.referrals.work import Work
 from tests.support.falling_due import Desk, brussels, work_off
@@ -150,7 +151,7 @@ def test_conventions_and_agreements_come_to_their_end(desk: Desk) -> None:
     with transaction(desk.engine) as conn:
         consent_id = execute(conn, "SELECT consent_id FROM consents WHERE ref = %s", (withdrawn.ref,)).fetchone()[0]
     desk.do("cpas-hotton", lambda w: agreements.withdraw(w, withdrawn.ref, consent_id))
-    assert desk.passes("2026-12-31 23:59") == []
+    assert desk.passes("2026-12-31 23:59") == ["convention.renewal_due"], "nothing open depends on the agreement"
     assert sorted(desk.passes("2027-01-01 00:00")) == ["consent.expired", "convention.expired"]
     said = {event.type: event for event in desk.said()}
     assert said["jalons.consent.expired.v1"].subject == str(kept.ref)
@@ -234,12 +235,36 @@ def test_one_that_cannot_be_done_holds_up_nobody_and_is_measured(desk: Desk) -> 
     assert [event.subject for event in desk.said()] == [str(sound.ref), str(broken.ref)]
 
 
+def test_what_lapses_waits_and_is_cancelled_after_twenty_working_days(desk: Desk) -> None:
+    waiting = desk.refer(agreement={"channel": "paper", "expires_on": date(2027, 1, 15)})
+    desk.step(REFERRALS, waiting, "waitlist", expected_on=date(2027, 1, 20))
+    assert desk.passes("2026-12-16 08:00") == ["consent.renewal_due"]
+    assert desk.passes("2027-01-15 08:00") == ["consent.renewal_due"]
+    assert desk.passes("2027-01-16 00:00") == ["consent.expired"]
+    assert desk.passes("2027-02-12 07:59") == [], "nobody is asked about what nothing covers"
+    assert desk.passes("2027-02-12 08:00") == ["referral.cancelled"]
+    ended = desk.said()[-1].data.model_dump()
+    assert (ended["agreement_ended"], ended["uncovered"]) == ("lapsed", ("le-trusquin",))
+
+
+def test_a_convention_that_is_suspended_hides_the_ways_it_carried_until_it_is_resumed(desk: Desk) -> None:
+    desk.step(REFERRALS, desk.refer(), "waitlist", expected_on=date(2027, 1, 20))
+    with transaction(desk.engine) as conn:
+        [convention] = execute(conn, "SELECT convention_id FROM conventions").fetchone()
+    desk.do(None, lambda w: directory_commands.step_convention(w, convention, "suspend"))
+    assert desk.passes("2026-11-23 10:01") == ["consent.lapsed"]
+    assert desk.said()[-1].data.model_dump()["partners"] == ("le-trusquin",)
+    desk.do(None, lambda w: directory_commands.step_convention(w, convention, "resume"))
+    assert desk.passes("2026-11-23 10:02") == ["consent.restored"]
+    assert desk.passes("2027-01-20 08:00") == ["referral.news_due"]
+
+
 def test_it_rests_until_the_next_is_due_but_never_long(desk: Desk) -> None:
-    assert desk.loop().rest() == 30
+    assert desk.loop().rest() == LOOK_SECONDS
     desk.refer()
-    assert desk.loop().rest() == 30
-    desk.at = brussels("2026-11-26 07:59:53")
-    assert desk.loop().rest() == pytest.approx(7)
+    assert desk.loop().rest() == LOOK_SECONDS
+    desk.at = brussels("2026-11-26 07:59:59")
+    assert desk.loop().rest() == pytest.approx(1)
     assert metrics.DEADLINES_OLDEST.labels("referrals")._value.get() == 0
 
 

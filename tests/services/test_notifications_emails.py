@@ -18,7 +18,7 @@ from jalons.privacy.links import AnswerLinks, LinkTarget
 from schemas.catalogue import TYPES
 from schemas.codes import PlacementKind
 from schemas.examples import DATA, SEALED
-from schemas.routing import BY_TYPE, COORDINATOR, FRONT, HOLDERS, ROUTES
+from schemas.routing import ASKED, BY_TYPE, COORDINATOR, FRONT, HOLDERS, ROUTES
 from services.notifications.deliveries.gate import PartnerRecord
 from services.notifications.deliveries.rows import Delivery
 from services.notifications.emails.channel import coordinator_record
@@ -296,7 +296,8 @@ def test_the_table_of_who_is_answered_has_no_row_that_is_not_mailed():
 
 def test_no_mail_is_named_for_a_type_or_party_that_is_never_told():
     entries = {name for name in WRITER._catalogues["fr"] if "/" in name} - {f"{OPEN_ACTS}/partner"}
-    told = [*MAILED, *product(TO_HOLDERS, ("holder", "employer"))]
+    asked = [(payload.TYPE, "home") for payload in ASKED]
+    told = [*MAILED, *product(TO_HOLDERS, ("holder", "employer")), *asked]
     assert entries == {f"{type_}/{role}" for type_, role in told}
     assert all(name.split("/")[0] in TYPES for name in entries)
 

@@ -64,9 +64,9 @@ def test_a_pathway_is_hidden_from_a_partner_that_no_agreement_covers_any_more(en
     assert not known()
     apply(engine, [person.event("training.enrolled", 11, partner="le-trusquin", referral_id=None)])
     assert not known(), "an act of the partner itself does not show the person again"
-    apply(engine, [person.event("consent.given", 12, purposes=["pathway_view"])])
-    assert not known(), "an agreement for another purpose"
     apply(engine, [person.event("consent.given", 12)])
+    assert not known(), "an agreement that does not cover the partner's acts"
+    apply(engine, [person.event("consent.given", 12, restored=["le-trusquin"])])
     assert known()
     apply(engine, [person.event("consent.expired", 13), person.event("referral.sent", 14, referral_id=uuid4())])
     assert known(), "a new referral needs an agreement"

@@ -74,8 +74,8 @@ class Desk:
     def load(self, **convention: Any) -> Desk:
         """Load the partners and one convention between them."""
         for slug, record in PARTNERS.items():
-            whole = {"phone_hours": None, "address": None, "language": "fr", "trial": False, **record}
-            whole |= {"valid_from": None, "valid_to": None}
+            whole = {"phone_hours": None, "address": None, "language": "fr", "trial": False}
+            whole |= {"front": False, "places": [], "valid_from": None, "valid_to": None, **record}
             self.do(None, lambda work, slug=slug, whole=whole: directory.put_partner(work, slug, whole))
         terms: dict[str, Any] = {"reply_within_working_days": 5, "remind_on_working_days": [3, 5]}
         terms |= {"expire_after_days": 30, "escalate_on_working_day": 7, "valid_to": None, "retention_months": 24}

@@ -139,6 +139,8 @@ FILLED: dict[str, Any] = {
     "employer_calls": "front",
     "placement_id": str(uuid.UUID(int=6)),
     "lapsed": False,
+    "agreement_ended": None,
+    "uncovered": [],
     "reported_by": "referrer",
     "offer": "auxiliaire-de-soins",
     "offer_type": "formation",

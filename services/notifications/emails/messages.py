@@ -189,6 +189,7 @@ class MessageWriter:
             "number": facts.get("number"),
             "about": facts.get("about"),
             "months": facts.get("months"),
+            "agreement_ended": facts.get("agreement_ended"),
             "reported": facts.get("reported_by") == "referrer",
             **self._link(delivery, facts),
             "dates": {name: in_words(day, catalogue["dates"]) for name, day in dates.items()},
@@ -237,7 +238,7 @@ _NO_CONTACT: Mapping[str, Any] = {
 """What the frame needs where there is no other party."""
 _DATES = (
     *("reply_by", "first_contact_on", "expected_on", "started_on"),
-    *("planned_start", "planned_end", "ended_on", "since"),
+    *("planned_start", "planned_end", "ended_on", "since", "ends_on", "cancelled_on"),
 )
 
 

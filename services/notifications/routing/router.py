@@ -19,7 +19,7 @@ from jalons.privacy.sealing import derive
 from jalons.privacy.visibility import Role
 from schemas import beneficiary, consent, partner
 from schemas.envelope import Event
-from schemas.routing import COORDINATOR, FRONT, HOLDERS
+from schemas.routing import ASKED, COORDINATOR, FRONT, HOLDERS
 from schemas.topics import PATHWAYS
 from services.notifications.deliveries import partners, rows
 from services.notifications.deliveries.events import announce
@@ -33,6 +33,7 @@ from services.notifications.webhooks.rows import Subscription
 FACTS = (
     *("reply_by", "first_contact_on", "expected_on", "started_on", "planned_start", "planned_end", "ended_on", "since"),
     *("contact", "number", "about", "months", "reported_by"),
+    *("ends_on", "cancelled_on", "agreement_ended"),
 )
 """The open fields of an event that a mail has a use for: dates, who calls whom, the number of a reminder, what is
 asked for, and who recorded it. A mail states those of them that its recipient may see."""
@@ -81,7 +82,7 @@ class Router:
         new: list[Delivery] = []
         too_old: list[Delivery] = []
         for event in events:
-            if isinstance(event.data, consent.ConsentEnded | beneficiary.ErasedV1):
+            if isinstance(event.data, consent.CoverEnded | beneficiary.ErasedV1):
                 closed += self._keep(
                     conn, new, too_old, now
                 )  # it stops deliveries of earlier events, not of later ones
@@ -99,10 +100,10 @@ class Router:
         return rows.add_suppressed(conn, too_old, "too_old", now)
 
     def _stop(
-        self, conn: Connection, ref: str, data: consent.ConsentEnded | beneficiary.ErasedV1, now: datetime
+        self, conn: Connection, ref: str, data: consent.CoverEnded | beneficiary.ErasedV1, now: datetime
     ) -> list[Closed]:
         """Stop what is open under an agreement that ended, or everything about an erased person."""
-        if isinstance(data, consent.ConsentEnded):
+        if isinstance(data, consent.CoverEnded):
             return rows.suppress(conn, self._person(ref), data.partners)
         rows.forget(conn, self._person(ref))
         forgotten.note(conn, data.receipt_id, now)
@@ -115,7 +116,11 @@ class Router:
         if type(event.data) in HOLDERS:
             for holding in getattr(event.data, "holdings", ()):
                 yield self._to_holder(event, holding)
+        if type(event.data) in ASKED:
+            yield self._to_home(event, event.data)
         for to in recipients(event.type, parties(event) | self._coordinator, event.partner):
+            if _is_told_already(event, to.partner):
+                continue
             contact, others = _contact(event, to)
             yield Delivery(
                 **_about(event),
@@ -141,6 +146,21 @@ class Router:
             reference=", ".join(holding.references),
             facts={"role": role, **act},
             person=self._link(event),
+        )
+
+    def _to_home(self, event: Event, data: Any) -> Delivery:
+        """To the home partner, about the partners that hold something under what ends."""
+        references = [reference for holding in data.holdings for reference in holding.references]
+        facts = {name: value for name, value in open_fields(event, Role.HOME).items() if name in FACTS}
+        return Delivery(
+            **_about(event),
+            delivery_id=delivery_id(self._ids, event.id, "email", data.home),
+            channel="email",
+            recipient=data.home,
+            contact=data.holdings[0].partner,
+            reference=", ".join(references),
+            facts=facts | {"role": "home"},
+            person=self._person(event.subject),
         )
 
     def _webhooks(self, event: Event, enabled: Sequence[Subscription]) -> Iterator[Delivery]:
@@ -205,6 +225,12 @@ def _facts(event: Event, to: Recipient) -> dict[str, Any]:
     reference = _reference(event) or ""
     noun = _NOUNS[reference[:1]]
     return data | {"noun": noun, "act": str(getattr(event.data, f"{noun}_id"))}
+
+
+def _is_told_already(event: Event, partner: str) -> bool:
+    """Whether the mail about the withdrawal itself tells a partner: it lists all that ended with it, once."""
+    withdrawn = getattr(event.data, "agreement_ended", None) == "withdrawn"
+    return withdrawn and partner in getattr(event.data, "uncovered", ())
 
 
 def _record(data: partner.PartnerRecord) -> PartnerRecord:

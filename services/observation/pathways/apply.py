@@ -101,16 +101,17 @@ def _paused(events: Sequence[Event]) -> dict[str, bool]:
 
 
 def _hidden(events: Sequence[Event]) -> dict[tuple[str, str], bool]:
-    """Whether each (person, partner) is hidden after a batch. The end of an agreement hides; a new agreement shows
-    again, and so does an act of the home partner with the partner, which needs one."""
+    """Whether each (person, partner) is hidden after a batch. The end of an agreement or of a convention hides; what
+    covers a partner again shows again, and so does an act of the home partner with the partner, which needs one."""
     found: dict[tuple[str, str], bool] = {}
     for event in events:
         match event.data:
-            case consent.ConsentEnded() as ended:
+            case consent.CoverEnded() as ended:
                 found |= {(event.subject, each): True for each in ended.partners}
             case consent.GivenV1() as given:
-                if not {"referral", "employer"}.isdisjoint(given.purposes):
-                    found |= {(event.subject, each): False for each in (*given.partners, *given.restored)}
+                found |= {(event.subject, each): False for each in given.restored}
+            case consent.RestoredV1() as restored:
+                found |= {(event.subject, each): False for each in restored.partners}
             case referral.SentV1() | training.EnrolledV1() | placement.ProposedV1() as begun:
                 if event.partner == begun.home:
                     found |= {(event.subject, each): False for each in parties(event).values() if each != begun.home}

@@ -9,13 +9,14 @@ from uuid import UUID
 
 from services.referrals import refusals
 from services.referrals.acts import rules as acts
+from services.referrals.acts.cover import marked
 from services.referrals.acts.dates import check_happened, in_order
 from services.referrals.acts.fronting import told
 from services.referrals.acts.lifecycle import HUB, Office
 from services.referrals.acts.rows import REFERRALS, Acts
 from services.referrals.acts.rules import Act, Decided, Placement, Referral, Training
 from services.referrals.codes.commands import resolved
-from services.referrals.deadlines import commands as deadlines
+from services.referrals.deadlines import waits
 from services.referrals.directory import rows as directory
 from services.referrals.directory.addresses import check_place
 from services.referrals.directory.capacity import settle_places
@@ -56,7 +57,7 @@ def load(work: Work, store: Acts[S], named: UUID | str, action: str) -> tuple[S,
     if state is None or by is None:
         raise refusals.not_found(store.noun)
     work.expect(state.version)
-    return state, by
+    return marked(work.conn, [state], work.call.today)[0], by
 
 
 def acting_as(call: Call, state: Act, action: str = "") -> str | None:
@@ -78,7 +79,7 @@ def save(work: Work, store: Acts[S], before: S, decided: Decided[S], on: date | 
     Raises AlreadyOpen, NoPlaceLeft and OutOfOrder.
     """
     store.save(work.conn, decided.state, work.call.now)
-    deadlines.follow(work, decided.state)
+    waits.follow(work, decided.state)
     event = told(work, decided.state, decided.event)
     event_id = work.record(decided.state.ref, event, decided.sealed, on, by=by)
     record_unmet(work, decided, on, event_id)
@@ -97,7 +98,8 @@ def _started(work: Work, state: Act, facts: Given, on: date | None) -> None:
     if isinstance(state, Training | Placement):
         _start_referral(work, state, facts, on)
         return
-    for other in lapsing(state.id, REFERRALS.of_person(work.conn, state.ref)):
+    others = marked(work.conn, lapsing(state.id, REFERRALS.of_person(work.conn, state.ref)), work.call.today)
+    for other in others:
         day = max(filter(None, (on, other.last_on)), default=None)
         lapsed = acts.act(other, "lapse", HUB, {}, work.call.today, day)
         save(work, REFERRALS, other, lapsed, day, by=HUB)
@@ -106,6 +108,7 @@ def _started(work: Work, state: Act, facts: Given, on: date | None) -> None:
 def _start_referral(work: Work, answer: Training | Placement, facts: Given, on: date | None) -> None:
     """Start the referral that a training or placement answers, unless it has started. Raises Problem 409."""
     referral = REFERRALS.find(work.conn, answer.referral_id, lock=True) if answer.referral_id else None
+    referral = marked(work.conn, [referral], work.call.today)[0] if referral else None
     if referral is None or referral.status == "started":
         return
     if referral.status != "accepted":

@@ -52,6 +52,17 @@ def _lapsed(r: Referral, _given: Facts) -> EventParts:
     return referrals.CancelledV1(**r.common(), lapsed=True), referrals.EndSealed(reason="other_training")
 
 
+def _agreement_ended(event: type[Payload]) -> Maker:
+    """Makes the cancellation by the hub of an act that nothing covers any more."""
+
+    def make(state: Act, given: Facts) -> EventParts:
+        assert event.SEALED is not None
+        sealed = event.SEALED.model_validate({"kind": state.facts.get("kind"), "reason": "agreement_ended"})
+        return event.model_validate({**state.common(), "agreement_ended": given.get("agreement_ended")}), sealed
+
+    return Maker(event, make)
+
+
 def _reopened(r: Referral, given: Facts) -> EventParts:
     event = referrals.ReopenedV1.model_validate({**r.common(), "status": r.status})
     return event, referrals.ReopenedSealed.model_validate(given)
@@ -104,6 +115,7 @@ REFERRAL: EventMakers = {
     "redirect": Maker(referrals.RedirectedV1, _redirected),
     "cancel": _referral(referrals.CancelledV1),
     "lapse": Maker(referrals.CancelledV1, _lapsed),
+    "end-agreement": _agreement_ended(referrals.CancelledV1),
     "start": _referral(referrals.StartedV1, "started_on", "answered_by", "answered_by_id"),
     "complete": _referral(referrals.CompletedV1),
     "interrupt": _referral(referrals.InterruptedV1),
@@ -120,12 +132,14 @@ TRAINING: EventMakers = {
     "complete": _training(trainings.CompletedV1),
     "interrupt": _training(trainings.InterruptedV1),
     "cancel": _training(trainings.CancelledV1),
+    "end-agreement": _agreement_ended(trainings.CancelledV1),
 }
 PLACEMENT: EventMakers = {
     "confirm": Maker(placements.ConfirmedV1, _confirmed),
     "refuse": _placement(placements.RefusedV1),
     "start": Maker(placements.StartedV1, _placement_started),
     "cancel": _placement(placements.CancelledV1),
+    "end-agreement": _agreement_ended(placements.CancelledV1),
     "evaluate": _placement(placements.EvaluatedV1),
     "end": _placement(placements.EndedV1, "ended_on"),
     "follow-up": _placement(placements.FollowedUpV1, "months"),

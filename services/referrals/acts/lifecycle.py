@@ -88,6 +88,7 @@ REFERRAL: Table = (
     _row("redirect", _ELSEWHERE, "redirected", "referrer", "recipient|offer"),
     _row("cancel", f"{_NOT_TAKEN} accepted", "cancelled", "referrer", "reason"),
     _row("lapse", f"{_NOT_TAKEN} accepted", "cancelled", "hub"),
+    _row("end-agreement", _NOT_TAKEN, "cancelled", "hub"),
     _row("start", "accepted", "started", "recipient", "started_on", reported=True),
     _row("complete", "started", "completed", "recipient", "outcome", reported=True),
     _row("interrupt", "accepted started", "interrupted", "recipient referrer", "reason", reported=True),
@@ -97,7 +98,8 @@ REFERRAL: Table = (
     _row("suggest", _ELSEWHERE, STAYS, "coordinator", "offer"),
     _row("void", _ANY, "voided", "referrer coordinator", "reason"),
 )
-"""`lapse`: an alternative started. `expire`: no answer in 30 days, or to two questions while waitlisted."""
+"""`lapse`: an alternative started. `end-agreement`: see ENDING. `expire`: no answer in 30 days, or to two questions
+while waitlisted."""
 
 TRAINING: Table = (
     _row("enrol", "", "enrolled", "operator home", f"kind planned_start {_SENSE}"),
@@ -108,6 +110,7 @@ TRAINING: Table = (
     _row("complete", "started", "completed", "operator", "outcome hours_done"),
     _row("interrupt", "started suspended", "interrupted", "operator home", "reason"),
     _row("cancel", "enrolled", "cancelled", "operator home", "reason"),
+    _row("end-agreement", "enrolled", "cancelled", "hub"),
 )
 
 PLACEMENT: Table = (
@@ -117,11 +120,26 @@ PLACEMENT: Table = (
     _row("start", "confirmed", "started", "employer proposer", "started_on"),
     _row("cancel", "proposed", "cancelled", "proposer", "reason"),
     _row("cancel", "confirmed", "cancelled", "employer proposer", "reason"),
+    _row("end-agreement", "proposed", "cancelled", "hub"),
     _row("evaluate", "started ended", STAYS, "employer proposer"),
     _row("end", "started", "ended", "employer proposer", "ended_on reason"),
     _row("follow-up", "ended", STAYS, "proposer home", "months situation"),
 )
 """`follow-up`: 3, 6 and 12 months after the end, once each."""
+
+
+ENDING = frozenset(
+    "decline refuse redirect cancel lapse end-agreement interrupt complete end void suggest".split()  # noqa: SIM905
+)
+"""The actions that stay open when no agreement or convention covers a party any more: those that end an act or take it
+elsewhere, none that carries it on (domain.md, section 4).
+
+After the person's word (a withdrawal, or a narrowing that drops the partner) the hub itself takes `end-agreement` where
+the table has it: what nobody took up is cancelled. After an administrative lapse (an agreement's last day, the end or
+suspension of a convention) it does so LAPSE_DAYS later, if nothing covers the party by then.
+"""
+HOME_ALONE = frozenset({"follow-up"})
+"""What the home partner records on its own account; no other partner is told anything by it."""
 
 
 class NotAllowed(Exception):

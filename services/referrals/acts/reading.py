@@ -13,6 +13,7 @@ from sqlalchemy import Connection, select
 from jalons.clock import local_date
 from schemas.envelope import Event
 from schemas.referral import DisclosedProfile, SentSealed, SentV1
+from services.referrals.acts.cover import marked
 from services.referrals.acts.events import Facts
 from services.referrals.acts.rules import LEFT, Act, Referral
 from services.referrals.agreements import rows as agreements
@@ -40,8 +41,8 @@ class _Grounds:
 
 
 def as_seen(conn: Connection, states: Sequence[S], partner: str, now: datetime) -> list[S]:
-    """Acts as one of their parties may see them now, and record what they disclose. A referral's receiver sees only the
-    profile fields that it may still have."""
+    """Acts as one of their parties may see them now, marked with who is covered by nothing, and record what they
+    disclose. A referral's receiver sees only the profile fields that it may still have."""
     seen, shown = _decided(conn, states, partner, now)
     record(conn, shown, "read", now)
     return seen
@@ -53,6 +54,7 @@ def as_would_be_seen(conn: Connection, state: S, partner: str, now: datetime) ->
 
 
 def _decided(conn: Connection, states: Sequence[S], partner: str, now: datetime) -> tuple[list[S], list[Disclosure]]:
+    states = marked(conn, states, local_date(now))
     received = [s for s in states if isinstance(s, Referral) and _shows_a_profile(s, partner)]
     if not received:
         return list(states), []
@@ -101,7 +103,8 @@ def _narrowed(event: Event, grounds: _Grounds, left: Collection[UUID]) -> Event:
 
 
 def _shows_a_profile(referral: Referral, partner: str) -> bool:
-    return referral.status not in LEFT and _receives(referral, partner) and bool(referral.facts.get("disclosed"))
+    left = referral.status in LEFT or partner in referral.uncovered
+    return not left and _receives(referral, partner) and bool(referral.facts.get("disclosed"))
 
 
 def _receives(referral: Referral, partner: str) -> bool:

@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, Table, insert, se
 from jalons.database import unique_errors
 from jalons.privacy.audit import AuditLine, note
 from services.referrals import tables
-from services.referrals.acts.rules import Act, Placement, Referral, Training
+from services.referrals.acts.rules import NOT_STORED, Act, Placement, Referral, Training
 from services.referrals.calls.cursors import place
 
 S = TypeVar("S", bound=Act)
@@ -96,7 +96,7 @@ class Acts(Generic[S]):
 
     @property
     def _names(self) -> list[str]:
-        return [field.name for field in fields(self.kind)]
+        return [field.name for field in fields(self.kind) if field.metadata != NOT_STORED]
 
     def _select(self) -> Select[Any]:
         return select(*(self.table.c[name] for name in self._names))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any, Generic, TypeVar, get_args
 from uuid import UUID
@@ -14,9 +14,11 @@ from schemas.codes import FollowUpMonths
 from schemas.envelope import Payload, SealedPart
 from services.referrals.acts import events, lifecycle
 from services.referrals.acts.events import EventMakers, Facts, planned
-from services.referrals.acts.lifecycle import AUTHOR, BEFORE, STAYS, Office, Table, Transition
+from services.referrals.acts.lifecycle import AUTHOR, BEFORE, HUB, STAYS, NotAllowed, Office, Table, Transition
 from services.referrals.deadlines.working_days import after_working_days
 
+NOT_STORED = {"stored": False}
+"""Marks a field of an act that no table holds."""
 LEFT = frozenset({"redirected", "voided"})
 """Statuses in which the receiver has no more to do with the person, or never had: it is shown no profile."""
 
@@ -42,6 +44,10 @@ class TooLate(Exception):
     """The last act can no longer be taken back: its author may do so for two working days."""
 
 
+class Uncovered(NotAllowed):
+    """No agreement of the person, or no convention, covers a party any more: the act can only be ended."""
+
+
 class AlreadyRecorded(Exception):
     """The follow-up for this number of months is recorded already."""
 
@@ -49,7 +55,8 @@ class AlreadyRecorded(Exception):
 @dataclass(frozen=True, slots=True)
 class Act:
     """What the three kinds share. ref: the person. version: 1-based, one per step. facts: everything else that calls
-    gave, as JSON values; dates in ISO format."""
+    gave, as JSON values; dates in ISO format. uncovered: its parties that no agreement or convention covers today
+    (`acts/cover.py`); not stored."""
 
     id: UUID
     reference: str
@@ -58,6 +65,7 @@ class Act:
     status: str
     version: int
     facts: Facts
+    uncovered: tuple[str, ...] = field(default=(), kw_only=True, metadata=NOT_STORED)
 
     def party(self, partner: str) -> frozenset[str]:
         """The roles of a partner in it; empty for a stranger."""
@@ -120,6 +128,7 @@ class Referral(Act):
             "offer_type": self.facts.get("offer_type"),
             "moment": self.moment,
             "trial": self.facts.get("trial", False),
+            "uncovered": self.uncovered,
         }
 
 
@@ -151,6 +160,7 @@ class Training(Act):
             "offer": self.facts.get("offer"),
             "moment": self.moment,
             "trial": self.facts.get("trial", False),
+            "uncovered": self.uncovered,
         }
 
     def course(self) -> trainings.TrainingSealed:
@@ -187,6 +197,7 @@ class Placement(Act):
             "referral_id": self.referral_id,
             "offer": self.facts.get("offer"),
             "trial": self.facts.get("trial", False),
+            "uncovered": self.uncovered,
         }
 
     def work(self) -> placements.PlacementSealed:
@@ -266,6 +277,8 @@ def act(state: S, action: str, by: str, given: Facts, today: date, on: date | No
 def check(state: Act, action: str, by: str, given: Facts, today: date) -> Transition:
     """The transition by which somebody may act today. Raises NotAllowed, NotGiven and TooLate."""
     roles = _roles(state, by)
+    if state.uncovered and not _may_end(state, action, by):
+        raise Uncovered(action, state.status, open_to(state, by, today))
     row = lifecycle.step(_LIFE[type(state)][0], action, state.status, roles, given, _waived(state))
     if _too_late(row, state, roles, today):
         raise TooLate
@@ -276,13 +289,28 @@ def open_to(state: Act, by: str, today: date) -> list[str]:
     """The actions open to a partner or an Office today, without those it could report for the receiver."""
     roles = _roles(state, by)
     rows = (row for row in _LIFE[type(state)][0] if row.open_to(state.status, roles))
-    return [row.action for row in rows if not _too_late(row, state, roles, today)]
+    free = [row for row in rows if not state.uncovered or _may_end(state, row.action, by)]
+    return [row.action for row in free if not _too_late(row, state, roles, today)]
+
+
+def hub_actions(state: Act) -> frozenset[str]:
+    """The actions that the table gives the hub in an act's status."""
+    return frozenset(row.action for row in _LIFE[type(state)][0] if row.open_to(state.status, {HUB}))
+
+
+def _may_end(state: Act, action: str, by: str) -> bool:
+    """Whether an action is open although no agreement covers a party: it ends the act, or only its home records it."""
+    return action in lifecycle.ENDING or (action in lifecycle.HOME_ALONE and by == state.home)
 
 
 def is_over(state: Act, partner: str) -> bool:
     """Whether no action is left for a partner, now or after any steps that others may still take."""
     if state.facts.get("erased"):
         return True
+    if state.uncovered:
+        return not {row.action for row in _LIFE[type(state)][0] if row.open_to(state.status, state.party(partner))} & (
+            lifecycle.ENDING - lifecycle.AFTERWARDS
+        )
     done = frozenset({"follow-up"}) if len(state.facts.get("follow_ups", {})) == len(get_args(FollowUpMonths)) else ()
     return lifecycle.is_over(_LIFE[type(state)][0], state.status, state.party(partner), done)
 
@@ -324,6 +352,8 @@ def _new_facts(state: Act, action: str, values: Facts) -> dict[str, Any]:
         if months in known:
             raise AlreadyRecorded
         return {"follow_ups": {**known, months: values["situation"]}}
+    if action == "end-agreement":
+        return {**values, "cancel_reason": "agreement_ended"}
     if action in _OWN_NAMES:
         values = {_RENAMED.get(name, name): value for name, value in values.items()}
     return {f"{action}_{name}" if name in ("reason", "finer") else name: value for name, value in values.items()}

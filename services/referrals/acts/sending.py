@@ -24,9 +24,9 @@ from services.referrals.agreements import rules as agreement
 from services.referrals.agreements.commands import give_consent
 from services.referrals.agreements.disclosures import Disclosure
 from services.referrals.agreements.exchange import Exchange, check_exchange, may_send
-from services.referrals.agreements.rules import Consent, Convention, Disclosed
+from services.referrals.agreements.rules import Consent, Convention, Disclosed, NoConvention
 from services.referrals.codes.commands import resolved
-from services.referrals.deadlines import commands as deadlines
+from services.referrals.deadlines import waits
 from services.referrals.deadlines.rules import terms
 from services.referrals.deadlines.working_days import after_working_days
 from services.referrals.directory import rows as directory
@@ -114,6 +114,8 @@ def draft(work: Work, given: Given, parent: Referral | None = None) -> Referral:
 def enrol(work: Work, given: Given) -> Training:
     """Plan a training. Its operator may, or the person's home partner, to an offer to which it may send.
 
+    Whoever plans it, the person must have agreed to the operator, and a convention lead from the home partner to it.
+
     Raises NotActive, TrialOnly, NoConvention, Left, NoConsent, OutOfOrder, and Problem 404, 422.
     """
     caller = work.call.partner
@@ -123,11 +125,13 @@ def enrol(work: Work, given: Given) -> Training:
     operator = offer["partner"] if offer else caller
     if caller not in (operator, person.home):
         raise refusals.invalid("offer", "not an offer of yours, nor is the person yours")
-    between = exchange(work, caller, operator, "offer")
+    between = exchange(work, person.home, operator, "offer")
     if operator != caller:
         _check_valid(work, offer)
-        may_send(between, moment)
-        _check_agreed(work, person, between, "referral")
+    check_exchange(between)
+    if operator != person.home:
+        _check_sent(between, moment if operator != caller else None)
+        _check_agreed(work, person, between, between.recipient.purpose)
     referral = _answered(work, given, person, operator)
     on = _planned_on(work, given, referral)
     training = Training(
@@ -142,6 +146,7 @@ def enrol(work: Work, given: Given) -> Training:
         referral_id=referral.id if referral else None,
         facts={
             **_facts(given, "kind", "tool", "goal", "chosen_by", "planned_start", "planned_end", "offer"),
+            "operator_kind": between.recipient.kind,
             "trial": between.trial,
             "last_on": on.isoformat(),
         },
@@ -160,10 +165,13 @@ def propose(work: Work, given: Given) -> Placement:
     between = exchange(work, caller, employer, "employer")
     active_parties(work, {"legal_employer": given.get("legal_employer") or employer})
     check_exchange(between)
-    if employer not in (caller, person.home):
+    if employer != person.home:
         _check_agreed(work, person, between, "employer")
         if given["kind"] not in NAMES_THE_PROPOSER:
             check_front(work.conn)
+    if caller not in (person.home, employer):
+        to_caller = exchange(work, person.home, caller, "partner")
+        _check_agreed(work, person, to_caller, to_caller.recipient.purpose)
     if given.get("offer"):
         offered(work, given["offer"])
     referral = _answered(work, given, person, employer)
@@ -202,7 +210,7 @@ def offered(work: Work, name: str, partner: str | None = None) -> dict[str, Any]
 def _begin(work: Work, store: Acts[S], decided: Decided[S]) -> S:
     """Store a new act and record its first event."""
     store.add(work.conn, decided.state, work.call.now)
-    deadlines.follow(work, decided.state)
+    waits.follow(work, decided.state)
     work.record(decided.state.ref, told(work, decided.state, decided.event), decided.sealed, decided.state.last_on)
     return decided.state
 
@@ -222,6 +230,14 @@ def _check_valid(work: Work, offer: Offer | None) -> None:
     """Nobody is sent to an offer outside its dates; who has begun there goes on. Raises Problem 422."""
     if offer and not valid(offer, work.call.today):
         raise refusals.invalid("offer", "today is outside its valid_from and valid_to")
+
+
+def _check_sent(between: Exchange, moment: str | None) -> None:
+    """Raises NoConvention unless a convention in force leads to the recipient, for the moment if one is given."""
+    if moment is not None:
+        may_send(between, moment)
+    elif not any(c.joins(between.sender.slug, between.recipient.slug, between.on) for c in between.conventions):
+        raise NoConvention
 
 
 def _person(work: Work, given: Given, *, trial: bool) -> Person:

@@ -61,6 +61,7 @@ def role_in(state: Act, reader: str) -> Role:
         {"home": state.home, **state.parties()},
         recipient_kind=state.facts.get("recipient_kind"),
         ended=isinstance(state, Referral) and state.status in LEFT,
+        uncovered=reader in state.uncovered,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
@@ -14,7 +14,7 @@ from sqlalchemy.dialects.postgresql import aggregate_order_by
 from schemas.placement import NAMES_THE_PROPOSER
 from schemas.routing import FRONT
 from services.referrals.agreements.rules import Consent, Holder
-from services.referrals.tables import consents, placements, referrals, trainings
+from services.referrals.tables import consents, conventions, placements, referrals, trainings
 
 Ending = Literal["withdrawn", "expired"]
 _STANDING = consents.c.withdrawn.is_(None) & consents.c.expired.is_(None)
@@ -22,12 +22,13 @@ _STANDING = consents.c.withdrawn.is_(None) & consents.c.expired.is_(None)
 
 @dataclass(frozen=True, slots=True)
 class StoredConsent:
-    """An agreement as it is stored. standing: neither withdrawn nor recorded as expired."""
+    """An agreement as it is stored. standing: neither withdrawn nor recorded as expired. withdrawn: by the person."""
 
     consent_id: UUID
     ref: UUID
     consent: Consent
     standing: bool
+    withdrawn: bool
 
 
 def add_consent(
@@ -61,12 +62,15 @@ def find_consent(conn: Connection, consent_id: UUID) -> StoredConsent | None:
     row = conn.execute(select(consents).where(consents.c.consent_id == consent_id)).one_or_none()
     if row is None:
         return None
-    return StoredConsent(row.consent_id, row.ref, _consent(row), row.withdrawn is None and row.expired is None)
+    standing = row.withdrawn is None and row.expired is None
+    return StoredConsent(row.consent_id, row.ref, _consent(row), standing, row.withdrawn is not None)
 
 
-def consents_of(conn: Connection, ref: UUID) -> list[Consent]:
-    """A person's standing agreements: neither withdrawn nor recorded as expired."""
-    return consents_by_ref(conn, [ref])[ref]
+def consents_of(conn: Connection, ref: UUID, *, but: UUID | None = None) -> list[Consent]:
+    """A person's standing agreements: neither withdrawn nor recorded as expired. but: one that is left out."""
+    c = consents.c
+    rows = conn.execute(select(consents).where(c.ref == ref, _STANDING, c.consent_id.is_distinct_from(but)))
+    return [_consent(row) for row in rows]
 
 
 def consents_by_ref(conn: Connection, refs: Collection[UUID]) -> dict[UUID, list[Consent]]:
@@ -82,6 +86,38 @@ def consent_rows(conn: Connection, ref: UUID) -> list[dict[str, Any]]:
     """All agreements of a person, ended ones included, oldest first."""
     shown = select(*(column for column in consents.c if column is not consents.c.added))
     return [row._asdict() for row in conn.execute(shown.where(consents.c.ref == ref).order_by(consents.c.added))]
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """An agreement as it was given: its partners include the parties of the convention it names. withdrawn: by the
+    person."""
+
+    consent: Consent
+    withdrawn: bool
+
+
+def history(conn: Connection, ref: UUID) -> list[Given]:
+    """All agreements of a person, ended ones included, newest first."""
+    parties = select(conventions.c.parties).where(conventions.c.convention_id == consents.c.convention_id)
+    found = (
+        select(consents, parties.scalar_subquery().label("parties"))
+        .where(consents.c.ref == ref)
+        .order_by(consents.c.added.desc())
+    )
+    given = []
+    for row in conn.execute(found):
+        consent = _consent(row)
+        named = consent.partners | frozenset(row.parties or ())
+        given.append(Given(replace(consent, partners=named), row.withdrawn is not None))
+    return given
+
+
+def has_uncovered(conn: Connection, ref: UUID) -> bool:
+    """Whether an act of a person is marked as covered by nothing."""
+    kinds = (referrals, trainings, placements)
+    marks = [select(t.c.id).where(t.c.ref == ref, t.c.facts.has_key("uncovered_on")) for t in kinds]
+    return bool(conn.scalar(select(union_all(*marks).exists())))
 
 
 def end_consent(

@@ -13,7 +13,8 @@ PROFILE = ("age_band", "sex", "commune_nis", "education", "status", "household",
 
 @dataclass(frozen=True, slots=True)
 class Convention:
-    """A convention, as referrals need it. scope: (from, to, moments)."""
+    """A convention, as referrals need it. scope: (from, to, moments). carries: the conventions it renews, whose
+    agreements hold under it."""
 
     convention_id: UUID
     parties: tuple[str, ...]
@@ -26,6 +27,7 @@ class Convention:
     remind_on_working_days: tuple[int, ...] = (3, 5)
     escalate_on_working_day: int = 7
     expire_after_days: int = 30
+    carries: frozenset[UUID] = frozenset()
 
     def in_force(self, on: date) -> bool:
         """Whether it is signed and the day is within its dates."""
@@ -37,6 +39,21 @@ class Convention:
             (referrer, recipient) == (sender, receiver) and moment in moments
             for sender, receiver, moments in self.scope
         )
+
+    def joins(self, referrer: str, recipient: str, on: date) -> bool:
+        """Whether it lets one partner refer to the other, for whatever moment."""
+        return self.in_force(on) and any((referrer, recipient) == each[:2] for each in self.scope)
+
+
+def is_no_wider(new: Mapping[str, Any], old: Mapping[str, Any]) -> bool:
+    """Whether a convention allows nothing that another did not: no party, no direction, no moment, no attribute more.
+    new, old: with `parties`, `scope` (of `from`, `to`, `moments`) and `shared_attributes`."""
+
+    def ways(record: Mapping[str, Any]) -> set[tuple[str, str, str]]:
+        return {(s["from"], s["to"], moment) for s in record["scope"] for moment in s["moments"]}
+
+    lists = ("parties", "shared_attributes")
+    return ways(new) <= ways(old) and all(set(new[name]) <= set(old[name]) for name in lists)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +73,9 @@ class Consent:
         if partner in self.partners:
             return True
         return any(
-            partner in c.parties and c.in_force(on) for c in conventions if c.convention_id == self.convention_id
+            partner in c.parties and c.in_force(on)
+            for c in conventions
+            if self.convention_id in (c.convention_id, *c.carries)
         )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Row, Table, func, literal, select
+from sqlalchemy.dialects.postgresql import array
 
 from services.referrals import tables
 from services.referrals.acts import lifecycle
@@ -58,7 +59,7 @@ def _in_role(conn: Connection, partner: str, noun: str, role: str, statuses: lis
     acts = _TABLES[noun].c
     found = (
         select(literal(noun).label("noun"), acts.id, acts.reference, acts.added)
-        .where(acts[role] == partner, acts.status.in_(statuses), ~acts.facts.has_key("erased"))
+        .where(acts[role] == partner, acts.status.in_(statuses), ~acts.facts.has_any(array(["erased", "uncovered_on"])))
         .order_by(acts.added)
         .limit(MOST + 1)
     )

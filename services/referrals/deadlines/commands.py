@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+from services.referrals.acts.cover import marked
 from services.referrals.acts.fronting import told
 from services.referrals.acts.rows import PLACEMENTS, REFERRALS, TRAININGS, Acts
-from services.referrals.acts.rules import Act
-from services.referrals.agreements.commands import expire_consent
-from services.referrals.deadlines import rows as deadlines
+from services.referrals.agreements import lapses
+from services.referrals.agreements.commands import ask_to_renew, expire_consent, settle_person
 from services.referrals.deadlines import rules
 from services.referrals.deadlines.rows import DeadlineSubject
 from services.referrals.deadlines.rules import Deadline
+from services.referrals.deadlines.waits import follow
 from services.referrals.directory import commands as directory
 from services.referrals.directory.capacity import settle_places
 from services.referrals.work import Work
@@ -19,23 +20,18 @@ from services.referrals.work import Work
 _STORES: dict[str, Acts[Any]] = {"referral": REFERRALS, "training": TRAININGS, "placement": PLACEMENTS}
 
 
-def follow(work: Work, state: Act) -> None:
-    """Set the deadlines of an act; every command that has added or saved one calls this.
-
-    While the act waits for the same thing, its deadlines do not change.
-    """
-    subject = DeadlineSubject(type(state).__name__.lower(), state.id, state.ref, rules.wait(state))
-    if state.version > 1:
-        deadlines.end(work.conn, state.id, but=subject.wait)
-    deadlines.begin(work.conn, subject, work.call.id, rules.of(state, work.call.today))
-
-
 def fall_due(work: Work, subject: DeadlineSubject, due: list[Deadline]) -> None:
     """Act on all that is due of one subject: on the newest deadline, and on none that no longer applies."""
+    kinds = {each.kind for each in due}
     if subject.noun == "convention":
-        directory.expire_convention(work, subject.about)
+        directory.convention_due(work, subject.about, due)
     elif subject.noun == "consent":
-        expire_consent(work, subject.about)
+        if "expire" in kinds:
+            expire_consent(work, subject.about)
+        else:
+            ask_to_renew(work, subject.about, rules.newest(due).number)
+    elif subject.noun == "person":
+        settle_person(work, subject.about)
     else:
         _record(work, subject, rules.newest(due))
 
@@ -44,6 +40,11 @@ def _record(work: Work, subject: DeadlineSubject, deadline: Deadline) -> None:
     store = _STORES[subject.noun]
     state = store.find(work.conn, subject.about, lock=True)
     if state is None:
+        return
+    [state] = marked(work.conn, [state], work.call.today)
+    if state.uncovered:  # nobody is reminded of what nothing covers; after its time the hub ends it
+        if deadline.kind == "end_agreement":
+            lapses.end(work, store, state, "lapsed")
         return
     decided = rules.expires(state, deadline, work.call.today)
     if decided is not None:

@@ -26,8 +26,8 @@ from services.referrals.work import Call, Hub, Work
 
 log = logging.getLogger(__name__)
 
-LOOK_SECONDS = 30.0
-"""The longest pause: a deadline may have been set since the last look."""
+LOOK_SECONDS = 2.0
+"""The longest pause: a deadline may have been set since the last look, and a convention's end is obeyed in seconds."""
 HELD_SECONDS = 1.0
 """The pause when everything due is locked by others."""
 ASIDE_SECONDS = 600.0

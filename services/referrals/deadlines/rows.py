@@ -5,18 +5,31 @@ Whoever reads or writes the deadlines of a subject holds its person's row, or th
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, DateTime, Row, cast, delete, func, select, update
+from sqlalchemy import (
+    Connection,
+    DateTime,
+    Row,
+    Uuid,
+    cast,
+    delete,
+    func,
+    literal,
+    select,
+    tuple_,
+    union,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert
 
 from services.referrals.calls.cursors import place
 from services.referrals.deadlines.rules import UNANSWERED, Deadline
-from services.referrals.tables import beneficiaries, deadlines, referrals
+from services.referrals.tables import beneficiaries, consents, deadlines, referrals, trainings
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +51,27 @@ def begin(conn: Connection, subject: DeadlineSubject, call_id: UUID, due: Sequen
     rows = [{**shared, "kind": each.kind, "number": each.number, "due_at": each.due_at} for each in due]
     if rows:
         conn.execute(insert(deadlines).on_conflict_do_nothing(), rows)
+
+
+def ask_cover(conn: Connection, convention: Mapping[str, Any], call_id: UUID, now: datetime) -> None:
+    """Have the clock loop look, person by person, at what a convention that changed covers now. convention: its row.
+
+    One statement, however many persons: nobody's call waits for them.
+    """
+    ways = sorted({(each["from"], each["to"]) for each in convention["scope"]})
+    named = [convention["convention_id"], *convention["carries"]]
+    refs = union(
+        select(referrals.c.ref).where(tuple_(referrals.c.referrer, referrals.c.recipient).in_(ways)),
+        select(trainings.c.ref).where(tuple_(trainings.c.home, trainings.c.operator).in_(ways)),
+        select(consents.c.ref).where(consents.c.convention_id.in_(named), consents.c.withdrawn.is_(None)),
+    ).subquery()
+    row = (literal("person"), refs.c.ref, refs.c.ref, literal("cover"), literal("cover"), literal(1))
+    found = select(*row, literal(now), literal(call_id, Uuid)).join(beneficiaries, beneficiaries.c.ref == refs.c.ref)
+    columns = ["noun", "about", "ref", "wait", "kind", "number", "due_at", "call_id"]
+    asked = insert(deadlines).from_select(columns, found)
+    again = {"due_at": asked.excluded.due_at, "call_id": asked.excluded.call_id, "done_at": None}
+    key = [deadlines.c.about, deadlines.c.kind, deadlines.c.number]
+    conn.execute(asked.on_conflict_do_update(index_elements=key, set_=again))
 
 
 def end(conn: Connection, about: UUID, *, but: str | None = None) -> None:
@@ -99,7 +133,7 @@ def late(conn: Connection, after: str | None, limit: int) -> Sequence[Row[Any]]:
     page = (
         select(acts.reference, acts.referrer, acts.recipient, acts.moment, sent_at)
         .join(deadlines, escalated)
-        .where(acts.status.in_(UNANSWERED))
+        .where(acts.status.in_(UNANSWERED), ~acts.facts.has_key("uncovered_on"))
         .order_by(acts.added)
         .limit(limit)
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from dateutil.relativedelta import relativedelta
 
@@ -25,9 +25,20 @@ from services.referrals.agreements.rules import Convention
 from services.referrals.deadlines.working_days import after_working_days
 
 Kind = Literal[
-    "reminder", "escalate", "still_waiting", "first_contact", "start", "end_near", "end", "follow_up", "expire"
+    "reminder",
+    "escalate",
+    "still_waiting",
+    "first_contact",
+    "start",
+    "end_near",
+    "end",
+    "follow_up",
+    "renewal",
+    "expire",
+    "end_agreement",
+    "cover",
 ]
-_STAGES = ("reminder", "escalate", "still_waiting", "first_contact", "start", "end_near", "end", "follow_up", "expire")
+_STAGES = get_args(Kind)
 """In order: of two that fall due at the same instant, the later one in this list has the effect."""
 
 UNANSWERED = frozenset({"sent", "received"})
@@ -37,6 +48,10 @@ PATIENCE = 5
 STILL_WAITING_DAYS = 60
 SILENCES = 2
 END_NEAR_DAYS = 60
+LAPSE_DAYS = 20
+"""Working days in which the home partner may renew what lapsed, before the hub cancels what nobody took up."""
+RENEWAL_DAYS = 30
+"""Days before its end on which the home partner is asked about an agreement for the first time."""
 FOLLOW_UP_MONTHS = (3, 6, 12)
 
 
@@ -63,6 +78,8 @@ def terms(convention: Convention) -> dict[str, Any]:
 
 def of(state: Act, today: date) -> list[Deadline]:
     """The deadlines of the wait that an act is in from today on, ordered by time."""
+    if "uncovered_on" in state.facts:
+        return _of_uncovered(state)
     match state:
         case Referral():
             found = _of_referral(state, today)
@@ -76,7 +93,12 @@ def of(state: Act, today: date) -> list[Deadline]:
 
 
 def wait(state: Act) -> str:
-    """What an act waits for; its deadlines stay while that is the same. Once received, it still waits for an answer."""
+    """What an act waits for; its deadlines stay while that is the same.
+
+    Once received, it still waits for an answer; what nothing covers waits for an agreement alone.
+    """
+    if "uncovered_on" in state.facts:
+        return f"agreement for {state.status}"
     return "answer" if state.status in UNANSWERED else state.status
 
 
@@ -88,6 +110,13 @@ def newest(due: Iterable[Deadline]) -> Deadline:
 def at_end_of(day: date) -> datetime:
     """The instant at which a last day is over."""
     return datetime.combine(day + timedelta(days=1), time(), BRUSSELS)
+
+
+def ending(last: date, today: date) -> list[Deadline]:
+    """The deadlines of an agreement or a convention with a last day: asked about 30 days before and on the day."""
+    asked = [(number, last - timedelta(days=days)) for number, days in ((1, RENEWAL_DAYS), (2, 0))]
+    found = [Deadline("renewal", in_the_morning(day), number) for number, day in asked if day > today]
+    return [*found, Deadline("expire", at_end_of(last))]
 
 
 def in_the_morning(day: date) -> datetime:
@@ -135,6 +164,14 @@ _OPEN: Mapping[tuple[type[Act], str], frozenset[str]] = {
 
 def _open(state: Act, kind: Kind) -> bool:
     return state.status in _OPEN.get((type(state), kind), frozenset())
+
+
+def _of_uncovered(state: Act) -> list[Deadline]:
+    """After a lapse the home partner has LAPSE_DAYS; after the person's word there is nothing to wait for."""
+    if state.facts.get("uncovered_by") != "lapsed" or "end-agreement" not in acts.hub_actions(state):
+        return []
+    day = after_working_days(date.fromisoformat(state.facts["uncovered_on"]), LAPSE_DAYS)
+    return [Deadline("end_agreement", in_the_morning(day))]
 
 
 def _of_referral(state: Referral, today: date) -> Iterator[Deadline]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any, Self
+from uuid import UUID
 
 from pydantic import Field, model_validator
 
@@ -75,7 +76,11 @@ class ScopeBody(Body):
 
 
 class ConventionBody(Body):
-    """`POST /conventions`."""
+    """`POST /conventions`.
+
+    renews: the convention it follows on. If it allows nothing that the other did not, agreements given for the parties
+    of the other hold under it.
+    """
 
     parties: list[codes.Slug] = Field(min_length=2, max_length=100)
     valid_from: Day
@@ -88,6 +93,7 @@ class ConventionBody(Body):
     expire_after_days: Days = 30
     retention_months: int = Field(default=24, ge=1, le=120)
     escalate_on_working_day: Days = 7
+    renews: UUID | None = None
 
 
 class OfferBody(Body):

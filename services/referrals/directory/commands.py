@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -15,9 +16,11 @@ from schemas import partner as partners
 from schemas.routing import FRONT
 from services.referrals import refusals, tables
 from services.referrals.acts.lifecycle import Office
+from services.referrals.agreements.rules import is_no_wider
 from services.referrals.deadlines import rows as deadlines
 from services.referrals.deadlines.rows import DeadlineSubject
-from services.referrals.deadlines.rules import Deadline, at_end_of
+from services.referrals.deadlines.rules import LAPSE_DAYS, Deadline, at_end_of, ending
+from services.referrals.deadlines.working_days import after_working_days
 from services.referrals.directory import addresses, places
 from services.referrals.directory import rows as directory
 from services.referrals.identity import rows as identity
@@ -122,15 +125,28 @@ def sign_convention(work: Work, record: Mapping[str, Any]) -> dict[str, Any]:
         if not {scope["from"], scope["to"]} <= set(parties):
             raise refusals.invalid("scope", "from and to must be parties of the convention")
     _check_dates(record)
-    values = {"convention_id": random_id(), **record, "parties": parties, "status": "signed"}
+    carries = _carried(work, record)
+    values = {"convention_id": random_id(), **record, "parties": parties, "status": "signed", "carries": carries}
     directory.save(work.conn, tables.conventions, values)
-    if record["valid_to"]:
-        due = [Deadline("expire", at_end_of(record["valid_to"]))]
-        deadlines.begin(
-            work.conn, DeadlineSubject("convention", values["convention_id"], None, "end"), work.call.id, due
-        )
+    due = ending(record["valid_to"], work.call.today) if record["valid_to"] else []
+    if record["valid_from"] > work.call.today:
+        due.append(Deadline("cover", at_end_of(record["valid_from"] - timedelta(days=1))))
+    subject = DeadlineSubject("convention", values["convention_id"], None, "end")
+    deadlines.begin(work.conn, subject, work.call.id, due)
+    deadlines.ask_cover(work.conn, values, work.call.id, work.call.now)
     _record_convention(work, conventions.SignedV1, values)
     return {**values, "version": 1}
+
+
+def _carried(work: Work, record: Mapping[str, Any]) -> list[UUID]:
+    """The conventions whose agreements hold under a new one: the one it renews and those that one carries, if its lists
+    are no wider. Raises Problem 422."""
+    if record.get("renews") is None:
+        return []
+    old = directory.convention(work.conn, record["renews"])
+    if old is None:
+        raise refusals.invalid("renews", "there is no such convention")
+    return [old["convention_id"], *old["carries"]] if is_no_wider(record, old) else []
 
 
 _CONVENTION_STEPS: dict[str, tuple[set[str], str, type[conventions.ConventionRecord]]] = {
@@ -162,11 +178,24 @@ def step_convention(work: Work, convention_id: UUID, action: str) -> dict[str, A
     return _set_convention_status(work, known, target, event)
 
 
-def expire_convention(work: Work, convention_id: UUID) -> None:
-    """End a convention whose last day is over, unless it was terminated before. The caller holds its name."""
+def convention_due(work: Work, convention_id: UUID, due: Collection[Deadline]) -> None:
+    """Act, as the hub, on what is due of a convention: its first day, its end, or the question whether it is renewed;
+    nothing once it was terminated. The caller holds its name."""
     known = directory.convention(work.conn, convention_id)
-    if known and known["status"] in ("signed", "suspended"):
+    kinds = {each.kind for each in due}
+    if known is None or known["status"] not in ("signed", "suspended"):
+        return
+    if "expire" in kinds:
         _set_convention_status(work, known, "expired", conventions.ExpiredV1)
+    elif "cover" in kinds:
+        deadlines.ask_cover(work.conn, known, work.call.id, work.call.now)
+    elif not directory.renewal_of(work.conn, convention_id):
+        asked = {"number": max(each.number for each in due), "cancelled_on": _cancelled_on(known["valid_to"])}
+        _record_convention(work, conventions.RenewalDueV1, {**known, **asked})
+
+
+def _cancelled_on(last: date) -> date:
+    return after_working_days(last, LAPSE_DAYS)
 
 
 def _set_convention_status(
@@ -175,6 +204,7 @@ def _set_convention_status(
     directory.set_status(work.conn, tables.conventions, known["convention_id"], status)
     values = {**known, "status": status, "version": known["version"] + 1}
     _record_convention(work, event, values)
+    deadlines.ask_cover(work.conn, values, work.call.id, work.call.now)
     return values
 
 

@@ -251,6 +251,12 @@ def convention(conn: Connection, convention_id: UUID) -> Row | None:
     return dict(row) if row else None
 
 
+def renewal_of(conn: Connection, convention_id: UUID) -> bool:
+    """Whether a signed convention renews this one."""
+    renews = (_conventions.c.renews == convention_id) & (_conventions.c.status == "signed")
+    return conn.scalar(select(_conventions.c.convention_id).where(renews).limit(1)) is not None
+
+
 def conventions(conn: Connection, party: str | None, after: UUID | None, limit: int) -> list[Row]:
     """A page of conventions, oldest first. party: only those this partner is a party of. after: the last id of the
     previous page. Raises UnknownCursor."""
@@ -270,6 +276,13 @@ def signed_of(conn: Connection, *parties: str) -> list[Convention]:
     return [_covering(row) for row in conn.execute(signed.order_by(columns.added)).mappings()]
 
 
+def signed_with(conn: Connection, partners: Collection[str]) -> list[Convention]:
+    """The signed conventions that any of these partners is a party of, oldest first."""
+    columns = _conventions.c
+    signed = select(_conventions).where(columns.parties.overlap(sorted(partners)), columns.status == "signed")
+    return [_covering(row) for row in conn.execute(signed.order_by(columns.added)).mappings()]
+
+
 def _covering(row: RowMapping) -> Convention:
     """The part of a convention that decides whether a referral is covered."""
     return Convention(
@@ -284,4 +297,5 @@ def _covering(row: RowMapping) -> Convention:
         tuple(row["remind_on_working_days"]),
         row["escalate_on_working_day"],
         row["expire_after_days"],
+        frozenset(row["carries"]),
     )

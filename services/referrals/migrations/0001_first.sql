@@ -55,6 +55,8 @@ CREATE TABLE conventions (
     retention_months INTEGER DEFAULT 24 NOT NULL,
     escalate_on_working_day INTEGER DEFAULT 7 NOT NULL,
     added BIGINT GENERATED ALWAYS AS IDENTITY NOT NULL,
+    renews UUID,
+    carries UUID[] DEFAULT '{}' NOT NULL,
     PRIMARY KEY (convention_id)
 );
 CREATE INDEX conventions_parties ON conventions USING gin (parties);
@@ -70,7 +72,7 @@ CREATE TABLE deadlines (
     call_id UUID NOT NULL,
     done_at timestamptz,
     PRIMARY KEY (about, kind, number),
-    CHECK (noun IN ('referral', 'training', 'placement', 'convention', 'consent'))
+    CHECK (noun IN ('referral', 'training', 'placement', 'convention', 'consent', 'person'))
 );
 CREATE INDEX deadlines_due ON deadlines (due_at) WHERE done_at IS NULL;
 CREATE INDEX deadlines_late ON deadlines (about) WHERE (kind = 'escalate') AND done_at IS NOT NULL;

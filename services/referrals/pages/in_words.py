@@ -25,7 +25,7 @@ LISTS: Mapping[str, str] = {
     "decline_reason": "DeclineReason",
     "refuse_reason": "DeclineReason",
     "interrupt_reason": "EndReason",
-    "cancel_reason": "EndReason",
+    "cancel_reason": "CancelReason",
     "end_reason": "EndReason",
     "reported_by": "ReportedBy",
     "referral.reason": "ReferralReason",
