@@ -12,7 +12,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, WithJsonSchema
 
-from jalons.privacy.national_number import holds_national_number, is_uuid
+from jalons.privacy.national_number import holds_control_character, holds_national_number, is_uuid
 from jalons.privacy.references import ALPHABET, check_digit, is_checked, typed
 
 PATTERN = r"^[A-Za-z0-9./_ -]*[0-9][A-Za-z0-9./_ -]*$"
@@ -33,7 +33,7 @@ class NotOpaque(ValueError):
 def opaque(text: str) -> str:
     """A code as it is stored, without blanks. Raises NotOpaque."""
     code = "".join(unicodedata.normalize("NFKC", text).split())
-    if not _CODE.fullmatch(code):
+    if holds_control_character(text) or not _CODE.fullmatch(code):
         raise NotOpaque(
             "not a code: 1 to 36 letters (without accents), digits and . / _ -, with at least one digit; never a name"
         )

@@ -169,6 +169,8 @@ def _validation(error: RequestValidationError) -> Problem:
     detail = f"These fields of the request are not valid: {named}."
     cure = "Correct the fields named under `fields`; /docs has each call with an example."
     uncoded = [each for each in found if isinstance(each.get("ctx", {}).get("error"), NotOpaque)]
+    if any(holds_control_character(str(each.get("input"))) for each in uncoded):
+        return CONTROL_CHARACTER
     if uncoded:
         code, cure = "not_a_code", _CODE_CURE
     if any(each["loc"][-1] == "local_ref" for each in uncoded):
