@@ -88,7 +88,7 @@ def build(settings: Settings) -> Service:
     app.include_router(erasure.routes(edge, peers))
     app.include_router(directory.routes(edge))
     app.include_router(code_lists.routes(edge))
-    importer = Importer(base, keys, key_of(secret), imports.form)
+    importer = Importer(base, keys, key_of(secret))
     app.include_router(imports.routes(edge, importer, key_of(secret)))
     app.include_router(offers.routes(edge))
     app.include_router(needs.routes(edge))

@@ -376,6 +376,8 @@ imports = Table(
     Column("dry_run", Boolean, nullable=False),
     Column("made", _INSTANT, nullable=False),
     Column("finished", _INSTANT, comment="time its last row was processed"),
+    Column("headings", JSONB, nullable=False, server_default=text("'{}'"), comment="field → heading in the file"),
+    Column("outside", JSONB, nullable=False, server_default=text("'[]'"), comment="places beside the table"),
 )
 Index("imports_open", imports.c.made, postgresql_where=text("finished IS NULL"))
 Index("imports_partner", imports.c.partner, imports.c.made)
@@ -385,21 +387,22 @@ import_rows = Table(
     metadata,
     Column("import_id", Uuid, ForeignKey("imports.id"), primary_key=True),
     Column("number", Integer, primary_key=True, autoincrement=False, comment="the line in the file"),
-    Column("fingerprint", LargeBinary, comment="HMAC of the partner and the row"),
+    Column("dossier", Uuid, comment="HMAC of the partner and its dossier number"),
     Column("given", Text, comment="the row, encrypted under the hub's secret; null once it is processed"),
     Column("reference", Text, comment="of the referral"),
     *_texts("outcome", "code", "cause", "cure", nullable=True),
+    Column("faults", JSONB, comment="what is wrong with its cells, without their texts"),
     CheckConstraint("outcome IN ('done', 'already_done', 'refused')"),
 )
+Index("import_rows_dossier", import_rows.c.dossier, postgresql_where=text("dossier IS NOT NULL"))
 Index("import_rows_waiting", import_rows.c.import_id, import_rows.c.number, postgresql_where=text("outcome IS NULL"))
 
-imported = Table(
-    "imported",
+erased_dossiers = Table(
+    "erased_dossiers",
     metadata,
-    Column("partner", Text, primary_key=True),
-    Column("fingerprint", LargeBinary, primary_key=True),
-    Column("reference", Text, nullable=False),
-    comment="rows ever imported: a row is done once, in whatever file it comes again",
+    Column("dossier", Uuid, primary_key=True, comment="HMAC of the home partner and its dossier number"),
+    Column("at", _INSTANT, nullable=False),
+    comment="dossiers of erased persons: their rows, given again, register nobody anew",
 )
 
 import_mappings = Table(

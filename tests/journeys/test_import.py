@@ -53,7 +53,7 @@ def test_a_spreadsheets_csv_becomes_referrals_once(network: Network) -> None:
     sheet = table(3).encode("cp1252")
     tried = _finished(network, posted(network, sheet, dry_run="true"))
     assert (tried["done"], tried["refused"]) == (3, 0)
-    assert network["cpas-hotton"].call("GET", f"/referrals/{tried['items'][0]['ref']}").status_code == 404
+    assert not any("ref" in row for row in tried["items"]), "a dry run promises no reference"
 
     first = _finished(network, posted(network, sheet))
     assert (first["rows"], first["done"], first["already_done"], first["refused"]) == (3, 3, 0, 0)
@@ -91,8 +91,73 @@ def test_a_refused_row_has_a_reason_and_does_not_stop_the_others(network: Networ
         "invalid",
     ]
     assert all(row["cause"] and row["cure"] for row in refused.values())
-    assert refused[8]["cause"].startswith("goal")
+    [fault] = refused[8]["faults"]
+    assert (fault["column"], fault["field"], len(fault["allowed"])) == ("Objectif", "goal", 10)
     assert "riche" not in str(done)
+    path = f"/imports/{done['import_id']}?outcome=refused"
+    for language, said in (
+        ("fr", "valeur inconnue ; permis : "),
+        ("nl", "onbekende waarde"),
+        ("de", "unbekannter Wert"),
+    ):
+        items = network["cpas-hotton"].done("GET", path, headers={"Accept-Language": language})["items"]
+        told = next(row for row in items if row["row"] == 8)
+        assert told["cause"].startswith("Objectif : ") and said in told["cause"]
+
+
+def test_what_offices_type_is_taken(network: Network) -> None:
+    typed = (
+        'Relais du mois;;;;\r\n;;\r\nN° Dossier;TRANCHE D’ÂGE;Sexe;Commune;Niveau d’études;Statut;Ménage;"Freins'
+        '\n(tous)";Destinataire;Moment;Motif;Objectif;Choisi par;Contact;Date;Accord;;;\r\n'
+        f"D{uuid.uuid4().hex[:6]}-1;25-29 ans;F;Hotton;secondaire inférieur;RIS;Isolée;mobilité, Garde d’enfants"
+        ";EFT Le Trusquin;FORMATION;Formation;se qualifier;ensemble;le partenaire appelle;16/11/26;papier;;;\r\n"
+    )
+    network["cpas-hotton"].done("PUT", "/imports/mapping", {"Freins (tous)": "obstacles"})
+    done = _finished(network, posted(network, typed.encode()))
+    assert (done["done"], done["refused"]) == (1, 0), done["items"]
+    seen = network["cpas-hotton"].done("GET", f"/referrals/{done['items'][0]['ref']}")
+    assert (seen["recipient"], seen["reason"], seen["contact"]) == (
+        "le-trusquin",
+        "training",
+        "receiver_calls_referrer",
+    )
+    person = network["cpas-hotton"].done("GET", f"/beneficiaries/{seen['beneficiary']}")["profile"]
+    assert (person["commune_nis"], person["obstacles"]) == ("83028", ["mobilite", "garde_enfants"])
+
+
+def test_a_row_that_differs_from_its_referral_is_not_sent_and_says_what_differs(network: Network) -> None:
+    sheet = table(2)
+    first = _finished(network, posted(network, sheet.encode()))
+    changed = sheet.replace(";qualify;", ";Découvrir;", 1)
+    again = _finished(network, posted(network, changed.encode()))
+    by_row = {row["row"]: row for row in again["items"]}
+    assert (by_row[3]["outcome"], by_row[2]["code"], by_row[2]["differs"]) == ("already_done", "differs", ["Objectif"])
+    assert by_row[2]["ref"] == first["items"][0]["ref"] and first["items"][0]["ref"] in by_row[2]["cause"]
+
+
+def test_an_exported_table_is_imported_as_done_and_its_date_is_the_days_it_was_sent(network: Network) -> None:
+    sheet = table(1)
+    done = _finished(network, posted(network, sheet.encode()))
+    hotton = network["cpas-hotton"]
+    url = f"{network.info['referrals']}/referrals.csv?box=sent"
+    text = network.http.get(url, headers={"Authorization": f"Bearer {hotton.token()}"}).text
+    heading, *lines = text.lstrip("\ufeff").splitlines()
+    [line] = [line for line in lines if line.startswith(done["items"][0]["ref"])]
+    assert dict(zip(heading.split(";"), line.split(";"), strict=True))["Date du relais"] == "2026-11-16"
+    again = _finished(network, posted(network, f"{heading}\r\n{line}".encode()))
+    assert (again["already_done"], again["rows"]) == (1, 1)
+
+
+def test_what_is_wrong_with_a_file_is_said_in_the_readers_language(network: Network) -> None:
+    hotton = network["cpas-hotton"]
+    headers = {"Authorization": f"Bearer {hotton.token()}", "Accept-Language": "fr-BE,fr;q=0.9"}
+    content = table(1).replace("Ménage", "Remarques").encode()
+    url = f"{network.info['referrals']}/imports"
+    problem = network.http.post(
+        url, headers=headers | {"Idempotency-Key": str(uuid.uuid4())}, files={"file": ("a.csv", content)}
+    ).json()
+    assert problem["detail"] == "Le hub ne connaît pas ces colonnes : G « Remarques »."
+    assert '{"Remarques": "-"}' in problem["cure"], "the cure can be sent as it stands"
 
 
 @pytest.mark.parametrize(

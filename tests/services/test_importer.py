@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import uuid
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from sqlalchemy import create_engine
 
-from jalons.clock import new_id
+from jalons.clock import random_id
 from jalons.database import engine, transaction
 from jalons.embedded.stack import Servers
 from jalons.process.migrate import upgrade
-from services.referrals.imports import http as imports
-from services.referrals.imports import rows
+from services.referrals.imports import checking, rows
 from services.referrals.imports.commands import Importer, key_of, pending
 from services.referrals.imports.rows import Import
+from services.referrals.imports.sheet import Row
 from tests.support.falling_due import SECRET, Desk, brussels
 from tests.support.network import PROFILE
 
@@ -37,25 +36,30 @@ def desk(servers: Servers) -> Iterator[Desk]:
     pool.dispose()
 
 
-def row(local_ref: str, recipient: str = "le-trusquin") -> bytes:
+def row(local_ref: str, recipient: str = "le-trusquin", **more: str) -> dict[str, str]:
+    """The texts of a row."""
+    profile = {**PROFILE, "obstacles": "|".join(PROFILE["obstacles"])}
     sense = {"moment": "formation", "reason": "training", "goal": "qualify", "chosen_by": "together"}
-    return json.dumps(
-        {
-            "person": {"local_ref": local_ref, "profile": PROFILE},
-            "agreement": {"channel": "paper"},
-            "recipient": recipient,
-            "contact": "receiver_calls_referrer",
-            **sense,
-        }
-    ).encode()
+    how = {"contact": "receiver_calls_referrer", "channel": "papier", "recipient": recipient}
+    return {"local_ref": local_ref, **profile, **sense, **how, **more}  # type: ignore[dict-item]
 
 
-def given(desk: Desk, *bodies: bytes) -> Import:
+def given(desk: Desk, *texts: dict[str, str]) -> Import:
     """An import of these rows, from row 2 on."""
-    new = Import(new_id(), "cpas-hotton", "hotton-1", False, desk.at, None)
+    new = Import(random_id(), "cpas-hotton", "hotton-1", False, desk.at, None)
     with transaction(desk.engine) as conn:
-        rows.add(conn, new, [pending(KEY, new, number, body) for number, body in enumerate(bodies, 2)], [])
+        rows.add(conn, new, [pending(KEY, desk.ground.alias, new, Row(at, each)) for at, each in enumerate(texts, 2)])
     return new
+
+
+def worked(desk: Desk, *texts: dict[str, str]) -> dict[int, dict[str, Any]]:
+    """The outcome of each of these rows, once all are worked off."""
+    new = given(desk, *texts)
+    importer = Importer(desk.ground, desk.keys, KEY, lambda: desk.at)
+    while importer.step():
+        pass
+    with transaction(desk.engine) as conn:
+        return {each["row"]: each for each in rows.outcomes(conn, new.id, None, 0, 100)}
 
 
 def outcomes(desk: Desk, of: Import) -> dict[int, str]:
@@ -65,39 +69,93 @@ def outcomes(desk: Desk, of: Import) -> dict[int, str]:
     return {each["row"]: each.get("code", each["outcome"]) for each in found}
 
 
-def test_each_row_is_worked_on_once_whatever_becomes_of_the_others(desk: Desk) -> None:
+def test_each_row_is_worked_on_once_whatever_becomes_of_the_others(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     tried: Counter[str] = Counter()
+    check = checking.checked
 
-    def form(body: bytes) -> Mapping[str, Any]:
-        local_ref = json.loads(body)["person"]["local_ref"]
-        tried[local_ref] += 1
-        if local_ref == "C":
-            raise ZeroDivisionError(local_ref)
-        return imports.form(body)
+    def counted(row: Row, words: Any) -> Any:
+        tried[row.texts["local_ref"]] += 1
+        if row.texts["local_ref"] == "C-1":
+            raise ZeroDivisionError
+        return check(row, words)
 
-    importer = Importer(desk.ground, desk.keys, KEY, form, lambda: desk.at)
-    first = given(desk, row("A"), row("B", "forem-marche"), row("C"), row("D"))
+    monkeypatch.setattr(checking, "checked", counted)
+    importer = Importer(desk.ground, desk.keys, KEY, lambda: desk.at)
+    first = given(desk, row("A-1"), row("B-1", "forem-marche"), row("C-1"), row("D-1"))
     while importer.step():
         pass
     assert outcomes(desk, first) == {2: "done", 3: "no_convention", 4: "unexpected", 5: "done"}
-    assert tried == {"A": 1, "B": 1, "C": 1, "D": 1}
+    assert tried == {"A-1": 1, "B-1": 1, "C-1": 1, "D-1": 1}
 
-    again = given(desk, row("D"), row("A"), row("E"))
+    again = given(desk, row("D-1"), row("A-1"), row("E-1"))
     while importer.step():
         pass
     assert outcomes(desk, again) == {2: "already_done", 3: "already_done", 4: "done"}
-    assert tried["A"] == tried["D"] == 1
 
 
 def test_a_step_is_one_row_so_that_a_kill_loses_none_that_is_done(desk: Desk) -> None:
-    importer = Importer(desk.ground, desk.keys, KEY, imports.form, lambda: desk.at)
-    new = given(desk, *(row(name) for name in "ABC"))
+    importer = Importer(desk.ground, desk.keys, KEY, lambda: desk.at)
+    new = given(desk, *(row(f"{name}-1") for name in "ABC"))
     assert importer.step()
     assert outcomes(desk, new) == {2: "done"}
-    other = Importer(desk.ground, desk.keys, KEY, imports.form, lambda: desk.at)
+    other = Importer(desk.ground, desk.keys, KEY, lambda: desk.at)
     while other.step():
         pass
     assert outcomes(desk, new) == {2: "done", 3: "done", 4: "done"}
     with transaction(desk.engine) as conn:
         shown = rows.shown(conn, new.id, "cpas-hotton")
     assert shown is not None and (shown["rows"], shown["done"]) == (3, 3) and shown["finished"] is not None
+
+
+@pytest.mark.parametrize(
+    ("change", "differs"),
+    [
+        ({}, None),
+        ({"recipient": "Le Trusquin", "channel": "Sur papier", "commune_nis": "Hotton", "sex": "femme"}, None),
+        ({"goal": "discover"}, ["goal"]),
+        ({"reason": "langue", "contact": "person_comes"}, ["contact", "reason"]),
+        ({"age_band": "30-44"}, ["age_band"]),
+        ({"sex": "M", "obstacles": "mobilite"}, ["sex", "obstacles"]),
+        ({"attributes": "age_band"}, ["attributes"]),
+        ({"expires_on": "31/12/2027"}, ["expires_on"]),
+        ({"happened_on": "16/11/26"}, ["happened_on"]),
+    ],
+)
+def test_a_row_given_again_is_compared_with_its_referral(
+    desk: Desk, change: dict[str, str], differs: list[str] | None
+) -> None:
+    sent = worked(desk, row("A-1", happened_on="20/11/2026"))[2]["ref"]
+    again = worked(desk, row("A-1", happened_on="20/11/2026") | change)[2]
+    assert again["ref"] == sent
+    assert (again["outcome"], again.get("code"), again.get("faults")) == (
+        ("refused", "differs", differs) if differs else ("already_done", None, None)
+    )
+    assert worked(desk, row("A-1"))[2]["outcome"] == "already_done", "undated, while it is open; nothing was changed"
+
+
+def test_a_known_persons_profile_is_not_changed_by_a_row_for_another_referral(desk: Desk) -> None:
+    worked(desk, row("A-1"))
+    other = worked(desk, row("A-1", moment="projet", sex="M", age_band="18-24"))[2]
+    assert (other["code"], other["faults"]) == ("profile_differs", ["age_band", "sex"])
+    assert worked(desk, row("A-1"))[2]["outcome"] == "already_done"
+
+
+@pytest.mark.parametrize(("known", "lost"), [("00118", "118"), ("118", "00118"), ("0118", "118")])
+def test_a_dossier_number_that_lost_its_zeros_makes_no_second_person(desk: Desk, known: str, lost: str) -> None:
+    worked(desk, row(known))
+    [fault] = worked(desk, row(lost))[2]["faults"]
+    assert fault == ["leading_zeros", "local_ref", {"other": known}]
+
+
+def test_all_that_is_wrong_in_a_row_is_said_at_once(desk: Desk) -> None:
+    wrong = row(
+        "A-1", sex="?", goal="devenir riche", commune_nis="Paris", happened_on="31/02/2026", recipient="Forem X"
+    )
+    del wrong["contact"]
+    found = worked(desk, wrong)[2]
+    assert (found["outcome"], found["code"]) == ("refused", "invalid")
+    assert {(code, field) for code, field, _ in found["faults"]} == {
+        *(("unknown_value", "sex"), ("unknown_value", "goal"), ("no_commune", "commune_nis")),
+        *(("no_date", "happened_on"), ("unknown_name", "recipient"), ("missing", "contact")),
+    }
+    assert "riche" not in str(found)

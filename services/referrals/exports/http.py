@@ -25,6 +25,7 @@ from services.referrals.codes.http import labelled
 from services.referrals.directory import rows as directory
 from services.referrals.directory.addresses import address_of
 from services.referrals.exports import sheet as table
+from services.referrals.imports.checking import sent_on
 from services.referrals.persons import rows as persons
 from services.referrals.work import Call
 
@@ -101,8 +102,7 @@ def _fields(edge: Edge, caller: Call, state: Referral, local_ref: str | None, ch
     """A row's fields, each only if the caller sees it."""
     partner = partner_of(caller.principal)
     named = name_for(partner, state.ref, state.home, edge.ground.alias)
-    sent_on = local_date(datetime.fromisoformat(state.facts["sent_at"]))
-    also = {"local_ref": local_ref, "happened_on": sent_on, "changed": local_date(changed)}
+    also = {"local_ref": local_ref, "happened_on": sent_on(state), "changed": local_date(changed)}
     seen = sheet(state, partner, named, caller.today, also)
     return table.fields(seen, seen.get("local_ref"), seen.get("happened_on"), seen["changed"])
 

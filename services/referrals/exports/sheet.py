@@ -30,7 +30,7 @@ TITLES: Mapping[str, str] = {
     "goal": "Objectif",
     "chosen_by": "Choisi par",
     "contact": "Contact",
-    "happened_on": "Date",
+    "happened_on": "Date du relais",
 }
 """Field → heading, of the columns that an import takes."""
 

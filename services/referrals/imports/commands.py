@@ -2,33 +2,40 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import logging
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import Connection
 
 from jalons import clock
 from jalons.database import Busy, transact, transient
 from jalons.messaging.outcomes import where
+from jalons.privacy.disclosure import Alias
 from jalons.privacy.sealing import derive, seal, unseal
 from jalons.process.parts import Heartbeat, Part
 from jalons.process.wiring import Ground
 from jalons.web.identity import Principal
 from jalons.web.problems import Problem
+from services.referrals.acts.rows import REFERRALS
 from services.referrals.acts.sending import send_referral
+from services.referrals.agreements import rows as agreements
 from services.referrals.directory.rows import lock_name
+from services.referrals.imports import checking
 from services.referrals.imports import rows as store
 from services.referrals.imports.rows import Import, PendingRow, RowOutcome
+from services.referrals.imports.sheet import Fault, Row
+from services.referrals.imports.vocabulary import Vocabulary
+from services.referrals.persons import rows as persons
 from services.referrals.persons.keys import PersonKeys
 from services.referrals.refusals import REFUSALS
 from services.referrals.work import Call, Hub, Work
 
 log = logging.getLogger(__name__)
 
+_NO_DOSSIER = ("missing", "local_ref")
 POLL_SECONDS = 5.0
 """How often the importer looks for imports that another process took on."""
 
@@ -38,16 +45,22 @@ def key_of(secret: str) -> bytes:
     return derive(secret, "imports")
 
 
-def pending(key: bytes, new: Import, number: int, body: bytes) -> PendingRow:
-    """A row as it is stored until it is imported: sealed, with a fingerprint that is the same in every file."""
-    fingerprint = hmac.digest(key, b"\n".join((new.partner.encode(), body)), hashlib.sha256)
-    return PendingRow(number, fingerprint, seal(key, body, f"{new.id} {number}"))
+def pending(key: bytes, alias: Alias, new: Import, row: Row) -> PendingRow:
+    """A row as it is stored until it is imported: sealed."""
+    named = row.texts.get("local_ref")
+    body = seal(key, checking.content(row), f"{new.id} {row.number}")
+    return PendingRow(row.number, dossier(alias, new.partner, named) if named else None, body)
+
+
+def dossier(alias: Alias, partner: str, local_ref: str) -> UUID:
+    """A keyed hash of a partner's dossier number: what imports know a person by, and what erasure finds them by."""
+    return alias(f"dossier {' '.join(local_ref.split())}", partner)
 
 
 class Importer:
     """Imports pending rows in the background. Any number of processes may run one; an import is worked on by one.
 
-    key: what pending rows are sealed with. form: parses a row's content into the fields of `POST /referrals`.
+    key: what pending rows are sealed with.
     """
 
     def __init__(
@@ -55,14 +68,13 @@ class Importer:
         ground: Ground,
         keys: PersonKeys,
         key: bytes,
-        form: Callable[[bytes], Mapping[str, Any]],
         now: Callable[[], datetime] = clock.now,
     ) -> None:
         self._ground = ground
         self._keys = keys
         self._key = key
-        self._form = form
         self._now = now
+        self._vocabulary: tuple[UUID, Vocabulary] | None = None
         self.part = Part("imports", self._run)
 
     def wake(self) -> None:
@@ -99,17 +111,26 @@ class Importer:
             return _refusal(row.number, error)
 
     def _imported(self, conn: Connection, found: Import, row: PendingRow) -> RowOutcome:
-        lock_name(conn, "imported row", row.fingerprint.hex())  # the same row may be in another import
-        before = store.imported_as(conn, found.partner, row.fingerprint)
-        if before is not None:
-            return RowOutcome(row.number, "already_done", before)
+        given = checking.stored(unseal(self._key, row.given, f"{found.id} {row.number}"))
+        if reference := checking.returned(given):
+            return RowOutcome(row.number, "already_done", reference)
+        body, faults = checking.checked(given, self._words(conn, found))
+        if faults:
+            code = "local_ref_missing" if [(each.code, each.field) for each in faults] == [_NO_DOSSIER] else "invalid"
+            return RowOutcome(row.number, "refused", code=code, faults=checking.as_json(faults))
         principal = Principal(found.client_id, found.partner, frozenset({"partner"}))
         work = Work(conn, Call(clock.new_id(), principal, self._now()), Hub.of(self._ground, self._keys))
-        body = self._form(unseal(self._key, row.given, f"{found.id} {row.number}"))
+        if settled := _known(work, row, body):
+            return settled
         reference = send_referral(work, body).reference
         work.append()
-        store.keep_imported(conn, found.partner, row.fingerprint, reference)
-        return RowOutcome(row.number, "done", reference)
+        return RowOutcome(row.number, "done", None if found.dry_run else reference)
+
+    def _words(self, conn: Connection, found: Import) -> Vocabulary:
+        """What texts mean, read once for an import."""
+        if self._vocabulary is None or self._vocabulary[0] != found.id:
+            self._vocabulary = (found.id, store.vocabulary(conn))
+        return self._vocabulary[1]
 
     def _run(self, heartbeat: Heartbeat) -> None:
         while not heartbeat.stopping.is_set():
@@ -117,6 +138,31 @@ class Importer:
                 heartbeat.beat()
             else:
                 heartbeat.sleep(POLL_SECONDS)
+
+
+def _known(work: Work, row: PendingRow, body: Mapping[str, Any]) -> RowOutcome | None:
+    """The outcome of a row whose referral or person is on record, compared with them; None for what is new.
+
+    Nothing on record is changed by a row: what differs is said.
+    """
+    local_ref, home = body["person"]["local_ref"], work.call.partner
+    lock_name(work.conn, "dossier", f"{home} {local_ref}")  # it may be in another import
+    person = persons.by_local_ref(work.conn, home, local_ref, lock=True)
+    if person is None:
+        if other := persons.same_number(work.conn, home, local_ref):
+            faults = checking.as_json([Fault("leading_zeros", "local_ref", {"other": other})])
+            return RowOutcome(row.number, "refused", code="invalid", faults=faults)
+        erased = store.was_erased(work.conn, row.dossier)
+        return RowOutcome(row.number, "refused", code="person_erased", faults=[]) if erased else None
+    own = [act for act in REFERRALS.of_person(work.conn, person.ref) if act.referrer == home]
+    if act := checking.same(own, body):
+        differs = checking.differences(act, person.profile, agreements.consents_of(work.conn, person.ref), body)
+        if not differs:
+            return RowOutcome(row.number, "already_done", act.reference)
+        return RowOutcome(row.number, "refused", act.reference, "differs", faults=differs)
+    if differs := checking.other_profile(person.profile, body):
+        return RowOutcome(row.number, "refused", code="profile_differs", faults=differs)
+    return None
 
 
 def _refusal(number: int, error: Exception) -> RowOutcome:

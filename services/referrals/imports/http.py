@@ -3,32 +3,25 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from functools import cache
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import JSONResponse
-from pydantic import ValidationError
 from sqlalchemy import Connection
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
 
 from jalons.clock import random_id
-from jalons.privacy.references import normalise
-from jalons.web.problems import Problem
 from services.referrals import refusals
-from services.referrals.acts.bodies import ReferralBody
 from services.referrals.calls.edge import Answer, Edge, call, partner_of
 from services.referrals.calls.paging import Limit, paged
-from services.referrals.codes import rows as finer
-from services.referrals.codes.http import labelled
+from services.referrals.imports import reading, telling
 from services.referrals.imports import rows as store
 from services.referrals.imports import sheet as sheets
 from services.referrals.imports.bodies import MappingBody
 from services.referrals.imports.commands import Importer, pending
-from services.referrals.imports.rows import Import, PendingRow, RowOutcome
+from services.referrals.imports.rows import Import
 from services.referrals.work import Call, Work
 
 Importing = Annotated[Call, Depends(call("partner"))]
@@ -53,27 +46,31 @@ _FILE = {
 }
 
 
-def form(content: bytes) -> Mapping[str, Any]:
-    """The content of a row as the fields of `POST /referrals`."""
-    return ReferralBody.model_validate_json(content).model_dump()
-
-
 def routes(edge: Edge, importer: Importer, key: bytes) -> APIRouter:
     """`/imports`. key: what pending rows are sealed with."""
     router = APIRouter(tags=["imports"])
+    files = reading.Files()
 
     @router.post("/imports", summary="Refer persons from your own table", status_code=202, openapi_extra=_FILE)
     async def take_on(request: Request, caller: Creates) -> JSONResponse:
         content, dry_run = await _file(request)
+        partner, language = partner_of(caller.principal), telling.language_of(request.headers.get("accept-language"))
+        mapping = await run_in_threadpool(edge.query, lambda conn: store.mapping(conn, partner))
+        try:
+            found = await files.read(content, mapping)
+            sheet = await run_in_threadpool(reading.sheet, found)
+        except sheets.NotTaken as refused:
+            raise telling.problem(refused, language) from None
+        beside = [telling.outside(line, column, language) for line, column in sheet.outside]
 
         def add(work: Work) -> Answer:
-            new = Import(random_id(), work.call.partner, work.call.principal.client_id, dry_run, work.call.now, None)
-            try:
-                rows, settled = _rows(work, key, new, content)
-            except sheets.NotTaken as error:
-                raise Problem(422, error.code, error.cause, error.cure) from None
-            store.add(work.conn, new, rows, settled)
-            return Answer({"import_id": new.id, "dry_run": dry_run, "rows": len(rows) + len(settled)}, 202)
+            new = Import(
+                *(random_id(), work.call.partner, work.call.principal.client_id, dry_run, work.call.now, None),
+                *(sheet.headings, sheet.outside),
+            )
+            store.add(work.conn, new, [pending(key, work.hub.alias, new, row) for row in sheet.rows])
+            body = {"import_id": new.id, "dry_run": dry_run, "rows": len(sheet.rows)}
+            return Answer(body | ({"outside": beside} if beside else {}), 202)
 
         answer = await run_in_threadpool(edge, caller, add)
         importer.wake()
@@ -105,91 +102,27 @@ def routes(edge: Edge, importer: Importer, key: bytes) -> APIRouter:
     def one(
         import_id: UUID,
         caller: Importing,
+        request: Request,
         outcome: Literal["done", "already_done", "refused"] | None = None,
         cursor: Annotated[int, Query(ge=0, le=10_000_000)] = 0,
         limit: Limit = 100,
     ) -> JSONResponse:
+        language = telling.language_of(request.headers.get("accept-language"))
+
         def found(conn: Connection) -> Answer:
             known = store.shown(conn, import_id, partner_of(caller.principal))
             if known is None:
                 raise refusals.not_found("import")
-            page = paged(store.outcomes(conn, import_id, outcome, cursor, limit), limit, lambda row: str(row["row"]))
+            headings, outside = known.pop("headings"), known.pop("outside")
+            rows = store.outcomes(conn, import_id, outcome, cursor, limit)
+            page = paged([telling.told(row, headings, language) for row in rows], limit, lambda row: str(row["row"]))
+            if outside:
+                known["outside"] = [telling.outside(line, column, language) for line, column in outside]
             return Answer(known | {"status": "finished" if known["finished"] else "working"} | page.body)
 
         return edge.read(found)
 
     return router
-
-
-def _rows(work: Work, key: bytes, new: Import, content: bytes) -> tuple[list[PendingRow], list[RowOutcome]]:
-    """The file's rows that can be imported, and the outcomes of all others. Raises sheets.NotTaken."""
-    sheet = sheets.read(content)
-    where = sheets.columns(sheet, store.mapping(work.conn, new.partner))
-    labels = {**_labels(), "reason": {**_labels()["reason"], **_finer(work.conn, "reason")}}
-    rows: list[PendingRow] = []
-    settled: list[RowOutcome] = []
-    for number, cells in sheet.rows:
-        if came_back := sheets.answered(cells, where):
-            settled.append(_returned(number, came_back))
-            continue
-        try:
-            body = ReferralBody.model_validate(sheets.referral(cells, where, labels))
-        except ValidationError as error:
-            settled.append(_ill_formed(number, error))
-        except Problem as problem:
-            settled.append(RowOutcome(number, "refused", None, problem.code, problem.detail, problem.cure))
-        else:
-            if body.person and body.person.local_ref:
-                rows.append(pending(key, new, number, body.model_dump_json(exclude_none=True).encode()))
-            else:
-                settled.append(_without_local_ref(number))
-    return rows, settled
-
-
-@cache
-def _labels() -> sheets.Labels:
-    lists = labelled("fr")
-    return {
-        field: {sheets.plain(each["label"]): each["code"] for each in lists[name]}
-        for field, name in sheets.LIST_OF.items()
-    }
-
-
-def _finer(conn: Connection, field: str) -> dict[str, str]:
-    """The labels of the network's finer codes for a field."""
-    return {
-        sheets.plain(row["label"]): row["code"] for row in finer.every(conn) if row["list"] == sheets.LIST_OF[field]
-    }
-
-
-def _ill_formed(number: int, error: ValidationError) -> RowOutcome:
-    """The outcome that names the first invalid field, but not its content."""
-    first = error.errors(include_input=False, include_url=False, include_context=False)[0]
-    field = next((str(part) for part in reversed(first["loc"]) if isinstance(part, str)), "row")
-    problem = "it is missing" if first["type"] == "missing" else "it holds no value the hub knows"
-    return RowOutcome(
-        number, "refused", None, "invalid", f"{field}: {problem}.", "Correct the cell, and import the file again."
-    )
-
-
-def _returned(number: int, cell: str) -> RowOutcome:
-    """The outcome of a row that the hub exported: it is a referral already."""
-    reference = normalise(cell)
-    if reference is None:
-        cause = "ref: it is no reference such as R-7K4M-2QX."
-        return RowOutcome(number, "refused", None, "invalid", cause, "Leave the cell of a new row empty.")
-    return RowOutcome(number, "already_done", reference)
-
-
-def _without_local_ref(number: int) -> RowOutcome:
-    return RowOutcome(
-        number,
-        "refused",
-        None,
-        "local_ref_missing",
-        "The row has no dossier number.",
-        "Give it yours: without one the row could be done twice.",
-    )
 
 
 async def _file(request: Request) -> tuple[bytes, bool]:

@@ -1,4 +1,4 @@
-"""Rows of imports: what is pending, the outcome of each row, and the rows that were ever imported.
+"""Rows of imports: what is pending, and the outcome of each row.
 
 Functions work in the caller's transaction.
 """
@@ -6,16 +6,26 @@ Functions work in the caller's transaction.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, delete, func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from services.referrals.tables import import_mappings, import_rows
-from services.referrals.tables import imported as _imported
+from services.referrals.imports.headings import plain
+from services.referrals.imports.sheet import LIST_OF
+from services.referrals.imports.vocabulary import Vocabulary
+from services.referrals.tables import (
+    communes,
+    erased_dossiers,
+    finer_codes,
+    import_mappings,
+    import_rows,
+    offers,
+    partners,
+)
 from services.referrals.tables import imports as _imports
 
 
@@ -29,6 +39,8 @@ class Import:
     dry_run: bool
     made: datetime
     finished: datetime | None
+    headings: Mapping[str, str] = field(default_factory=dict)
+    outside: Sequence[Sequence[Any]] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,23 +53,22 @@ class RowOutcome:
     code: str | None = None
     cause: str | None = None
     cure: str | None = None
+    faults: Sequence[Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class PendingRow:
-    """A row that is still to be imported. given: its content, sealed. fingerprint: the same for the same content."""
+    """A row that is still to be imported. given: its content, sealed. dossier: a keyed hash of its dossier number."""
 
     number: int
-    fingerprint: bytes
+    dossier: UUID | None
     given: str
 
 
-def add(conn: Connection, new: Import, rows: Sequence[PendingRow], settled: Sequence[RowOutcome]) -> None:
-    """Store a file: its pending rows, and the outcomes that are known already."""
+def add(conn: Connection, new: Import, rows: Sequence[PendingRow]) -> None:
+    """Store a file and its rows, all pending."""
     conn.execute(insert(_imports).values(asdict(new)))
-    for each in (rows, settled):
-        if each:
-            conn.execute(insert(import_rows), [{"import_id": new.id, **asdict(row)} for row in each])
+    conn.execute(insert(import_rows), [{"import_id": new.id, **asdict(row)} for row in rows])
 
 
 def oldest(conn: Connection) -> Import | None:
@@ -71,7 +82,7 @@ def next_pending(conn: Connection, import_id: UUID) -> PendingRow | None:
     """The next row of an import, in the file's order; None if all are done."""
     rows = import_rows.c
     row = conn.execute(
-        select(rows.number, rows.fingerprint, rows.given)
+        select(rows.number, rows.dossier, rows.given)
         .where(rows.import_id == import_id, rows.outcome.is_(None))
         .order_by(rows.number)
         .limit(1)
@@ -79,17 +90,29 @@ def next_pending(conn: Connection, import_id: UUID) -> PendingRow | None:
     return PendingRow(*row) if row else None
 
 
-def imported_as(conn: Connection, partner: str, fingerprint: bytes) -> str | None:
-    """The reference of the referral that a row of a partner was imported as, in whatever file; None if it was not."""
-    found: str | None = conn.execute(
-        select(_imported.c.reference).where(_imported.c.partner == partner, _imported.c.fingerprint == fingerprint)
-    ).scalar()
-    return found
+def was_erased(conn: Connection, dossier: UUID | None) -> bool:
+    """Whether the person of a dossier was erased, and nobody was registered under it since."""
+    return conn.execute(select(erased_dossiers.c.at).where(erased_dossiers.c.dossier == dossier)).first() is not None
 
 
-def keep_imported(conn: Connection, partner: str, fingerprint: bytes, reference: str) -> None:
-    """Record that a row was imported, so that no other file imports it again."""
-    conn.execute(insert(_imported).values(partner=partner, fingerprint=fingerprint, reference=reference))
+def forget(conn: Connection, dossier: UUID, now: datetime) -> None:
+    """Delete what any import holds of a person who is erased, and remember the dossier, by its hash, as erased."""
+    conn.execute(delete(import_rows).where(import_rows.c.dossier == dossier))
+    new = upsert(erased_dossiers).values(dossier=dossier, at=now)
+    conn.execute(new.on_conflict_do_update(index_elements=["dossier"], set_={"at": now}))
+
+
+def vocabulary(conn: Connection) -> Vocabulary:
+    """What the texts of a table may mean today."""
+    active = conn.execute(select(partners.c.slug, partners.c.name).where(partners.c.status == "active"))
+    open_ = select(offers.c.offer, offers.c.partner, offers.c.title).where(offers.c.status != "closed")
+    reasons = select(finer_codes.c.label, finer_codes.c.code).where(finer_codes.c.list == LIST_OF["reason"])
+    return Vocabulary(
+        names={row.slug: row.name for row in active},
+        offers={row.offer: (row.partner, row.title) for row in conn.execute(open_)},
+        communes={row.nis: row.name for row in conn.execute(select(communes.c.nis, communes.c.name))},
+        finer={plain(row.label): row.code for row in conn.execute(reasons)},
+    )
 
 
 def settle(conn: Connection, import_id: UUID, outcome: RowOutcome) -> None:
@@ -107,9 +130,10 @@ def shown(conn: Connection, import_id: UUID, partner: str) -> dict[str, Any] | N
     """A partner's import, with the number of its rows by outcome."""
     imports, outcome = _imports.c, import_rows.c.outcome
     row = conn.execute(
-        select(imports.id.label("import_id"), imports.dry_run, imports.made, imports.finished).where(
-            imports.id == import_id, imports.partner == partner
-        )
+        select(
+            imports.id.label("import_id"),
+            *(imports.dry_run, imports.made, imports.finished, imports.headings, imports.outside),
+        ).where(imports.id == import_id, imports.partner == partner)
     ).mappings()
     found = row.first()
     if found is None:
@@ -125,7 +149,8 @@ def outcomes(conn: Connection, import_id: UUID, outcome: str | None, after: int,
     """A page of an import's outcomes, in the file's order."""
     rows = import_rows.c
     page = select(
-        rows.number.label("row"), rows.outcome, rows.reference.label("ref"), rows.code, rows.cause, rows.cure
+        rows.number.label("row"),
+        *(rows.outcome, rows.reference.label("ref"), rows.code, rows.cause, rows.cure, rows.faults),
     ).where(rows.import_id == import_id, rows.number > after, rows.outcome.is_not(None))
     if outcome is not None:
         page = page.where(rows.outcome == outcome)

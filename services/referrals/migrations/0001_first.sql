@@ -128,11 +128,10 @@ CREATE TABLE import_mappings (
     PRIMARY KEY (partner)
 );
 
-CREATE TABLE imported (
-    partner TEXT NOT NULL,
-    fingerprint BYTEA NOT NULL,
-    reference TEXT NOT NULL,
-    PRIMARY KEY (partner, fingerprint)
+CREATE TABLE erased_dossiers (
+    dossier UUID NOT NULL,
+    at timestamptz NOT NULL,
+    PRIMARY KEY (dossier)
 );
 
 CREATE TABLE imports (
@@ -142,6 +141,8 @@ CREATE TABLE imports (
     dry_run BOOLEAN NOT NULL,
     made timestamptz NOT NULL,
     finished timestamptz,
+    headings JSONB DEFAULT '{}' NOT NULL,
+    outside JSONB DEFAULT '[]' NOT NULL,
     PRIMARY KEY (id)
 );
 CREATE INDEX imports_open ON imports (made) WHERE finished IS NULL;
@@ -304,17 +305,19 @@ CREATE INDEX clients_partner ON clients (partner);
 CREATE TABLE import_rows (
     import_id UUID NOT NULL,
     number INTEGER NOT NULL,
-    fingerprint BYTEA,
+    dossier UUID,
     given TEXT,
     outcome TEXT,
     reference TEXT,
     code TEXT,
     cause TEXT,
     cure TEXT,
+    faults JSONB,
     PRIMARY KEY (import_id, number),
     CHECK (outcome IN ('done', 'already_done', 'refused')),
     FOREIGN KEY(import_id) REFERENCES imports (id)
 );
+CREATE INDEX import_rows_dossier ON import_rows (dossier) WHERE dossier IS NOT NULL;
 CREATE INDEX import_rows_waiting ON import_rows (import_id, number) WHERE outcome IS NULL;
 
 CREATE TABLE needs (

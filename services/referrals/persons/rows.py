@@ -8,7 +8,7 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, Row, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, func, insert, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from jalons.database import unique_errors
@@ -61,6 +61,16 @@ def by_ref(conn: Connection, ref: UUID, *, lock: bool = False) -> Person | None:
 def by_local_ref(conn: Connection, home: str, local_ref: str, *, lock: bool = False) -> Person | None:
     """The person a home partner knows under its own dossier number."""
     return _one(conn, (beneficiaries.c.home == home) & (beneficiaries.c.local_ref == local_ref), lock)
+
+
+def same_number(conn: Connection, home: str, local_ref: str) -> str | None:
+    """Another dossier number of a home partner that is this one but for zeros before it; None if there is none."""
+    if not (local_ref.isascii() and local_ref.isdigit()):
+        return None
+    c = beneficiaries.c
+    alike = (func.ltrim(c.local_ref, "0") == local_ref.lstrip("0")) & (c.local_ref != local_ref)
+    found: str | None = conn.execute(select(c.local_ref).where(c.home == home, alike).limit(1)).scalar()
+    return found
 
 
 def ref_of(conn: Connection, named: UUID, partner: str) -> UUID | None:
