@@ -8,16 +8,18 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from sqlalchemy import create_engine
+from sqlalchemy import create_engine, select
 
 from jalons.clock import random_id
 from jalons.database import engine, transaction
 from jalons.embedded.stack import Servers
 from jalons.process.migrate import upgrade
+from services.referrals.erasure.commands import erase
 from services.referrals.imports import checking, rows
 from services.referrals.imports.commands import Importer, key_of, pending
 from services.referrals.imports.rows import Import
 from services.referrals.imports.sheet import Row
+from services.referrals.tables import beneficiaries, import_rows
 from tests.support.falling_due import SECRET, Desk, brussels
 from tests.support.network import PROFILE
 
@@ -159,3 +161,19 @@ def test_all_that_is_wrong_in_a_row_is_said_at_once(desk: Desk) -> None:
         *(("no_date", "happened_on"), ("unknown_name", "recipient"), ("missing", "contact")),
     }
     assert "riche" not in str(found)
+
+
+def test_erasure_forgets_import_rows_and_the_table_given_again_registers_nobody(desk: Desk) -> None:
+    sent = worked(desk, row("A-1"), row("B-1"))
+    worked(desk, row("A-1", goal="discover"))
+    with transaction(desk.engine) as conn:
+        ref = conn.execute(select(beneficiaries.c.ref).where(beneficiaries.c.local_ref == "A-1")).scalar_one()
+    desk.do("cpas-hotton", lambda work: erase(work, ref))
+    with transaction(desk.engine) as conn:
+        kept = conn.execute(select(import_rows.c.reference)).scalars().all()
+    assert kept == [sent[3]["ref"]]
+    again = worked(desk, row("A-1"), row("B-1"))
+    assert (again[2]["outcome"], again[2]["code"], again[2].get("ref")) == ("refused", "person_erased", None)
+    assert again[3]["outcome"] == "already_done"
+    with transaction(desk.engine) as conn:
+        assert conn.execute(select(beneficiaries.c.local_ref)).scalars().all() == ["B-1"]

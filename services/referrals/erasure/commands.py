@@ -14,6 +14,7 @@ from services.referrals.agreements.commands import holding
 from services.referrals.erasure import rows as erasures
 from services.referrals.erasure.rows import Leaver, Why
 from services.referrals.erasure.rules import due
+from services.referrals.imports import rows as imports
 from services.referrals.persons import rows as persons
 from services.referrals.persons.commands import own
 from services.referrals.persons.rows import Person
@@ -55,6 +56,8 @@ def _erase(work: Work, person: Person, why: Why) -> UUID:
     holders, trial = agreements.holders(work.conn, person.ref, person.home)
     acts = erasures.destroy(work.conn, person.ref, work.call.now)
     erasures.keep_receipt(work.conn, receipt_id, person.home, work.call.now, why, acts, holders)
+    if person.local_ref:
+        imports.forget(work.conn, imports.dossier(work.hub.alias, person.home, person.local_ref), work.call.now)
     event = ErasedV1(
         home=person.home,
         receipt_id=receipt_id,

@@ -49,12 +49,7 @@ def pending(key: bytes, alias: Alias, new: Import, row: Row) -> PendingRow:
     """A row as it is stored until it is imported: sealed."""
     named = row.texts.get("local_ref")
     body = seal(key, checking.content(row), f"{new.id} {row.number}")
-    return PendingRow(row.number, dossier(alias, new.partner, named) if named else None, body)
-
-
-def dossier(alias: Alias, partner: str, local_ref: str) -> UUID:
-    """A keyed hash of a partner's dossier number: what imports know a person by, and what erasure finds them by."""
-    return alias(f"dossier {' '.join(local_ref.split())}", partner)
+    return PendingRow(row.number, store.dossier(alias, new.partner, named) if named else None, body)
 
 
 class Importer:

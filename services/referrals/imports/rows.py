@@ -14,6 +14,7 @@ from uuid import UUID
 from sqlalchemy import Connection, delete, func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
+from jalons.privacy.disclosure import Alias
 from services.referrals.imports.headings import plain
 from services.referrals.imports.sheet import LIST_OF
 from services.referrals.imports.vocabulary import Vocabulary
@@ -63,6 +64,11 @@ class PendingRow:
     number: int
     dossier: UUID | None
     given: str
+
+
+def dossier(alias: Alias, partner: str, local_ref: str) -> UUID:
+    """A keyed hash of a partner's dossier number: what imports know a person by, and what erasure finds them by."""
+    return alias(f"dossier {''.join(local_ref.split())}", partner)
 
 
 def add(conn: Connection, new: Import, rows: Sequence[PendingRow]) -> None:
