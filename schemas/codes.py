@@ -256,6 +256,6 @@ ActivityForm = Literal[
     "other",
 ]
 """The form of a person's own activity."""
-Said = Literal["contacted", "not_contacted", "no_longer", "wants_to_talk"]
-"""What a person can say from the page of their slip."""
+Said = Literal["contacted", "not_contacted", "no_longer", "wants_to_talk", "goes_on"]
+"""What a person can say from the page of their slip; `goes_on` is recorded by the referrer, after « no longer »."""
 AnsweredBy = Literal["training", "placement"]

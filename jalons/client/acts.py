@@ -86,6 +86,10 @@ class Referrals(Stepped[One, Many]):
         """Return to the previous status, with a `reason`."""
         return self.act(id, "reopen", **fields)
 
+    def go_on(self, id: Id) -> One:  # noqa: A002
+        """Record, as the referrer, that a person who said « no longer » goes on."""
+        return self.act(id, "go-on")
+
     def void(self, id: Id, **fields: Unpack[bodies.Voiding]) -> One:  # noqa: A002
         """Mark as recorded by mistake, with a `reason`."""
         return self.act(id, "void", **fields)

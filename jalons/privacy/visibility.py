@@ -129,7 +129,7 @@ NOUNS: Mapping[str, str] = {
         started_on answered_by answered_by_id        yes   yes       yes       yes       unneeded     ended
         reported_by                                  yes   yes       yes       yes       unneeded     ended
         employer_calls                               yes   yes       unneeded  yes       unneeded     ended
-        said said_on                                 yes   yes       unneeded  unneeded  why          ended
+        said said_on stop_asked_on                   yes   yes       unneeded  unneeded  why          ended
         outcome                                      yes   yes       yes       why       why          ended
         declined_by decline_reason decline_finer     yes   yes       yes       why       why          ended
         cancel_reason cancel_finer                   yes   yes       yes       why       why          ended

@@ -49,6 +49,7 @@ from services.referrals.persons import http as persons
 from services.referrals.persons import pages as person_pages
 from services.referrals.persons import rows as stores
 from services.referrals.persons.keys import PersonKeys
+from services.referrals.slips import http as going_on
 from services.referrals.slips import pages as slip
 
 IMPORT_BYTES = 20 * 1024 * 1024
@@ -99,6 +100,7 @@ def build(settings: Settings) -> Service:
     app.include_router(person_pages.routes(edge, pages))
     app.include_router(resend.routes(edge, pages, peers.tell_what_waits))
     app.include_router(slip.routes(edge, pages, secret, settings.public_url or settings.referrals_url))
+    app.include_router(going_on.routes(edge))
     app.include_router(clock.routes())
     app.include_router(audit_routes(base.engine, base.audit, stores.home_ref, base.own, base.cursors("audit")))
     app.include_router(log_routes(base.log(keys.cache, _narrowed)))

@@ -6,6 +6,7 @@ import uuid
 from typing import Any
 
 import httpx
+import psycopg
 import pytest
 
 from jalons.embedded.stack import Stack
@@ -258,3 +259,53 @@ def test_a_persons_way_is_the_home_partners_to_print_in_four_languages(network: 
         assert network[partner].call("GET", path).status_code == 404
     alias = trusquin.done("GET", f"/referrals/{sent['ref']}")["beneficiary"]
     assert trusquin.call("GET", f"/beneficiaries/{alias}/way").status_code == 404
+
+
+def test_no_longer_stops_reminders_and_what_is_shown_until_the_referrer_answers(
+    network: Network, stack: Stack, links: AnswerLinks
+) -> None:
+    hotton, trusquin = network["cpas-hotton"], network["le-trusquin"]
+    sent = hotton.refer("le-trusquin", contact="person_comes")
+    path = f"/referrals/{sent['ref']}"
+    say(network, slip_code(hotton.call("GET", f"{path}/slip")), "no_longer")
+    assert trusquin.done("GET", path).get("disclosed", {}) == {}, "nothing more is shown"
+    assert due(stack, sent) == ["expire"], "nobody is reminded"
+    say(network, slip_code(hotton.call("GET", f"{path}/slip")), "wants_to_talk")
+    trusquin.done("POST", f"{path}/receive", {})
+    assert due(stack, sent) == ["expire"], "neither a further word nor the receiver answers it"
+    assert trusquin.call("POST", f"{path}/go-on").status_code == 404
+    link = _link(network, links, sent, "cpas-hotton")
+    form = _form(network, link, "go-on")
+    assert network.http.post(link, data=form, follow_redirects=True).status_code == 200
+    assert trusquin.done("GET", path)["disclosed"], "shown again"
+    assert "reminder" in due(stack, sent) and "escalate" in due(stack, sent)
+    assert hotton.done("GET", path)["said"] == "goes_on"
+    assert hotton.call("POST", f"{path}/go-on").status_code == 409
+
+
+def test_a_step_of_the_referrer_answers_no_longer(network: Network, stack: Stack) -> None:
+    hotton = network["cpas-hotton"]
+    sent = hotton.refer("le-trusquin", contact="person_comes")
+    say(network, slip_code(hotton.call("GET", f"/referrals/{sent['ref']}/slip")), "no_longer")
+    seen = hotton.done("GET", f"/referrals/{sent['ref']}")
+    assert seen["stop_asked_on"] == day()
+    done = {"first_contact_on": day(4), "reported_by": "referrer"}
+    seen = hotton.done("POST", f"/referrals/{sent['ref']}/accept", done)
+    assert "stop_asked_on" not in seen and due(stack, sent) == ["first_contact"]
+
+
+def say(network: Network, code: str, said: str) -> None:
+    """Say something by a slip's code."""
+    address = f"{network.info['referrals']}/s/{code}"
+    form = well_made(network.http.get(address)).forms()[""]
+    assert network.http.post(address, data=form | {"said": said}, follow_redirects=True).status_code == 200
+
+
+def due(stack: Stack, sent: dict[str, Any]) -> list[str]:
+    """The kinds of the deadlines of a referral that are still to come."""
+    with psycopg.connect(stack.info["database"]) as conn:
+        rows = conn.execute(
+            "SELECT DISTINCT kind FROM referrals.deadlines WHERE about = %s AND done_at IS NULL ORDER BY kind",
+            (sent["referral_id"],),
+        )
+        return [row[0] for row in rows]

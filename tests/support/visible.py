@@ -38,7 +38,7 @@ _BORN: dict[type[Act], dict[str, Any]] = {
     | {"follows": TRAINING_ID, "alternative_to": PLACEMENT_ID, "parent": TRAINING_ID, "trial": False}
     | {"earlier_recipients": ["forem-marche"], "terms": {"expire_after_days": 30}}
     | {"sent_at": "2026-11-24T08:00:00+00:00", "sent_on": "2026-11-24"}
-    | {"said": "wants_to_talk", "said_on": "2026-11-24"},
+    | {"said": "no_longer", "said_on": "2026-11-24", "stop_asked_on": "2026-11-24"},
     Training: _SENSE | _PLAN | {"kind": "formation", "tool": "gingo", "offer": "auxiliaire-de-soins"},
     Placement: _SENSE
     | _PLAN

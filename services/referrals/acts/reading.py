@@ -15,7 +15,7 @@ from schemas.envelope import Event
 from schemas.referral import DisclosedProfile, SentSealed, SentV1
 from services.referrals.acts.cover import marked
 from services.referrals.acts.events import Facts
-from services.referrals.acts.rules import LEFT, Act, Referral
+from services.referrals.acts.rules import HELD, LEFT, Act, Referral, is_held
 from services.referrals.agreements import rows as agreements
 from services.referrals.agreements.disclosures import Disclosure, record
 from services.referrals.agreements.rules import Consent, Convention, Disclosed, Receiver, disclosed_now
@@ -64,8 +64,9 @@ def _decided(conn: Connection, states: Sequence[S], partner: str, now: datetime)
     for each in received:
         facts = each.facts
         found = grounds.shown(each.ref, each.referrer, each.moment, facts["disclosed"], facts["recipient_kind"])
-        seen[each.id] = {**facts, "disclosed": found.shown}
-        if found.shown:
+        shown_now = {} if is_held(each) else found.shown
+        seen[each.id] = {**facts, "disclosed": shown_now}
+        if shown_now:
             shown.append(Disclosure(each.id, each.reference, each.ref, partner, found))
     return [replace(state, facts=seen[state.id]) if state.id in seen else state for state in states], shown
 
@@ -87,8 +88,9 @@ def narrowed(conn: Connection, events: Sequence[Event], partner: str, now: datet
 
 
 def _left(conn: Connection, referral_ids: Collection[UUID]) -> frozenset[UUID]:
-    """Those of these referrals whose receiver sees their status only."""
-    found = select(referrals.c.id).where(referrals.c.id.in_(referral_ids), referrals.c.status.in_(LEFT))
+    """Those of these referrals whose receiver is shown no profile: it sees their status only, or they are held."""
+    none = referrals.c.status.in_(LEFT) | referrals.c.facts.has_key(HELD)
+    found = select(referrals.c.id).where(referrals.c.id.in_(referral_ids), none)
     return frozenset(conn.execute(found).scalars())
 
 

@@ -40,6 +40,10 @@ MOMENT_OF_KIND = {
 """Kind of training → its moment (domain.md, section 4)."""
 
 
+HELD = "stop_asked_on"
+"""The fact of a referral whose person said « no longer »: the day. It is gone once the referrer has answered."""
+
+
 class TooLate(Exception):
     """The last act can no longer be taken back: its author may do so for two working days."""
 
@@ -259,7 +263,7 @@ def act(state: S, action: str, by: str, given: Facts, today: date, on: date | No
     values = {name: value for name, value in given.items() if value is not None}
     new_facts = _new_facts(state, action, values)
     target = {STAYS: state.status, BEFORE: state.last.get("before", state.status)}.get(row.target, row.target)
-    facts = {**_remaining(state, action), **new_facts, "last_on": _last_on(state, action, on or today)}
+    facts = {**_remaining(state, action, by), **new_facts, "last_on": _last_on(state, action, on or today)}
     if row.target != STAYS:
         facts["last_act"] = {
             "by": None if isinstance(by, Office) else by,
@@ -301,6 +305,21 @@ def hub_actions(state: Act) -> frozenset[str]:
 def _may_end(state: Act, action: str, by: str) -> bool:
     """Whether an action is open although no agreement covers a party: it ends the act, or only its home records it."""
     return action in lifecycle.ENDING or (action in lifecycle.HOME_ALONE and by == state.home)
+
+
+def heard(state: Referral, said: str, today: date) -> Referral:
+    """A referral with its person's newest word; the same version, since what can be done is as it was."""
+    facts = {**state.facts, "said": said, "said_on": today.isoformat()}
+    if said == "no_longer":
+        facts = {HELD: today.isoformat(), **facts}
+    elif said == "goes_on":
+        facts.pop(HELD, None)
+    return replace(state, facts=facts)
+
+
+def is_held(state: Act) -> bool:
+    """Whether its person said « no longer » and the referrer has not answered: nobody is reminded, nothing is shown."""
+    return HELD in state.facts
 
 
 def is_over(state: Act, partner: str) -> bool:
@@ -367,9 +386,12 @@ def _last_on(state: Act, action: str, on: date) -> str | None:
     return state.facts.get("last_on") if action == "suggest" else on.isoformat()
 
 
-def _remaining(state: Act, action: str) -> dict[str, Any]:
-    """The facts that a step leaves: without those of a step it takes back, and without `reported_by`."""
+def _remaining(state: Act, action: str, by: str) -> dict[str, Any]:
+    """The facts that a step leaves: without those of a step it takes back, without `reported_by`, and without HELD if
+    it is the referrer's: that is an answer."""
     gone = {"reported_by", *(state.last.get("said", ()) if action in ("reopen", "resume") else ())}
+    if "referrer" in state.party(by):
+        gone.add(HELD)
     return {name: value for name, value in state.facts.items() if name not in gone}
 
 

@@ -16,6 +16,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Path
 from fastapi.responses import HTMLResponse, JSONResponse
+from pydantic import BaseModel
 from sqlalchemy import Connection
 
 from jalons.database import Busy
@@ -24,10 +25,11 @@ from jalons.web.identity import Principal
 from jalons.web.problems import Problem
 from schemas.routing import COORDINATOR
 from services.referrals.acts import commands
+from services.referrals.acts.bodies import Plain
 from services.referrals.acts.fronting import contact_of
 from services.referrals.acts.http import ACTIONS, again, seen
 from services.referrals.acts.rows import PLACEMENTS, REFERRALS, TRAININGS, Acts
-from services.referrals.acts.rules import Act, is_over, must_give, open_to
+from services.referrals.acts.rules import Act, is_held, is_over, must_give, open_to
 from services.referrals.calls.edge import Answer, Edge
 from services.referrals.directory import rows as directory
 from services.referrals.pages import in_words, inputs
@@ -42,6 +44,7 @@ from services.referrals.pages.requests import (
     page_call,
 )
 from services.referrals.pages.words import Words
+from services.referrals.slips.commands import GO_ON, record_going_on
 from services.referrals.work import Call, Work
 
 Token = Annotated[str, Path(max_length=300)]
@@ -124,7 +127,7 @@ class AnswerPages:
         if visit is None:
             return self._wrong(words)
         action = form.fields.get("action", "")
-        body = ACTIONS[f"{visit.named.noun}s"].get(action)
+        body = _body_of(visit.named.noun, action)
         if form.too_large or visit.coordinator or body is None or form.key is None:
             return self._page(visit, words, 413 if form.too_large else 422, "too_large" if form.too_large else "other")
         required = self._required(visit, action)
@@ -173,10 +176,13 @@ class AnswerPages:
 
     @staticmethod
     def _open(visit: Visit) -> list[str]:
-        return [] if visit.over else open_to(visit.state, visit.named.partner, visit.caller.today)
+        if visit.over:
+            return []
+        answers = [GO_ON] if is_held(visit.state) and "referrer" in visit.state.party(visit.named.partner) else []
+        return answers + open_to(visit.state, visit.named.partner, visit.caller.today)
 
     def _required(self, visit: Visit, action: str) -> frozenset[str]:
-        open_now = action in self._open(visit)
+        open_now = action in self._open(visit) and action != GO_ON
         return must_give(visit.state, action, visit.named.partner) if open_now else frozenset()
 
     def _recorded(self, visit: Visit, action: str, given: Mapping[str, Any], form: SubmittedForm) -> Mapping[str, Any]:
@@ -184,6 +190,8 @@ class AnswerPages:
         store, named = STORES[visit.named.noun], visit.named
 
         def step(work: Work) -> Answer:
+            if action == GO_ON:
+                return seen(work.conn, record_going_on(work, named.id), work.call, self._edge)
             return seen(work.conn, commands.step(work, store, named.id, action, given), work.call, self._edge)
 
         for left in reversed(range(_TRIES)):
@@ -222,11 +230,11 @@ class AnswerPages:
         noun, tried = visit.named.noun, form.fields.get("action") if form else None
         sections = []
         for action in self._open(visit):
-            body = ACTIONS[f"{noun}s"].get(action)
+            body = _body_of(noun, action)
             if body is not None:
                 mine = action == tried and form is not None
                 typed, wrong = (form.fields if form and mine else None), (errors if mine else None)
-                required = must_give(visit.state, action, visit.named.partner)
+                required = self._required(visit, action)
                 places = visit.places
                 sections.append(inputs.section(noun, action, body, required, words, typed, wrong, places))
         offered = [section for section in sections if section]
@@ -307,3 +315,8 @@ def routes(edge: Edge, links: AnswerLinks, pages: Pages) -> APIRouter:
 def _body(answer: JSONResponse) -> Mapping[str, Any]:
     body: dict[str, Any] = json.loads(bytes(answer.body))
     return body
+
+
+def _body_of(noun: str, action: str) -> type[BaseModel] | None:
+    """The body of an action that a page may take."""
+    return Plain if (noun, action) == ("referral", GO_ON) else ACTIONS[f"{noun}s"].get(action)

@@ -83,6 +83,8 @@ def of(state: Act, today: date) -> list[Deadline]:
     match state:
         case Referral():
             found = _of_referral(state, today)
+            if acts.is_held(state):  # nobody is reminded; it still ends if nobody says anything
+                found = (each for each in found if each.kind == "expire")
         case Training():
             found = _planned(state.facts, today, _TRAINING_WAITS_FOR.get(state.status))
         case Placement():
@@ -99,6 +101,8 @@ def wait(state: Act) -> str:
     """
     if "uncovered_on" in state.facts:
         return f"agreement for {state.status}"
+    if acts.is_held(state):
+        return "referrer"
     return "answer" if state.status in UNANSWERED else state.status
 
 

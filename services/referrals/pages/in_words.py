@@ -10,6 +10,7 @@ from services.referrals.pages.words import Words
 
 DATES = frozenset(
     {"reply_by", "first_contact_on", "expected_on", "planned_start", "planned_end", "started_on", "ended_on", "said_on"}
+    | {"stop_asked_on"}
 )
 PARTNERS = frozenset(
     {"referrer", "recipient", "operator", "home", "proposer", "employer", "legal_employer"}

@@ -52,7 +52,7 @@ CLIENT = "feuillet"
 PURPOSE = "slip-codes"
 Partner = Annotated[Call, Depends(call("partner"))]
 Code = Annotated[str, Path(max_length=60)]
-_SAYABLE = get_args(Said)
+_SAYABLE = tuple(said for said in get_args(Said) if said != commands.GOES_ON)
 _TOO_MANY = 429
 
 
