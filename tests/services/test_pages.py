@@ -145,7 +145,22 @@ def test_an_answer_to_what_has_changed_meanwhile_is_explained(
     assert answer.status_code == 412
     assert "La situation a changé" in well_made(answer).text
     again = Page(answer.text).forms()["accept"] | {"first_contact_on": day(4)}
-    assert network.http.post(link, data=again).status_code == 200, "the page that explains it can be answered"
+    assert network.http.post(link, data=again).status_code == 303, "the page that explains it can be answered"
+
+
+def test_after_a_button_the_confirmation_may_be_reloaded(network: Network, link: str) -> None:
+    form = _form(network, link, "accept") | {"first_contact_on": day(4), "place": "quai"}
+    answer = network.http.post(link, data=form)
+    assert (answer.status_code, answer.headers["cache-control"]) == (303, "no-store")
+    confirmed = httpx.URL(link).join(answer.headers["location"])
+    before = written(network)
+    for _ in range(2):
+        page = well_made(network.http.get(confirmed))
+        assert "C'est noté" in page.all("h1")[0]["text"]
+        assert in_french(day(4)) in page.text and "Quai 4" in page.text and "accepté" in page.text
+    assert written(network) == before
+    assert network.http.post(link, data=form).status_code == 303, "the same form again records nothing"
+    assert written(network) == before
 
 
 def test_a_place_that_is_not_there_is_not_given_by_a_link(network: Network, links: AnswerLinks) -> None:

@@ -8,14 +8,13 @@ each form is recorded once.
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path
-from fastapi.responses import HTMLResponse, JSONResponse
+from fastapi import APIRouter, Path, Query
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from pydantic import BaseModel
 from sqlalchemy import Connection
 
@@ -33,7 +32,7 @@ from services.referrals.acts.rules import Act, is_held, is_over, must_give, open
 from services.referrals.calls.edge import Answer, Edge
 from services.referrals.directory import rows as directory
 from services.referrals.pages import in_words, inputs
-from services.referrals.pages.render import Pages
+from services.referrals.pages.render import HEADERS, Pages
 from services.referrals.pages.requests import (
     OPENAPI_FORM,
     PageReader,
@@ -48,6 +47,7 @@ from services.referrals.slips.commands import GO_ON, record_going_on
 from services.referrals.work import Call, Work
 
 Token = Annotated[str, Path(max_length=300)]
+Done = Annotated[str | None, Query(max_length=40, description="the action that was just recorded")]
 
 CLIENT = "lien"
 """The client that the audit names for an act done by a link."""
@@ -55,7 +55,7 @@ STORES: Mapping[str, Acts[Any]] = {"referral": REFERRALS, "training": TRAININGS,
 _COORDINATOR = {"name": None, "language": "fr", "status": "active"}
 """The coordinator's record: the directory has none of her."""
 _TRIES, _PAUSE_SECONDS = 10, 0.2
-"""A form submitted twice: the second request waits for the first one's answer, and shows it."""
+"""A form submitted twice: the second request waits for the first one's answer."""
 _OUTDATED = frozenset({"stale", "transition_not_allowed", "idempotency_key_reused"})
 """The form no longer applies: the page is shown as the act is now, without what was typed."""
 _SENTENCES = {
@@ -112,16 +112,18 @@ class AnswerPages:
         self._links = links
         self._pages = pages
 
-    def show(self, token: str, reader: Reader) -> HTMLResponse:
-        """The page of a link."""
+    def show(self, token: str, reader: Reader, done: str | None = None) -> HTMLResponse:
+        """The page of a link. done: the action that was just recorded through it, which is confirmed first."""
         visit = self._visit(token)
         words = reader.words(visit.partner["language"] if visit else None)
         if visit is None:
             return self._wrong(words)
+        if done is not None and (label := words.action(visit.named.noun, done)):
+            return self._done(visit, words, done, label)
         return self._page(visit, words)
 
-    def answer(self, token: str, form: SubmittedForm, reader: Reader) -> HTMLResponse:
-        """Record the answer that a form gives, and confirm it."""
+    def answer(self, token: str, form: SubmittedForm, reader: Reader) -> Response:
+        """Record the answer that a form gives; the browser goes on to its confirmation, which may be reloaded."""
         visit = self._visit(token)
         words = reader.words(visit.partner["language"] if visit else None)
         if visit is None:
@@ -133,14 +135,14 @@ class AnswerPages:
         required = self._required(visit, action)
         try:
             given = inputs.given(body, form.fields, required)
-            recorded = self._recorded(visit, action, given, form)
+            self._recorded(visit, action, given, form)
         except inputs.Wrong as wrong:
             return self._page(visit, words, 422, "see", form, wrong.errors)
         except Problem as problem:
             return self._refused(token, visit, words, form, problem)
         except Busy:
             return self._page(visit, words, 503, "unavailable", form)
-        return self._done(visit, words, action, given, recorded)
+        return RedirectResponse(f"?language={words.language}&done={action}", 303, HEADERS)
 
     def _visit(self, token: str) -> Visit | None:
         """The visit that a link opens; None if the link opens nothing, for whatever reason."""
@@ -185,8 +187,8 @@ class AnswerPages:
         open_now = action in self._open(visit) and action != GO_ON
         return must_give(visit.state, action, visit.named.partner) if open_now else frozenset()
 
-    def _recorded(self, visit: Visit, action: str, given: Mapping[str, Any], form: SubmittedForm) -> Mapping[str, Any]:
-        """The answer of the ordinary command; for a form submitted before, its first answer. Raises Problem, Busy."""
+    def _recorded(self, visit: Visit, action: str, given: Mapping[str, Any], form: SubmittedForm) -> None:
+        """Run the ordinary command; a form submitted before changes nothing. Raises Problem, Busy."""
         store, named = STORES[visit.named.noun], visit.named
 
         def step(work: Work) -> Answer:
@@ -197,12 +199,12 @@ class AnswerPages:
         for left in reversed(range(_TRIES)):
             try:
                 caller = page_call(CLIENT, named.partner, form)
-                return _body(self._edge(caller, step, again(self._edge, store, caller)))
+                self._edge(caller, step, again(self._edge, store, caller))
+                return
             except Problem as problem:
                 if problem.code != "still_running" or not left:
                     raise
                 time.sleep(_PAUSE_SECONDS)
-        raise AssertionError("unreachable")
 
     def _refused(self, token: str, visit: Visit, words: Words, form: SubmittedForm, problem: Problem) -> HTMLResponse:
         """The page with a refusal, beside the field it is about or at the head of the page."""
@@ -257,20 +259,17 @@ class AnswerPages:
             profile=in_words.profile(visit.body.get("disclosed") or {}, words),
         )
 
-    def _done(
-        self, visit: Visit, words: Words, action: str, given: Mapping[str, Any], recorded: Mapping[str, Any]
-    ) -> HTMLResponse:
-        rows = []
-        for name in inputs.KINDS:
-            if given.get(name) is not None:
-                stored = f"{action}_reason" if name == "reason" else name
-                value = visit.addressed({stored: recorded.get(stored, given[name])})[stored]
-                text = in_words.text_of(visit.named.noun, stored, value, words, visit.directory)
-                rows.append((words.field(name), text))
-        over = not set(recorded["actions"]) - {"reopen", "void"}
-        context = self._common(visit, words) | {"now": words.code("Status", recorded["status"])}
-        label = words.action(visit.named.noun, action) or action
-        return self._pages.page("recorded", words, **context, action=label, given=rows, over=over)
+    def _done(self, visit: Visit, words: Words, action: str, label: str) -> HTMLResponse:
+        """What was recorded, as the act has it now. label: of the action."""
+        body = _body_of(visit.named.noun, action)
+        stored = {f"{action}_reason" if n == "reason" else n: n for n in inputs.KINDS if n in _fields(body)}
+        fields = visit.addressed({name: visit.body[name] for name in stored if visit.body.get(name) is not None})
+        rows = [
+            (words.field(stored[name]), in_words.text_of(visit.named.noun, name, value, words, visit.directory))
+            for name, value in fields.items()
+        ]
+        over = not set(self._open(visit)) - {"reopen", "void"}
+        return self._pages.page("recorded", words, **self._common(visit, words), action=label, given=rows, over=over)
 
     def _common(self, visit: Visit, words: Words) -> dict[str, Any]:
         noun = words.text(f"nouns.{visit.named.noun}")
@@ -297,10 +296,10 @@ def routes(edge: Edge, links: AnswerLinks, pages: Pages) -> APIRouter:
     router = APIRouter(tags=["pages"])
     answers = AnswerPages(edge, links, pages)
 
-    def show(token: Token, reader: PageReader) -> HTMLResponse:
-        return answers.show(token, reader)
+    def show(token: Token, reader: PageReader, done: Done = None) -> HTMLResponse:
+        return answers.show(token, reader, done)
 
-    def answer(token: Token, form: Submitted, reader: PageReader) -> HTMLResponse:
+    def answer(token: Token, form: Submitted, reader: PageReader) -> Response:
         return answers.answer(token, form, reader)
 
     path, html = "/answer/{token}", HTMLResponse
@@ -312,11 +311,10 @@ def routes(edge: Edge, links: AnswerLinks, pages: Pages) -> APIRouter:
     return router
 
 
-def _body(answer: JSONResponse) -> Mapping[str, Any]:
-    body: dict[str, Any] = json.loads(bytes(answer.body))
-    return body
-
-
 def _body_of(noun: str, action: str) -> type[BaseModel] | None:
     """The body of an action that a page may take."""
     return Plain if (noun, action) == ("referral", GO_ON) else ACTIONS[f"{noun}s"].get(action)
+
+
+def _fields(body: type[BaseModel] | None) -> Mapping[str, Any]:
+    return body.model_fields if body else {}
