@@ -21,11 +21,14 @@ from jalons.database import transaction
 from jalons.messaging.api import log_routes
 from jalons.messaging.codec import opened, read
 from jalons.messaging.outbox import Cause, Draft, Outbox
+from jalons.messaging.partner_log import PartnerLog
 from jalons.messaging.progress import mark_of
 from jalons.messaging.source_log import Applied, HttpLog, LogUnavailable, SourceLog, digest_of
 from jalons.messaging.tables import events
 from jalons.privacy.aliases import alias
+from jalons.privacy.cursors import Cursors
 from jalons.privacy.keys import Keys
+from jalons.privacy.own_ids import own_id
 from jalons.web.application import application
 from jalons.web.identity import Principal
 from jalons.web.problems import Problem
@@ -107,9 +110,21 @@ def source(request: pytest.FixtureRequest) -> Iterator[Source]:
         return
     database: Engine = request.getfixturevalue("database")
     app = application("referrals", "test", Hub(), dict, None)
-    app.include_router(log_routes(database, Keys(lambda _: {}), lambda ref, partner: alias(KEY, ref, partner), None))
+    app.include_router(log_routes(read_by_partners(database)))
     with Served(app) as served:
         yield OverHttp(database, served.url, served.stop)
+
+
+def read_by_partners(database: Engine) -> PartnerLog:
+    """The log as partners read it, where no person's key is known."""
+    return PartnerLog(
+        database,
+        Keys(lambda _: {}),
+        alias=lambda ref, partner: alias(KEY, ref, partner),
+        own=lambda known, reader: own_id(KEY, known, reader),
+        cursors=Cursors("a secret for tests only", "log"),
+        audit=None,
+    )
 
 
 class Served:
@@ -226,7 +241,7 @@ def test_subjects_of_topics_that_are_not_followed_are_no_heads(source: Source) -
 def test_an_event_recorded_later_but_sent_earlier_is_not_passed_over(database: Engine) -> None:
     """`recorded` is read before locks are waited for: the log's order is its positions', not its times'."""
     app = application("referrals", "test", Hub(), dict, None)
-    app.include_router(log_routes(database, Keys(lambda _: {}), lambda ref, partner: alias(KEY, ref, partner), None))
+    app.include_router(log_routes(read_by_partners(database)))
     with Served(app) as served:
         source = OverHttp(database, served.url, served.stop)
         anna, bela = person(), person()
@@ -238,7 +253,7 @@ def test_an_event_recorded_later_but_sent_earlier_is_not_passed_over(database: E
 
 def test_an_event_not_sent_yet_fills_a_gap_and_is_no_head(database: Engine) -> None:
     app = application("referrals", "test", Hub(), dict, None)
-    app.include_router(log_routes(database, Keys(lambda _: {}), lambda ref, partner: alias(KEY, ref, partner), None))
+    app.include_router(log_routes(read_by_partners(database)))
     with Served(app) as served:
         source, anna = OverHttp(database, served.url, served.stop), person()
         source.write(anna, KINDS[0])
@@ -250,7 +265,7 @@ def test_an_event_not_sent_yet_fills_a_gap_and_is_no_head(database: Engine) -> N
 
 def test_a_reader_whose_keys_cannot_be_had_is_told_to_come_again(database: Engine) -> None:
     app = application("referrals", "test", Hub(), dict, None)
-    app.include_router(log_routes(database, Keys(lambda _: {}), lambda ref, partner: alias(KEY, ref, partner), None))
+    app.include_router(log_routes(read_by_partners(database)))
     with Served(app) as served:
         OverHttp(database, served.url, served.stop).write(person(), KINDS[1])
         answer = httpx.get(f"{served.url}/events", headers={"Authorization": "Bearer le-trusquin"})
