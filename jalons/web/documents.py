@@ -13,6 +13,7 @@ from fastapi.routing import APIRoute, iter_route_contexts
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template, select_autoescape
 
 from jalons.privacy import opaque_codes
+from jalons.web.answers import add_answers
 from jalons.web.demands import Demand, demand_of
 from jalons.web.meanings import add_meanings
 from jalons.web.openapi import add_errors
@@ -40,7 +41,8 @@ _ACTOR = (
 class DocumentedApp(FastAPI):
     """An application whose OpenAPI document also has error responses, scopes, headers and examples.
 
-    `state.examples`, if the service sets it: (method, path) → example request body.
+    `state.examples`, if the service sets it: (method, path) → example request body. `state.answers`: (method, path) →
+    form of the answer.
     """
 
     def openapi(self) -> Json:
@@ -50,6 +52,7 @@ class DocumentedApp(FastAPI):
             add_errors(document)
             self._add_requirements(document)
             add_meanings(document)
+            add_answers(document, getattr(self.state, "answers", {}))
             document.setdefault("servers", [{"url": "/"}])  # OpenAPI's own default, said
         return super().openapi()
 

@@ -9,7 +9,7 @@ from jalons.process.serve import Service
 from jalons.process.settings import Settings
 from jalons.process.wiring import follower
 from schemas.topics import DIRECTORY, PATHWAYS
-from services.observation.counts.http import count_routes
+from services.observation.counts.http import ANSWERS, count_routes
 from services.observation.pathways import rows as pathways
 from services.observation.pathways.apply import Project
 from services.observation.pathways.http import pathway_routes
@@ -31,6 +31,7 @@ def build(settings: Settings) -> Service:
         apply=lambda ground, keys: Project(ground.outbox, ground.alias, keys.forget),
     )
     app = service.app
+    app.state.answers = ANSWERS
     tail = Tail(base.engine, lambda: direct(settings.direct_url, "observation", "tail"))
     app.include_router(pathway_routes(base.engine, base.alias, base.own, base.audit))
     app.include_router(audit_routes(base.engine, base.audit, pathways.home_ref, base.own, base.cursors("audit")))

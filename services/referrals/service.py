@@ -28,6 +28,7 @@ from services.referrals.acts import http as acts
 from services.referrals.acts.reading import narrowed
 from services.referrals.answering import pages as answer
 from services.referrals.answering import resend
+from services.referrals.calls.answers import ANSWERS
 from services.referrals.calls.edge import Edge
 from services.referrals.calls.examples import EXAMPLES
 from services.referrals.clock import http as clock
@@ -81,6 +82,7 @@ def build(settings: Settings) -> Service:
         degraded=base.parts.degraded,
     )
     app.state.examples = EXAMPLES
+    app.state.answers = ANSWERS
     edge = Edge(base, keys)
     app.include_router(acts.routes(edge))  # first: paths are looked through in order, and these are the busiest
     app.include_router(exports.routes(edge))

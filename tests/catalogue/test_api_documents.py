@@ -157,6 +157,28 @@ def _text(pattern: object) -> bool:
     return isinstance(pattern, str)
 
 
+def test_no_answer_has_an_empty_schema(app: FastAPI) -> None:
+    """Nor one that allows any object."""
+    document = app.openapi()
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            for status, answer in operation["responses"].items():
+                for form in answer.get("content", {}).values():
+                    schema = form.get("schema") or {}
+                    while "$ref" in schema:
+                        schema = found(document, schema["$ref"])
+                    assert schema, f"{method} {path} {status}: say what it answers, in its room's answers.py"
+                    assert schema.get("type") != "object" or (
+                        schema.get("properties") or isinstance(schema.get("additionalProperties"), dict)
+                    ), f"{method} {path} {status}: any object"
+
+
+def test_every_form_of_an_answer_is_of_a_route_that_is_there(app: FastAPI) -> None:
+    paths = app.openapi()["paths"]
+    for method, path in app.state.answers if hasattr(app.state, "answers") else ():
+        assert method.lower() in paths.get(path, {}), f"{method} {path}"
+
+
 def test_every_creating_operation_of_referrals_requires_an_idempotency_key() -> None:
     paths = json.loads((DOCUMENTS[0].parent / "referrals.openapi.json").read_text("utf-8"))["paths"]
     for path in ("/referrals", "/trainings", "/placements", "/beneficiaries", "/conventions"):

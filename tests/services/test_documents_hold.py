@@ -218,6 +218,7 @@ def tried(apps: Apps, route: Operation, real: dict[str, str]) -> str:
     """The plainest request to an operation that is answered otherwise than its document says; empty if none is."""
     keys = SigningKeys(apps.engines["referrals"], SECRET)
     client = apps.network.http.clients[route.service]  # type: ignore[attr-defined]
+    checked = apps.network.http.checked[route.service]  # type: ignore[attr-defined]
     tokens = {scopes: keys.token(ISSUER, "anybody", "cpas-hotton", scopes, now()) for scopes in (ALL, ("partner",))}
     varied = route.parameters("path") or route.parameters("query") or route.form
 
@@ -232,11 +233,9 @@ def tried(apps: Apps, route: Operation, real: dict[str, str]) -> str:
     @given(requests(route, real), st.sampled_from(sorted(tokens.values())))
     def ask(sent: Request, token: str) -> None:
         headers = {"Authorization": f"Bearer {token}"} | sent.headers
-        check(
-            route,
-            sent,
-            client.request(route.method, sent.path, params=sent.query, headers=headers, content=sent.content),
-        )
+        answer = client.request(route.method, sent.path, params=sent.query, headers=headers, content=sent.content)
+        check(route, sent, answer)
+        checked(answer, closed=True)
 
     try:
         ask()

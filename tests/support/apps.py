@@ -31,6 +31,7 @@ from jalons.process.serve import Service
 from jalons.process.settings import SERVICES, Settings
 from services.observation.pathways.apply import Project
 from services.referrals.persons.keys import PersonKeys
+from tests.support.answers import Checked
 from tests.support.network import Network
 from tests.support.sql import execute
 
@@ -66,11 +67,14 @@ class Router:
     """Replaces the HTTP client: `http://referrals/…` is routed to that service's application."""
 
     clients: dict[str, TestClient]
+    checked: dict[str, Checked]
 
     def request(self, method: str, url: str, **more: Any) -> httpx.Response:
-        """Send a request to the application that the URL's host names."""
+        """Send a request to the application that the URL's host names. The answer must be as its document says."""
         service, _, path = url.removeprefix("http://").partition("/")
-        return self.clients[service].request(method, f"/{path}", **more)  # type: ignore[return-value]
+        answer: httpx.Response = self.clients[service].request(method, f"/{path}", **more)  # type: ignore[assignment]
+        self.checked[service](answer)
+        return answer
 
     def post(self, url: str, **more: Any) -> httpx.Response:
         """Send a POST request."""
@@ -128,12 +132,13 @@ def apps(url: str) -> Iterator[Apps]:
             name: open_.enter_context(TestClient(service.app, raise_server_exceptions=False))
             for name, service in built.items()
         }
+        checked = {name: Checked(service.app) for name, service in built.items()}
         info = {name: f"http://{name}" for name in SERVICES} | {
             "operator": {"client_id": "operator", "client_secret": "the operator's own secret"},
             "hub": {"client_id": "hub", "client_secret": "the hub's own secret"},
             "database": url.replace("postgresql+psycopg", "postgresql"),
         }
         engines = {name: engine(url, name, pool=4) for name in SERVICES}
-        yield Apps(built, Network(info, Router(clients)).load(), engines)  # type: ignore[arg-type]
+        yield Apps(built, Network(info, Router(clients, checked)).load(), engines)  # type: ignore[arg-type]
         for each in engines.values():
             each.dispose()

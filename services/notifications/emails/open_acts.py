@@ -44,13 +44,19 @@ class OpenActs(BaseModel):
     more: bool = False
 
 
+class Queued(BaseModel):
+    """The mail, once made."""
+
+    delivery_id: UUID
+
+
 def open_acts_routes(engine: Engine, secret: str, now: Callable[[], datetime]) -> APIRouter:
     """`/waiting`. secret: the hub's secret key."""
     ids = derive(secret, "delivery-ids")
     routes = APIRouter(tags=["deliveries"])
 
     @routes.post("/waiting", summary="Mail a partner all that awaits its answer (scope hub)", status_code=202)
-    def write(_hub: Hub, body: OpenActs) -> None:
+    def write(_hub: Hub, body: OpenActs) -> Queued:
         delivery = Delivery(
             delivery_id=delivery_id(ids, body.asked, "email", body.partner),
             event_id=body.asked,
@@ -63,5 +69,6 @@ def open_acts_routes(engine: Engine, secret: str, now: Callable[[], datetime]) -
             facts={"role": "partner", "acts": [each.model_dump(mode="json") for each in body.acts], "more": body.more},
         )
         transact(engine, lambda conn: rows.add(conn, [delivery], now()))
+        return Queued(delivery_id=delivery.delivery_id)
 
     return routes

@@ -10,11 +10,13 @@ from dateutil.relativedelta import relativedelta
 from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy import Engine
+from typing_extensions import TypedDict
 
 from jalons import clock
 from jalons.database import transaction
 from jalons.privacy.disclosure import sees
 from jalons.privacy.visibility import Role
+from jalons.web.answers import Answers
 from jalons.web.identity import Principal, require
 from jalons.web.problems import Problem
 from services.observation.counts.rows import totals
@@ -48,6 +50,26 @@ class Counts(BaseModel):
     scope: Scope
     cells: list[Cell]
     total: int | None
+
+
+class MeasureInfo(TypedDict):
+    """A measure, and by which dimensions it may be counted. crosses: dimension → those it may be crossed with."""
+
+    name: str
+    meaning: str
+    dimensions: list[str]
+    crosses: dict[str, list[str]]
+
+
+class MeasureList(TypedDict):
+    """What may be counted, by what, and for whom."""
+
+    measures: list[MeasureInfo]
+    dimensions: list[str]
+    scopes: list[Scope]
+
+
+ANSWERS: Answers = {("GET", "/counts/measures"): MeasureList}
 
 
 def count_routes(engine: Engine) -> APIRouter:

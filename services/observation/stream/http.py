@@ -211,7 +211,7 @@ def stream_routes(streams: Streams) -> APIRouter:
         "/stream",
         summary="Events as they come, server-sent, cut to the caller",
         response_class=EventSourceResponse,
-        responses={200: {"content": {"text/event-stream": {"example": _EXAMPLE}}}},
+        responses={200: {"content": {"text/event-stream": {"schema": {"type": "string"}, "example": _EXAMPLE}}}},
     )
     async def stream(
         caller: Caller,
