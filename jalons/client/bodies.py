@@ -310,7 +310,8 @@ Direction = TypedDict("Direction", {"from": str, "to": str, "moments": Sequence[
 
 
 class Convention(Write, total=False):
-    """Who may refer to whom for which moments, and which attributes may be shared."""
+    """Who may refer to whom for which moments, and which attributes may be shared. renews: the convention whose
+    agreements this one carries on."""
 
     parties: Required[Sequence[str]]
     valid_from: Required[Day]
@@ -323,6 +324,7 @@ class Convention(Write, total=False):
     remind_on_working_days: Sequence[int]
     expire_after_days: int
     escalate_on_working_day: int
+    renews: Id
 
 
 class Offer(Write, total=False):

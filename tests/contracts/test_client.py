@@ -29,7 +29,7 @@ from tests.contracts.test_client_stage import Partner, at
 from tests.support.between import Between, break_off, drop_the_answer, refuse
 from tests.support.calls import course, work
 from tests.support.days import day
-from tests.support.network import PROFILE, Network
+from tests.support.network import PROFILE, Network, eventually
 
 pytest_plugins = ["tests.contracts.test_client_stage"]
 
@@ -139,9 +139,10 @@ def test_a_table_is_imported_once_however_often_its_call_is_repeated(
     taken = hotton.one(hotton.hub.imports.send(table, dry_run=True))
     assert (taken["rows"], taken["dry_run"]) == (130, True)
     assert len(set(before.keys("/imports"))) == 1
+    eventually(lambda: hotton.one(hotton.hub.imports.get(taken["import_id"]))["status"] == "finished", 60)
     rows = hotton.some(hotton.hub.imports.rows(taken["import_id"], outcome="refused"))
     assert len({row["row"] for row in rows}) == len(rows) == 130
-    assert hotton.one(hotton.hub.imports.get(taken["import_id"]))["status"] in {"working", "finished"}
+    assert {fault["field"] for row in rows for fault in row["faults"]} == {"goal"}
 
 
 def test_the_log_is_polled_from_a_position_on(hotton: Partner) -> None:

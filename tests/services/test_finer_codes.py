@@ -10,6 +10,7 @@ from schemas.need import UnmetSealed
 from schemas.referral import DeclinedSealed, SentSealed
 from tests.support.apps import Apps
 from tests.support.calls import refused
+from tests.support.imports import worked_off
 from tests.support.network import PROFILE
 from tests.support.said import said
 
@@ -59,13 +60,14 @@ def test_a_finer_reason_is_its_parent_on_the_bus_and_itself_beside(known: Apps) 
 
 
 def test_a_table_may_hold_its_label(known: Apps) -> None:
-    heading = "Dossier;Âge;Sexe;Commune;Études;Statut;Ménage;Destinataire;Moment;Motif;Objectif;Choisi par;Contact"
-    row = "F/1;25-29;F;6990;higher;ris;alone;le-trusquin;formation;{};qualify;together;person_comes"
+    heading = (
+        "Dossier;Âge;Sexe;Commune;Études;Statut;Ménage;Destinataire;Moment;Motif;Objectif;Choisi par;Contact;Accord"
+    )
+    row = "F/1;25-29;F;6990;higher;ris;alone;le-trusquin;formation;{};qualify;together;person_comes;paper"
     table = "\n".join([heading, row.format("Permis théorique"), row.format("Permis de pêche")]).encode()
-    home = known.network["cpas-hotton"]
-    taken = home.call("POST", "/imports", files={"file": ("t.csv", table)}, data={"dry_run": "true"}).json()
-    refused_rows = home.done("GET", f"/imports/{taken['import_id']}")["items"]
-    assert [(each["row"], each["code"]) for each in refused_rows if each["outcome"] == "refused"] == [(3, "invalid")]
+    rows = worked_off(known, known.network["cpas-hotton"], table, dry_run=True)["items"]
+    assert [(each["row"], each.get("code", each["outcome"])) for each in rows] == [(2, "done"), (3, "invalid")]
+    assert [each["field"] for each in rows[1]["faults"]] == ["reason"]
 
 
 def test_a_person_may_leave_for_a_finer_reason(known: Apps) -> None:

@@ -11,9 +11,11 @@ from typing import Any
 import pytest
 
 from jalons.clock import local_date, now
+from jalons.privacy.references import new_reference
 from services.referrals.exports import http as table
 from tests.support.apps import Apps
 from tests.support.calls import refused
+from tests.support.imports import worked_off
 from tests.support.network import PROFILE, Partner
 
 Row = dict[str, str]
@@ -131,15 +133,32 @@ def test_a_table_that_comes_back_is_done_already_but_for_its_new_rows(apps: Apps
     text = home.call("GET", "/referrals.csv?box=sent").content.decode("utf-8-sig")
     heading, *lines = text.splitlines()
     [line] = [each for each in lines if made["ref"] in each]
-    strange = line.replace(made["ref"], "R-PERSONNE")
-    back = "\r\n".join([heading, line, line.replace(made["ref"], ""), strange]).encode()
-    taken = home.call("POST", "/imports", files={"file": ("relais.csv", back)}, data={"dry_run": "true"}).json()
-    known = home.done("GET", f"/imports/{taken['import_id']}")["items"]
-    assert {"row": 2, "outcome": "already_done", "ref": made["ref"]} in known
-    assert [(each["row"], each["code"]) for each in known if each["outcome"] == "refused" and each["row"] == 4] == [
-        (4, "invalid")
+    strange, nobodys = line.replace(made["ref"], "R-PERSONNE"), line.replace(made["ref"], new_reference("R"))
+    others = line.replace(made["ref"], apps.network["cpas-erezee"].refer("le-trusquin")["ref"])
+    back = "\r\n".join([heading, line, line.replace(made["ref"], ""), strange, nobodys, others]).encode()
+    taken = worked_off(apps, home, back, dry_run=True)
+    known = {each["row"]: each for each in taken["items"]}
+    assert known[2] == {"row": 2, "outcome": "already_done", "ref": made["ref"]}
+    assert {each["code"] for each in known[3]["faults"]} == {"missing"}, "it is a new row, which must say all"
+    assert {row: known[row].get("code") for row in (4, 5, 6)} == dict.fromkeys((4, 5, 6), "invalid")
+    assert "no_reference" in {each["code"] for each in known[4]["faults"]}
+    assert [each["code"] for row in (5, 6) for each in known[row]["faults"]] == ["no_reference"] * 2
+    assert taken["rows"] == 5
+
+
+def test_a_table_that_comes_back_changed_says_what_differs(apps: Apps) -> None:
+    home = apps.network["cpas-hotton"]
+    made, _ = numbered(apps)
+    heading, *lines = home.call("GET", "/referrals.csv?box=sent").content.decode("utf-8-sig").splitlines()
+    [line] = [each for each in lines if made["ref"] in each]
+    cells = dict(zip(heading.split(";"), line.split(";"), strict=True))
+    changes = {"Objectif": "Découvrir", "Dossier": "T-1", "Âge": "30-44", "Destinataire": "Nulle part"}
+    lines = [";".join((cells | {name: text}).values()) for name, text in changes.items()]
+    told = worked_off(apps, home, "\r\n".join([heading, line, *lines]).encode())["items"]
+    assert told[0] == {"row": 2, "outcome": "already_done", "ref": made["ref"]}
+    assert [(each["code"], each["ref"], each["differs"]) for each in told[1:]] == [
+        ("differs", made["ref"], [name]) for name in changes
     ]
-    assert taken["rows"] == 3
 
 
 def test_it_is_a_partners_own(apps: Apps) -> None:

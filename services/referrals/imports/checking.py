@@ -108,14 +108,40 @@ def differences(
     return found + other_profile(profile, given) + _other_agreement(act, consents, given)
 
 
+def changed(act: Referral, local_ref: str | None, row: Row, vocabulary: Vocabulary) -> list[str]:
+    """The fields in which a row of an exported table says something else than its referral. An empty cell says nothing,
+    nor does a cell of the profile that the referral did not disclose. local_ref: the person's dossier number."""
+    given, faults = vocabulary.values(row)
+    profile, told = given["person"]["profile"], act.facts.get("disclosed") or {}
+    known = {
+        **{name: act.facts.get(name) for name in _COMPARED},
+        **{name: told[name] for name in profile if name in told},
+        "recipient": act.recipient,
+        "moment": act.moment,
+        "offer": act.offer,
+        "local_ref": local_ref,
+        "happened_on": sent_on(act).isoformat(),
+    }
+    said = {**given, **given["person"], **profile}
+    found = {name for name, value in known.items() if name in said and _plain(said[name]) != _plain(value)}
+    if "reason" in said and said["reason"] not in {act.facts.get("reason"), act.facts.get("finer")}:
+        found.add("reason")
+    wrong = {each.field for each in faults if each.field and known.get(each.field) != row.texts.get(each.field)}
+    return [name for name in HEADINGS if name in found | wrong]
+
+
+def _plain(value: Any) -> Any:
+    """A value as it is compared: a list in whatever order."""
+    return sorted(value) if isinstance(value, list | tuple) else value
+
+
 def other_profile(profile: Mapping[str, Any], given: Mapping[str, Any]) -> list[str]:
     """The fields of the profile in which a row differs from the record; obstacles in whatever order."""
     row = given["person"]["profile"]
     return [
         name
         for name, value in row.items()
-        if (sorted(value) if isinstance(value, list) else value)
-        != (sorted(profile.get(name) or ()) if isinstance(value, list) else profile.get(name))
+        if _plain(value) != _plain(profile.get(name) or ([] if isinstance(value, list) else None))
     ]
 
 

@@ -108,7 +108,7 @@ class Importer:
     def _imported(self, conn: Connection, found: Import, row: PendingRow) -> RowOutcome:
         given = checking.stored(unseal(self._key, row.given, f"{found.id} {row.number}"))
         if reference := checking.returned(given):
-            return RowOutcome(row.number, "already_done", reference)
+            return _returned(conn, found.partner, reference, given, self._words(conn, found))
         body, faults = checking.checked(given, self._words(conn, found))
         if faults:
             code = "local_ref_missing" if [(each.code, each.field) for each in faults] == [_NO_DOSSIER] else "invalid"
@@ -133,6 +133,21 @@ class Importer:
                 heartbeat.beat()
             else:
                 heartbeat.sleep(POLL_SECONDS)
+
+
+def _returned(conn: Connection, partner: str, reference: str, given: Row, words: Vocabulary) -> RowOutcome:
+    """The outcome of a row with a reference, as an exported table has it: compared with that referral, never sent."""
+    act = REFERRALS.find(conn, reference)
+    if act is None or partner not in {act.home, act.referrer, act.recipient}:
+        faults = checking.as_json([Fault("no_reference", "ref")])
+        return RowOutcome(given.number, "refused", code="invalid", faults=faults)
+    if act.facts.get("erased"):
+        return RowOutcome(given.number, "refused", code="person_erased", faults=[])
+    local_ref = persons.local_refs(conn, partner, {act.ref}).get(act.ref)
+    differs = checking.changed(act, local_ref, given, words) if act.referrer == partner else []
+    if differs:
+        return RowOutcome(given.number, "refused", reference, "differs", faults=differs)
+    return RowOutcome(given.number, "already_done", reference)
 
 
 def _known(work: Work, row: PendingRow, body: Mapping[str, Any]) -> RowOutcome | None:
