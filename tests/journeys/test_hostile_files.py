@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import random
 import threading
@@ -11,7 +12,9 @@ from contextlib import contextmanager
 
 import pytest
 
-from services.referrals.imports.table import letters
+from services.referrals.imports import reading, telling
+from services.referrals.imports.table import NotTaken, letters
+from services.referrals.pages.words import LANGUAGES
 from tests.journeys.test_import import HEADINGS, ROW, _finished, posted, table
 from tests.support.network import Network
 from tests.support.workbooks import packed, rows, workbook
@@ -22,13 +25,13 @@ MILLION = 1_000_000
 
 
 def _bomb() -> bytes:
-    """A sheet of 120 MB of spaces within a small file."""
+    """A sheet of 105 MB of spaces within a small file."""
     written = io.BytesIO(packed(rows([COLUMNS])))
     with (
         zipfile.ZipFile(written, "a", zipfile.ZIP_DEFLATED) as file,
         file.open("xl/worksheets/sheet1.xml", "w") as part,
     ):
-        for _ in range(120):
+        for _ in range(105):
             part.write(b" " * MILLION)
     return written.getvalue()
 
@@ -65,11 +68,11 @@ HOSTILE: dict[str, tuple[Callable[[], bytes], set[str]]] = {
         {"unreadable", "too_heavy"},
     ),
     "shared strings without end": (
-        lambda: packed("", f"<sst>{'<si><t>x</t></si>' * 600_000}</sst>"),
+        lambda: packed("", f"<sst>{'<si><t>x</t></si>' * 500_001}</sst>"),
         {"too_many_cells"},
     ),
     "a long shared string": (
-        lambda: packed("", f"<sst><si><t>{'x' * 60 * MILLION}</t></si></sst>"),
+        lambda: packed("", f"<sst><si><t>{'x' * 51 * MILLION}</t></si></sst>"),
         {"too_many_cells"},
     ),
     "a long text": (lambda: workbook(COLUMNS, ["x" * 40_000]), {"cell_too_long"}),
@@ -133,16 +136,31 @@ def others_call(network: Network) -> Iterator[list[int]]:
         calling.join()
 
 
+IN_THE_HUB = ("only a cell far away", "styled cells without text", "a line of separators")
+"""Files that are given to a running hub. The others are given to the reading process, which is what meets them."""
+
+
 @pytest.mark.parametrize("what", HOSTILE)
-def test_a_hostile_file_is_refused_with_cause_and_cure_and_nobody_else_is(network: Network, what: str) -> None:
+def test_a_hostile_file_is_refused_within_the_bounds_of_its_process(what: str) -> None:
     content, codes = HOSTILE[what]
+    with pytest.raises(NotTaken) as refused:
+        reading.sheet(asyncio.run(reading.Files().read(content(), {})))
+    assert refused.value.code in codes
+    for language in LANGUAGES:
+        said = telling.problem(refused.value, language)
+        assert said.code == refused.value.code and said.detail and said.cure
+
+
+def test_a_hostile_file_is_refused_with_cause_and_cure_and_nobody_else_is(network: Network) -> None:
     network["cpas-erezee"].token()
-    with others_call(network) as seen:
-        answer = posted(network, content())
-    problem = answer.json()
-    assert (answer.status_code, problem["code"] in codes) == (422, True), problem
-    assert problem["detail"] and problem["cure"]
-    assert seen.count(200) == len(seen) > 0
+    for what in IN_THE_HUB:
+        content, codes = HOSTILE[what]
+        with others_call(network) as seen:
+            answer = posted(network, content())
+        problem = answer.json()
+        assert (answer.status_code, problem["code"] in codes) == (422, True), problem
+        assert problem["detail"] and problem["cure"]
+        assert seen.count(200) == len(seen) > 0
 
 
 def test_an_honest_table_with_one_cell_far_away_is_imported(network: Network) -> None:

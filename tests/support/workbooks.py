@@ -57,7 +57,7 @@ def packed(sheet: str, strings: str = "<sst/>", *, after: str = "", before: str 
         **parts,
     }
     written = io.BytesIO()
-    with zipfile.ZipFile(written, "w", zipfile.ZIP_DEFLATED) as file:
+    with zipfile.ZipFile(written, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as file:
         for name, text in files.items():
             file.writestr(name, text if text.startswith("<?xml") else f'<?xml version="1.0" encoding="UTF-8"?>{text}')
     return written.getvalue()
