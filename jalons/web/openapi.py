@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-PUBLIC = frozenset({"/health/live", "/health/ready", "/metrics", "/oauth/token", "/.well-known/jwks.json"})
+PUBLIC = frozenset(
+    {
+        "/health/live",
+        "/health/ready",
+        "/metrics",
+        "/oauth/token",
+        "/.well-known/jwks.json",
+        "/.well-known/oauth-authorization-server",
+    }
+)
 """Paths that need no token."""
 BY_LINK = frozenset({"/answer", "/answer/{token}", "/s", "/s/{code}"})
 """Paths of the pages that a link or a code opens."""

@@ -25,7 +25,14 @@ from schemas.topics import TOPICS
 from services.referrals.calls.examples import EXAMPLES
 
 DOCUMENTS = sorted((Path(__file__).parents[2] / "docs/api").glob("*.json"))
-EVERYBODYS = {"/health/live", "/health/ready", "/metrics", "/oauth/token", "/.well-known/jwks.json"}
+EVERYBODYS = {
+    "/health/live",
+    "/health/ready",
+    "/metrics",
+    "/oauth/token",
+    "/.well-known/jwks.json",
+    "/.well-known/oauth-authorization-server",
+}
 METHODS = {"get", "put", "post", "delete"}
 
 

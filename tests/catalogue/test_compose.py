@@ -22,7 +22,8 @@ DEPLOY = ROOT / "deploy"
 # Public API paths, one example of each shape, with the service that answers.
 OPEN = {
     "referrals": (
-        "/oauth/token /.well-known/jwks.json /codes /codes/decline_reason/no_bus /partners"
+        "/oauth/token /.well-known/jwks.json /.well-known/oauth-authorization-server"
+        " /codes /codes/decline_reason/no_bus /partners"
         " /partners/cpas-hotton/clients /conventions /conventions/1/suspend"
         " /offers /offers/1 /communes /communes/1 /beneficiaries"
         " /beneficiaries/1/consents/2 /erasures/1"

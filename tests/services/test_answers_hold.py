@@ -59,3 +59,16 @@ def _content(said: dict[str, Any]) -> dict[str, Any]:
 
 def _query(path: str, real: dict[str, str]) -> dict[str, str]:
     return {"beneficiary": real["beneficiary"]} if path == "/audit" else ASKED_WITH.get(path, {})
+
+
+def test_a_client_finds_the_token_endpoint_by_the_servers_metadata(playground: Apps) -> None:
+    http: Any = playground.network.http
+    said = http.request("GET", "http://referrals/.well-known/oauth-authorization-server")
+    http.checked["referrals"](said, closed=True)
+    metadata = said.json()
+    assert metadata["token_endpoint"].endswith("/oauth/token")
+    assert "client_credentials" in metadata["grant_types_supported"]
+    home = playground.network["cpas-hotton"]
+    form = {"grant_type": "client_credentials", "client_id": home.client_id, "client_secret": home.client_secret}
+    token = http.request("POST", f"http://referrals{metadata['token_endpoint'].partition('8001')[2]}", data=form)
+    assert token.json()["token_type"] == "Bearer"

@@ -196,6 +196,7 @@ NOBODYS = {
         "/health/ready",
         "/metrics",
         "/.well-known/jwks.json",
+        "/.well-known/oauth-authorization-server",
         "/dead-letters",
         "/dead-letters/{letter_id}",
     ),

@@ -25,7 +25,14 @@ from tests.support.apps import SECRET, Apps
 from tests.support.documented import Operation, operations, values
 from tests.support.forms import FORMS, one_of_everything
 
-PUBLIC = {"/health/live", "/health/ready", "/metrics", "/oauth/token", "/.well-known/jwks.json"}
+PUBLIC = {
+    "/health/live",
+    "/health/ready",
+    "/metrics",
+    "/oauth/token",
+    "/.well-known/jwks.json",
+    "/.well-known/oauth-authorization-server",
+}
 OPEN = PUBLIC | openapi.BY_LINK
 """A page is for whoever holds its address: what a changed one opens is tests/services/test_pages.py's."""
 UNLISTED = {"/docs", "/openapi.json"}

@@ -36,6 +36,18 @@ class Jwks(TypedDict):
     keys: list[Jwk]
 
 
+class ServerMetadata(TypedDict):
+    """The hub as an OAuth 2 authorization server (RFC 8414)."""
+
+    issuer: str
+    token_endpoint: str
+    jwks_uri: str
+    scopes_supported: list[str]
+    response_types_supported: list[str]
+    grant_types_supported: list[str]
+    token_endpoint_auth_methods_supported: list[str]
+
+
 class PersonKeysResolved(TypedDict):
     """Subject → key, base64; null for one that was destroyed."""
 
@@ -51,6 +63,7 @@ class SigningKeysRotated(TypedDict):
 ANSWERS: Answers = {
     ("POST", "/oauth/token"): Token,
     ("GET", "/.well-known/jwks.json"): Jwks,
+    ("GET", "/.well-known/oauth-authorization-server"): ServerMetadata,
     ("POST", "/keys/resolve"): PersonKeysResolved,
     ("POST", "/signing-keys/rotate"): SigningKeysRotated,
 }

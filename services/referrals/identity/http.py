@@ -14,7 +14,7 @@ from jalons import clock
 from jalons.database import transaction
 from jalons.privacy.keys import GONE
 from jalons.process.settings import Settings
-from jalons.web.identity import TOKEN_SECONDS, Principal, require
+from jalons.web.identity import SCOPES, TOKEN_SECONDS, Principal, require
 from jalons.web.problems import Problem, refuse_unsafe_text
 from services.referrals.calls.edge import Edge
 from services.referrals.identity import rows as identity
@@ -27,7 +27,7 @@ _NOBODY = hashed("nobody has this secret")
 
 
 def routes(settings: Settings, edge: Edge, keys: PersonKeys, signing: SigningKeys) -> APIRouter:
-    """`/oauth/token`, `/.well-known/jwks.json`, `/keys/resolve` and `/signing-keys/rotate`."""
+    """`/oauth/token`, `/.well-known/…`, `/keys/resolve` and `/signing-keys/rotate`."""
     router = APIRouter(tags=["identity"])
 
     @router.post("/oauth/token", summary="A token for a client's id and secret (client_credentials)")
@@ -58,6 +58,20 @@ def routes(settings: Settings, edge: Edge, keys: PersonKeys, signing: SigningKey
     @router.get("/.well-known/jwks.json", summary="The public keys that tokens are checked with")
     def jwks() -> JSONResponse:
         return JSONResponse(signing.jwks(), headers={"Cache-Control": "public, max-age=300"})
+
+    @router.get("/.well-known/oauth-authorization-server", summary="Where and how tokens are had (RFC 8414)")
+    def metadata() -> JSONResponse:
+        base = settings.public_url or settings.referrals_url
+        body = {
+            "issuer": settings.token_issuer,
+            "token_endpoint": f"{base}/oauth/token",
+            "jwks_uri": f"{base}/.well-known/jwks.json",
+            "scopes_supported": list(SCOPES),
+            "response_types_supported": [],
+            "grant_types_supported": ["client_credentials"],
+            "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
+        }
+        return JSONResponse(body, headers={"Cache-Control": "public, max-age=300"})
 
     @router.post("/keys/resolve", summary="Persons' keys for the hub's services (scope hub)")
     def resolve(body: ResolveBody, _caller: Annotated[Principal, Depends(require("hub"))]) -> dict[str, Any]:
