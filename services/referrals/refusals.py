@@ -235,7 +235,7 @@ REFUSALS: dict[type[Exception], Callable[[Any], Problem]] = {
     AlreadyOpen: _always(
         409,
         "already_open",
-        "This person has an open referral to this offer.",
+        "This person has a referral to this offer that has not started.",
         "Follow that one, or wait until it is closed.",
     ),
     LocalRefTaken: _always(

@@ -268,9 +268,7 @@ Index(
     referrals.c.ref,
     referrals.c.offer,
     unique=True,
-    postgresql_where=text(
-        "offer IS NOT NULL AND (status IN ('sent', 'received', 'waitlisted', 'accepted', 'started'))"
-    ),
+    postgresql_where=text("offer IS NOT NULL AND (status IN ('sent', 'received', 'waitlisted', 'accepted'))"),
 )
 Index("referrals_places", referrals.c.offer, postgresql_where=text("status IN ('accepted', 'started')"))
 Index("referrals_received", referrals.c.recipient, referrals.c.added)

@@ -260,3 +260,15 @@ def test_a_repeat_shows_what_may_be_shown_now_and_is_audited(network: Network) -
     assert len(home.done("GET", f"/audit?beneficiary={person}&limit=500")["items"]) == reads + 2, "and the look itself"
     home.done("DELETE", f"/beneficiaries/{person}")
     refused(trusquin.call("POST", path, {}, key=key), 410, "person_erased")
+
+
+def test_a_started_referral_does_not_keep_the_next_one_to_its_offer_away(network: Network) -> None:
+    """A bilan comes back each year, and an operator closes the last one late."""
+    home, receiver = network["cpas-hotton"], network["le-trusquin"]
+    first = home.refer("le-trusquin", offer="auxiliaire-de-soins")
+    again = sheet(person=None, beneficiary=first["beneficiary"], offer="auxiliaire-de-soins")
+    receiver.done("POST", f"/referrals/{first['ref']}/accept", {"first_contact_on": day()})
+    refused(home.call("POST", "/referrals", again), 409, "already_open")
+    receiver.done("POST", f"/referrals/{first['ref']}/start", {"started_on": day()})
+    assert home.done("POST", "/referrals", again)["status"] == "sent"
+    refused(home.call("POST", "/referrals", again), 409, "already_open")

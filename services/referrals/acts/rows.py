@@ -20,7 +20,7 @@ S = TypeVar("S", bound=Act)
 
 
 class AlreadyOpen(Exception):
-    """The person has an open referral to the same offer."""
+    """The person has a referral to the same offer that has not started."""
 
 
 class Erased(Exception):

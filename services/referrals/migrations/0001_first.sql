@@ -217,7 +217,7 @@ CREATE TABLE referrals (
 );
 CREATE UNIQUE INDEX referrals_one_open
     ON referrals (ref, offer)
-    WHERE offer IS NOT NULL AND (status IN ('sent', 'received', 'waitlisted', 'accepted', 'started'));
+    WHERE offer IS NOT NULL AND (status IN ('sent', 'received', 'waitlisted', 'accepted'));
 CREATE INDEX referrals_places ON referrals (offer) WHERE status IN ('accepted', 'started');
 CREATE INDEX referrals_received ON referrals (recipient, added);
 CREATE INDEX referrals_ref ON referrals (ref);
