@@ -133,7 +133,7 @@ class Hub:
             for _ in range(persons):
                 person = sender.beneficiaries.register(profile=_PROFILE)["beneficiary"]
                 sender.beneficiaries.consent(person, channel="paper", **_CONSENT)
-                bodies.append(json.dumps(_REFERRAL | {"beneficiary": person}).encode())
+                bodies.append(json.dumps(_REFERRAL | {"beneficiary": person, "again": True}).encode())
         return bodies
 
     def _credentials(self, partner: str, scopes: list[str]) -> dict[str, Any]:

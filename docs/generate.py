@@ -69,7 +69,10 @@ counts as done on a planned start that is past.
 `"reported_by": "referrer"`. *author*: who did the last act (or the receiver, of what was recorded in its place), within
 two working days and if nothing followed. What the *hub* does has no route. `redirect` answers 201 with the new
 referral, whose `parent` is the old one; a chain goes to no partner twice and has at most five links. When one of
-referrals that are `alternative_to` one another starts, those not yet started `lapse`.
+referrals that are `alternative_to` one another starts, those not yet started `lapse`. A person has one referral at a
+time to a recipient, for a moment and an offer or none, that has not started: another gets 409 `already_open`, unless it
+is `alternative_to` one or says `again: true`; to one offer there is never another. A started one blocks nothing: the
+answer names it under `also_open`.
 
 *Told*: who gets an e-mail at once, from the table in [`schemas/routing.py`](../../schemas/routing.py). Whoever did it
 is not told: of `accept` the referrer is, or the recipient if the referrer recorded it. *link*: the e-mail can be

@@ -78,7 +78,8 @@ class Goal(TypedDict):
 
 
 class Referral(Act, Goal, total=False):
-    """Give a `beneficiary`, or a `person` with an `agreement`; and a `recipient`, or an `offer` of the recipient."""
+    """Give a `beneficiary`, or a `person` with an `agreement`; and a `recipient`, or an `offer` of the recipient.
+    again: it is no double of a referral to the same recipient that has not started."""
 
     beneficiary: Id
     person: Person
@@ -90,6 +91,7 @@ class Referral(Act, Goal, total=False):
     contact: Required[codes.Contact]
     follows: Id
     alternative_to: Id
+    again: bool
 
 
 class Acceptance(Reported, total=False):
@@ -121,6 +123,7 @@ class Redirection(Act, total=False):
     offer: str
     contact: codes.Contact
     agreement: Agreement
+    again: bool
 
 
 class Stop(Act):
@@ -139,6 +142,7 @@ class Reopening(Act):
     """Why it returns to the previous status."""
 
     reason: codes.ReopenReason
+    again: bool
 
 
 class Voiding(Act):

@@ -143,6 +143,7 @@ NOUNS: Mapping[str, str] = {
         sheet.redirected_reference                   yes   yes       tried     tried     unneeded     ended
         sheet.new_recipient sheet.suggested_partner  yes   yes       tried     tried     unneeded     ended
         alternatives                                 yes   yes       yes       behind    unneeded     ended
+        sheet.also_open                              yes   yes       unneeded  unneeded  unneeded     ended
 
         agreement_ended                              yes   yes       home      home      person       yes
         sheet.uncovered_on sheet.agreement_ended     yes   yes       home      home      person       ended

@@ -49,7 +49,7 @@ class Problem(Exception):
     def body(self) -> dict[str, Any]:
         """The members of the JSON body, its sentences in the language that the request asks for."""
         named = ", ".join(str(each["at"]) for each in self.extra.get("fields", ())[:5])
-        detail, cure = texts.problem(self.code, self.detail, self.cure, asked.language())
+        detail, cure = texts.problem(self.code, self.detail, self.cure, asked.language(), **self.extra)
         return {
             "type": f"urn:jalons:problem:{self.code}",
             "title": self.code.replace("_", " ").capitalize(),

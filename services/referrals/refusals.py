@@ -204,6 +204,17 @@ def _out_of_order(error: OutOfOrder) -> Problem:
     return Problem(422, "invalid", f"{error.field}: {problem}.", _TOLD_LATER, fields=fields)
 
 
+def _already_open(error: AlreadyOpen) -> Problem:
+    named: dict[str, Any] = {"ref": error.reference} if error.reference else {}
+    return Problem(
+        409,
+        "already_open",
+        f"This person has a referral here that has not started: {error.reference or 'made just now'}.",
+        "Use that one. If both are meant, say so: `alternative_to`, or `again: true`; to one offer there is only one.",
+        **named,
+    )
+
+
 def _always(status: int, code: str, cause: str, cure: str) -> Callable[[Exception], Problem]:
     return lambda _error: Problem(status, code, cause, cure)
 
@@ -232,12 +243,7 @@ REFUSALS: dict[type[Exception], Callable[[Any], Problem]] = {
     NotAllowed: _not_allowed,
     Uncovered: _uncovered,
     NotGiven: _not_given,
-    AlreadyOpen: _always(
-        409,
-        "already_open",
-        "This person has a referral to this offer that has not started.",
-        "Follow that one, or wait until it is closed.",
-    ),
+    AlreadyOpen: _already_open,
     LocalRefTaken: _always(
         409,
         "local_ref_taken",

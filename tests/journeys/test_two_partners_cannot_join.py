@@ -36,7 +36,7 @@ def test_two_partners_data_about_the_same_persons_cannot_be_joined(network: Netw
         persons.append(first["beneficiary"])
     for slug in MINE:
         _answer(network[slug])
-    left = hotton.refer("le-trusquin", beneficiary=persons[0])
+    left = hotton.refer("le-trusquin", beneficiary=persons[0], again=True)
     again = {"recipient": "lire-et-ecrire", "agreement": {"channel": "oral"}}
     hotton.done("POST", f"/referrals/{left['ref']}/redirect", again)
     eventually(lambda: all(len(_mails(network, slug)) >= 4 for slug in MINE), 60)

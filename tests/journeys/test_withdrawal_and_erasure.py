@@ -77,7 +77,7 @@ def test_withdrawing_an_agreement_hides_the_person_from_its_holders(network: Net
     assert "CPAS de Hotton" in mail["text"]
     assert not _mailed(network, "cpas-hotton", "Accord retiré"), "the partner that recorded it gets no mail"
 
-    home.refer("le-trusquin", beneficiary=ref)
+    home.refer("le-trusquin", beneficiary=ref, again=True)
     eventually(lambda: _seen_by(network, "le-trusquin", seen["beneficiary"]) == 200)
 
 

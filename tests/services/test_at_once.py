@@ -143,8 +143,8 @@ def held(apps: Apps, person: str) -> Iterator[None]:
 
 
 def known(person: str) -> dict[str, Any]:
-    """A referral of a person the caller has registered."""
-    return sheet(person=None, beneficiary=person)
+    """Another referral of a person the caller has referred."""
+    return sheet(person=None, beneficiary=person, again=True)
 
 
 def test_one_that_hangs_holds_nobody_else(apps: Apps) -> None:

@@ -15,7 +15,7 @@ RANDOM = 4
 def test_what_partners_make_has_a_random_id_and_is_listed_in_the_order_it_was_made(apps: Apps) -> None:
     home = apps.network["cpas-hotton"]
     person = home.done("POST", "/beneficiaries", {"profile": PROFILE})["beneficiary"]
-    made = [home.refer("le-trusquin", beneficiary=person)["referral_id"] for _ in range(8)]
+    made = [home.refer("le-trusquin", beneficiary=person, again=True)["referral_id"] for _ in range(8)]
     agreed = [each["consent_id"] for each in home.done("GET", f"/beneficiaries/{person}/consents")["items"]]
     need = {"domain": "mobilite", "kind": "need", "source": "public", "commune_nis": "83028"}
     needs = [home.done("POST", "/needs", need | {"beneficiary": person})["need_id"] for _ in range(5)]

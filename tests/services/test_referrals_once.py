@@ -11,6 +11,7 @@ from typing import Any
 from uuid import UUID
 
 import psycopg
+import pytest
 
 from jalons.clock import local_date, now
 from services.referrals.calls.idempotency import stored_key
@@ -116,7 +117,8 @@ def test_a_dossier_number_is_one_person_at_its_home_and_nobody_elses(network: Ne
     number = str(uuid.uuid4())
     home = network["cpas-hotton"]
     first = home.refer("le-trusquin", person={"profile": PROFILE, "local_ref": number})
-    second = home.refer("le-trusquin", person={"profile": PROFILE | {"status": "art60"}, "local_ref": number})
+    changed = {"profile": PROFILE | {"status": "art60"}, "local_ref": number}
+    second = home.refer("le-trusquin", person=changed, again=True)
     assert first["beneficiary"] == second["beneficiary"]
     [found] = home.done("GET", f"/beneficiaries?local_ref={number}")["items"]
     assert (found["profile"]["status"], found["version"]) == ("art60", 2)
@@ -141,7 +143,7 @@ def test_every_partner_knows_a_person_by_a_name_of_its_own(network: Network) -> 
     ]
     assert len({ref, *names}) == 3
     assert all(UUID(name).version == 4 for name in names)
-    again = home.refer("le-trusquin", beneficiary=ref)
+    again = home.refer("le-trusquin", beneficiary=ref, again=True)
     assert network["le-trusquin"].done("GET", f"/referrals/{again['ref']}")["beneficiary"] == names[0], "stable"
     [listed] = [
         r for r in network["le-trusquin"].done("GET", "/referrals?limit=500")["items"] if r["ref"] == course["ref"]
@@ -180,7 +182,7 @@ def test_a_spoken_reference_stands_wherever_an_id_does(network: Network) -> None
     for way in said(made["ref"]):
         assert operator.done("GET", f"/referrals/{way}")["referral_id"] == made["referral_id"]
     refused(operator.call("GET", f"/trainings/{made['ref']}"), 404, "not_found")
-    followed = home.refer("le-trusquin", beneficiary=made["beneficiary"], follows=made["ref"].lower())
+    followed = home.refer("le-trusquin", beneficiary=made["beneficiary"], follows=made["ref"].lower(), again=True)
     assert followed["follows"] == made["referral_id"]
     operator.done("POST", f"/referrals/{made['ref'].replace('-', '')}/accept", {})
     plan = {
@@ -262,13 +264,79 @@ def test_a_repeat_shows_what_may_be_shown_now_and_is_audited(network: Network) -
     refused(trusquin.call("POST", path, {}, key=key), 410, "person_erased")
 
 
-def test_a_started_referral_does_not_keep_the_next_one_to_its_offer_away(network: Network) -> None:
-    """A bilan comes back each year, and an operator closes the last one late."""
+LIKE = {
+    "the recipient alone": {},
+    "the offer": {"offer": "auxiliaire-de-soins"},
+    "another moment": {"moment": "projet", "reason": "bilan"},
+}
+UNTIL_IT_STARTS = {
+    "sent": [],
+    "received": [("receive", {})],
+    "waitlisted": [("waitlist", {"rank": 2})],
+    "accepted": [("accept", {"first_contact_on": day()})],
+}
+
+
+@pytest.mark.parametrize("status", UNTIL_IT_STARTS)
+@pytest.mark.parametrize("like", LIKE)
+def test_the_same_is_not_sent_twice_until_it_starts(network: Network, like: str, status: str) -> None:
+    """A bilan comes back each year, and an operator closes the last one late: a started one blocks nothing."""
     home, receiver = network["cpas-hotton"], network["le-trusquin"]
-    first = home.refer("le-trusquin", offer="auxiliaire-de-soins")
-    again = sheet(person=None, beneficiary=first["beneficiary"], offer="auxiliaire-de-soins")
+    first = home.refer("le-trusquin", **LIKE[like])
+    same = sheet(person=None, beneficiary=first["beneficiary"], **LIKE[like])
+    for action, given in UNTIL_IT_STARTS[status]:
+        receiver.done("POST", f"/referrals/{first['ref']}/{action}", given)
+    problem = refused(home.call("POST", "/referrals", same, headers={"Accept-Language": "fr"}), 409, "already_open")
+    assert problem["ref"] == first["ref"]
+    assert first["ref"] in problem["detail"]
+    for meant in ({"again": True}, {"alternative_to": first["ref"]}):
+        if "offer" in LIKE[like]:
+            refused(home.call("POST", "/referrals", same | meant), 409, "already_open")
+        else:
+            assert "also_open" not in home.done("POST", "/referrals", same | meant)
+
+
+@pytest.mark.parametrize("like", LIKE)
+def test_a_started_referral_keeps_no_new_one_away_and_is_named(network: Network, like: str) -> None:
+    home, receiver = network["cpas-hotton"], network["le-trusquin"]
+    first = home.refer("le-trusquin", **LIKE[like])
+    same = sheet(person=None, beneficiary=first["beneficiary"], **LIKE[like])
     receiver.done("POST", f"/referrals/{first['ref']}/accept", {"first_contact_on": day()})
-    refused(home.call("POST", "/referrals", again), 409, "already_open")
     receiver.done("POST", f"/referrals/{first['ref']}/start", {"started_on": day()})
-    assert home.done("POST", "/referrals", again)["status"] == "sent"
-    refused(home.call("POST", "/referrals", again), 409, "already_open")
+    key = str(uuid.uuid4())
+    second = home.done("POST", "/referrals", same, key=key)
+    assert (second["status"], second["also_open"]) == ("sent", [first["ref"]])
+    assert home.done("POST", "/referrals", same, key=key) == second
+    assert "also_open" not in receiver.done("GET", f"/referrals/{second['ref']}")
+    assert refused(home.call("POST", "/referrals", same), 409, "already_open")["ref"] == second["ref"]
+
+
+def test_what_differs_in_recipient_moment_offer_or_person_is_not_the_same(network: Network) -> None:
+    home = network["cpas-hotton"]
+    first = home.refer("le-trusquin")
+    person = {"person": None, "beneficiary": first["beneficiary"]}
+    other = [{"moment": "projet"}, {"offer": "auxiliaire-de-soins"}, JOB, {"person": {"profile": PROFILE}}]
+    for differs in other:
+        assert (
+            home.call(
+                "POST", "/referrals", sheet(**{**(person if "person" not in differs else {}), **differs})
+            ).status_code
+            == 201
+        )
+    refused(home.call("POST", "/referrals", sheet(**person)), 409, "already_open")
+    refused(home.call("POST", "/referrals", sheet(**person, again=1)), 422, "invalid")
+
+
+@pytest.mark.parametrize(("linked", "named"), [({}, False), ({"alternative_to": "first"}, True)])
+def test_an_end_is_not_taken_back_beside_the_same_sent_meanwhile(
+    network: Network, linked: dict[str, str], named: bool
+) -> None:
+    home, receiver = network["cpas-hotton"], network["le-trusquin"]
+    first = home.refer("le-trusquin")
+    receiver.done("POST", f"/referrals/{first['ref']}/decline", {"reason": "no_place", "declined_by": "provider"})
+    second = home.refer("le-trusquin", beneficiary=first["beneficiary"], **dict.fromkeys(linked, first["ref"]))
+    path, why = f"/referrals/{first['ref']}/reopen", {"reason": "recorded_in_error"}
+    if not named:
+        assert refused(receiver.call("POST", path, why), 409, "already_open")["ref"] == second["ref"]
+        why |= {"again": True}
+    assert receiver.done("POST", path, why)["status"] == "sent"

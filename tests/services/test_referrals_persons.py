@@ -70,7 +70,7 @@ def test_nothing_new_begins_for_a_person_who_left_until_they_are_accompanied_aga
     refused(trusquin.call("POST", "/trainings", course(beneficiary=alias)), 409, "person_left")
     refused(home.call("POST", "/placements", work(beneficiary=person)), 409, "person_left")
     home.done("POST", f"/beneficiaries/{person}/resume")
-    assert home.done("POST", "/referrals", sheet(person=None, beneficiary=person))["status"] == "sent"
+    assert home.done("POST", "/referrals", sheet(person=None, beneficiary=person, again=True))["status"] == "sent"
     assert home.done("GET", f"/beneficiaries/{person}")["left_on"] is None
 
 

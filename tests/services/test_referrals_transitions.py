@@ -196,7 +196,7 @@ def test_what_an_alternative_is_redirected_to_is_an_alternative_too(network: Net
     one = home.refer(TRUSQUIN, beneficiary=person, alternative_to=first["ref"], follows=first["ref"])
     moved = home.done("POST", f"/referrals/{one['ref']}/redirect", GIVEN["redirect"])
     assert (moved["follows"], moved["alternative_to"]) == (first["referral_id"], first["referral_id"])
-    second.done("POST", f"/referrals/{moved['ref']}/accept", GIVEN["accept"])
+    second.done("POST", f"/referrals/{moved['ref']}/accept", {"first_contact_on": TODAY})
     second.done("POST", f"/referrals/{moved['ref']}/start", GIVEN["start"])
     assert home.done("GET", f"/referrals/{first['ref']}")["status"] == "cancelled"
 

@@ -38,7 +38,8 @@ _BORN: dict[type[Act], dict[str, Any]] = {
     | {"follows": TRAINING_ID, "alternative_to": PLACEMENT_ID, "parent": TRAINING_ID, "trial": False}
     | {"earlier_recipients": ["forem-marche"], "terms": {"expire_after_days": 30}}
     | {"sent_at": "2026-11-24T08:00:00+00:00", "sent_on": "2026-11-24"}
-    | {"said": "no_longer", "said_on": "2026-11-24", "stop_asked_on": "2026-11-24"},
+    | {"said": "no_longer", "said_on": "2026-11-24", "stop_asked_on": "2026-11-24"}
+    | {"also_open": ["R-4M2P-8XK"]},
     Training: _SENSE | _PLAN | {"kind": "formation", "tool": "gingo", "offer": "auxiliaire-de-soins"},
     Placement: _SENSE
     | _PLAN
@@ -69,7 +70,7 @@ _ALSO: dict[tuple[type[Act], str], dict[str, Any]] = {
     (Training, "complete"): {"outcome": "acquired"},
 }
 """What a command adds to what was given."""
-_UNKEPT = {"happened_on"}
+_UNKEPT = {"happened_on", "again"}
 
 REFERRAL_ID = DATA["jalons.referral.sent.v1"]["referral_id"]
 TRAINING_ID = DATA["jalons.training.enrolled.v1"]["training_id"]

@@ -18,12 +18,12 @@ def catalogue(language: str) -> dict[str, Any]:
     return tomllib.loads(files("jalons.web.texts").joinpath(f"{language}.toml").read_text("utf-8"))
 
 
-def problem(code: str, detail: str, cure: str, language: str) -> tuple[str, str]:
-    """The cause and the cure of a problem in a language. detail, cure: in English."""
+def problem(code: str, detail: str, cure: str, language: str, **values: object) -> tuple[str, str]:
+    """The cause and the cure of a problem in a language. detail, cure: in English. values: what the cause names."""
     if language == "en":
         return detail, cure
     found = catalogue(language)["problems"].get(code)
-    return (str(found["detail"]), str(found["cure"])) if found else (detail, cure)
+    return (str(found["detail"]).format_map(_Values(values)), str(found["cure"])) if found else (detail, cure)
 
 
 def field(kind: str, language: str, **values: object) -> str:

@@ -9,12 +9,14 @@ from __future__ import annotations
 from typing import Annotated, Any, Self
 from uuid import UUID
 
-from pydantic import Field, model_validator
+from pydantic import Field, StrictBool, model_validator
 
 from schemas import codes
 from services.referrals.agreements.bodies import AgreementBody
 from services.referrals.calls.bodies import Dated, Day, Spoken
 from services.referrals.persons.bodies import EXAMPLE_PERSON, EXAMPLE_PROFILE, PersonBody
+
+Again = Annotated[StrictBool, Field(description="it is meant, though a like referral has not started")]
 
 
 class ReferralBody(Dated):
@@ -32,6 +34,7 @@ class ReferralBody(Dated):
     contact: codes.Contact
     follows: Spoken | None = None
     alternative_to: Spoken | None = None
+    again: Again = False
 
     @model_validator(mode="after")
     def _one_person(self) -> Self:
@@ -113,6 +116,7 @@ class RedirectBody(Dated):
     offer: codes.Slug | None = None
     contact: codes.Contact | None = None
     agreement: AgreementBody | None = None
+    again: Again = False
 
 
 class StopBody(Dated):
@@ -131,6 +135,7 @@ class ReopenBody(Dated):
     """`POST /referrals/{id}/reopen`."""
 
     reason: codes.ReopenReason | None = None
+    again: Again = False
 
 
 class VoidBody(Dated):

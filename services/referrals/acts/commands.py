@@ -13,6 +13,7 @@ from services.referrals.acts.cover import marked
 from services.referrals.acts.dates import check_happened, in_order
 from services.referrals.acts.fronting import told
 from services.referrals.acts.lifecycle import HUB, Office
+from services.referrals.acts.once import check_back
 from services.referrals.acts.rows import REFERRALS, Acts
 from services.referrals.acts.rules import Act, Decided, Placement, Referral, Training
 from services.referrals.codes.commands import resolved
@@ -36,7 +37,7 @@ def step(work: Work, store: Acts[S], named: UUID | str, action: str, given: Give
     """
     given = resolved(work, action, given)
     state, by = load(work, store, named, action)
-    facts = json_values({name: value for name, value in given.items() if name != "happened_on"})
+    facts = json_values({name: value for name, value in given.items() if name not in ("happened_on", "again")})
     on = in_order(given, work.call.today, state.last_on)
     _check_place(work, state, given)
     if facts.get("reported_by") and "referrer" not in state.party(work.call.partner):
@@ -44,6 +45,7 @@ def step(work: Work, store: Acts[S], named: UUID | str, action: str, given: Give
     decided = acts.act(state, action, by, facts, work.call.today, on)
     if action == "reopen" and isinstance(state, Referral) and by is not Office.COORDINATOR:
         check_nothing_followed(state, REFERRALS.of_person(work.conn, state.ref))
+    check_back(work.conn, state, decided.state, meant=bool(given.get("again")))
     save(work, store, state, decided, on)
     if action == "start":
         _started(work, decided.state, facts, on)

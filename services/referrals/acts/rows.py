@@ -20,7 +20,11 @@ S = TypeVar("S", bound=Act)
 
 
 class AlreadyOpen(Exception):
-    """The person has a referral to the same offer that has not started."""
+    """The person has a like referral that has not started. reference: of that one; None if it was made just now."""
+
+    def __init__(self, reference: str | None = None) -> None:
+        super().__init__(reference)
+        self.reference = reference
 
 
 class Erased(Exception):
@@ -72,6 +76,15 @@ class Acts(Generic[S]):
         """All acts of a person, oldest first. lock: lock them; the caller has locked the person."""
         statement = self._select().where(self.table.c.ref == ref).order_by(self.table.c.added)
         return self._all(conn, conn.execute(statement.with_for_update() if lock else statement))
+
+    def like(self, conn: Connection, ref: UUID, recipient: str, moment: str, offer: str | None) -> list[Row[Any]]:
+        """A person's referrals to a recipient for a moment and an offer or none, oldest first: id, reference, status
+        and alternative_to. An offer is one, whatever its moment was."""
+        c = self.table.c
+        to = c.offer == offer if offer else c.offer.is_(None) & (c.recipient == recipient) & (c.moment == moment)
+        linked = c.facts["alternative_to"].astext.label("alternative_to")
+        found = select(c.id, c.reference, c.status, linked).where(c.ref == ref, to).order_by(c.added)
+        return list(conn.execute(found))
 
     def page(
         self, conn: Connection, role: str, partner: str, *, status: str | None, before: UUID | None, limit: int

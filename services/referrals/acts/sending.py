@@ -16,6 +16,7 @@ from services.referrals.acts import rules as acts
 from services.referrals.acts.commands import json_values
 from services.referrals.acts.dates import in_order, on_planned_start
 from services.referrals.acts.fronting import check_front, told
+from services.referrals.acts.once import check_once
 from services.referrals.acts.rows import PLACEMENTS, REFERRALS, TRAININGS, Acts
 from services.referrals.acts.rules import MOMENT_OF_KIND, Act, Decided, Placement, Referral, Training
 from services.referrals.agreements import disclosures
@@ -60,7 +61,7 @@ def send(work: Work, referral: Referral) -> Referral:
 def draft(work: Work, given: Given, parent: Referral | None = None) -> Referral:
     """A referral that may be sent, its person and agreement recorded. parent: the referral it was redirected from.
 
-    Raises as `send_referral`, but for AlreadyOpen.
+    Raises as `send_referral`.
     """
     given = resolved(work, "send", given)
     status = lifecycle.begin(lifecycle.REFERRAL, given)
@@ -78,6 +79,8 @@ def draft(work: Work, given: Given, parent: Referral | None = None) -> Referral:
     alternative_to = _earlier(work, given, person, "alternative_to")
     on = in_order(given, work.call.today, parent.last_on if parent else _sent_on(follows))
     shown = _disclosed(work, given, person, between, convention)
+    meant = bool(given.get("again") or alternative_to)
+    started = check_once(work.conn, person.ref, recipient, given["moment"], given.get("offer"), meant=meant)
     work.grant_aliases(person.ref, person.home, [work.call.partner, recipient])
     referral = Referral(
         id=random_id(),
@@ -98,6 +101,7 @@ def draft(work: Work, given: Given, parent: Referral | None = None) -> Referral:
             "disclosed": shown.shown,
             "follows": str(follows.id) if follows else None,
             "alternative_to": str(alternative_to.id) if alternative_to else None,
+            "also_open": started or None,
             "sent_at": work.call.now.isoformat(),
             "sent_on": on.isoformat(),
             "last_on": on.isoformat(),

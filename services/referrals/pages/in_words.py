@@ -54,7 +54,7 @@ PROFILE: Mapping[str, str] = {
 }
 NOT_SHOWN = frozenset(
     {"referral_id", "training_id", "placement_id", "beneficiary", "version", "actions", "ref", "status", "disclosed"}
-    | {"follows", "alternative_to", "parent", "answered_by", "alternatives"}
+    | {"follows", "alternative_to", "parent", "answered_by", "alternatives", "again", "also_open"}
 )
 """Fields for systems only: ids, numbers and links between records. `ref` and `status` are in the page's heading,
 `disclosed` is shown by `profile`."""

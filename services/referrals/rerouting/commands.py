@@ -33,7 +33,7 @@ def redirect(work: Work, named: UUID | str, given: Mapping[str, Any]) -> Referra
     Raises NotAllowed, NotGiven, ComesBack, ChainTooLong, Stale, and as `sending.send_referral`.
     """
     old, by = commands.load(work, REFERRALS, named, "redirect")
-    values = {name: value for name, value in given.items() if value is not None}
+    values = {name: value for name, value in given.items() if value not in (None, False)}
     acts.check(old, "redirect", by, values, work.call.today)
     inherited: dict[str, Any] = {name: old.facts[name] for name in _INHERITED if name in old.facts}
     inherited |= {name: UUID(old.facts[name]) for name in _LINKS if old.facts.get(name)}
