@@ -241,7 +241,7 @@ def test_a_withdrawn_consent_lets_nothing_more_through(network: Network) -> None
     home.done("DELETE", f"/beneficiaries/{person}/consents/{consent}")
     refused(home.call("POST", "/referrals", body), 403, "no_consent")
     refused(network["cpas-erezee"].call("DELETE", f"/beneficiaries/{person}/consents/{consent}"), 404, "not_found")
-    assert rows(network, "events", "subject", person) == 4, "registered, given, sent, withdrawn once"
+    assert rows(network, "events", "subject", person) == 5, "registered, given, sent, withdrawn once, cancelled by that"
 
 
 def test_a_repeat_shows_what_may_be_shown_now_and_is_audited(network: Network) -> None:

@@ -83,9 +83,9 @@ def _alias(network: Network, person: str) -> str:
 def shown(network: Network, referral: dict[str, Any]) -> Any:
     """The bands that Le Trusquin reads of a referral now: one by one, in its list, and in the log."""
     trusquin = network["le-trusquin"]
-    one = trusquin.done("GET", f"/referrals/{referral['ref']}")["disclosed"]
+    one = trusquin.done("GET", f"/referrals/{referral['ref']}").get("disclosed", {})
     [listed] = [
-        each["disclosed"]
+        each.get("disclosed", {})
         for each in trusquin.done("GET", "/referrals?limit=500")["items"]
         if each["ref"] == referral["ref"]
     ]
