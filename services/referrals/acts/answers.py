@@ -77,6 +77,7 @@ class _ReferralCourse(_Meant, total=False):
     reply_by: date
     follows: UUID
     alternative_to: UUID
+    also_open: list[codes.Reference]
     parent: UUID
     first_contact_on: date
     place: codes.PlaceCode
