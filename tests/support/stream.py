@@ -28,8 +28,9 @@ from tests.support.network import PROFILE, Network, Partner, eventually
 from tests.support.own import own
 
 _YEAR = local_date(now()).year
-MONTHS = f"from={_YEAR - 1}-01&to={_YEAR}-12"
-"""What the tests do happens within these."""
+_FIRST, _LAST = f"{_YEAR - 1}-01", f"{_YEAR}-12"
+MONTHS = f"from={_FIRST}&to={_LAST}"
+"""What the tests count happens within these."""
 COUNTED = tuple(measure.name for kind, measure in MEASURES.items() if sees(kind, "type", Role.COORDINATOR))
 
 
@@ -182,7 +183,7 @@ def _counts(network: Network) -> dict[str, int]:
 
 
 def recount(log: list[dict[str, Any]]) -> dict[str, int]:
-    """Each measure, counted from the log act by act: a correction offsets earlier events of the same act."""
+    """Each measure over MONTHS, counted from the log act by act: a correction offsets earlier events of the same act."""
     acts: dict[str, list[Event]] = {}
     for wire in log:
         event = opened(read(json.dumps(wire).encode()), GONE)
@@ -191,5 +192,6 @@ def recount(log: list[dict[str, Any]]) -> dict[str, int]:
     total: Counter[str] = Counter()
     for events in acts.values():
         for cell, n in net(events).items():
-            total[cell.measure] += n
+            if _FIRST <= cell.month <= _LAST:
+                total[cell.measure] += n
     return {measure: total[measure] for measure in COUNTED}
