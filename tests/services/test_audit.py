@@ -80,7 +80,7 @@ def test_a_list_leaves_a_line_for_each_it_shows(apps: Apps) -> None:
         assert len(read) == (1 if each["ref"] in shown else 0)
 
 
-def test_what_is_refused_leaves_no_line_and_what_is_repeated_no_second(apps: Apps) -> None:
+def test_what_is_refused_leaves_no_line_and_a_repeat_the_line_of_a_read(apps: Apps) -> None:
     home, stranger = apps.network["cpas-hotton"], apps.network["cpas-erezee"]
     key = str(uuid4())
     first, again = (home.done("POST", "/beneficiaries", {"profile": PROFILE}, key=key) for _ in range(2))
@@ -90,7 +90,10 @@ def test_what_is_refused_leaves_no_line_and_what_is_repeated_no_second(apps: App
     refused(home.call("PUT", f"/beneficiaries/{person}/profile", {"profile": {}}), 422, "invalid")
     stale = {"If-Match": '"7"'}
     refused(home.call("PUT", f"/beneficiaries/{person}/profile", {"profile": PROFILE}, headers=stale), 412, "stale")
-    assert short(lines(apps, home, beneficiary=person)) == [("cpas-hotton", "beneficiary", "registered")]
+    assert short(lines(apps, home, beneficiary=person)) == [
+        ("cpas-hotton", "beneficiary", "registered"),
+        ("cpas-hotton", "beneficiary", "read"),
+    ]
 
 
 def test_the_coordinator_asks_by_a_reference_and_is_told_no_person(apps: Apps) -> None:
@@ -215,9 +218,9 @@ NOBODYS = {
         "/conventions",
         "/conventions/{convention_id}",
     ),
-    *("/offers", "/offers/{offer}", "/events/heads", "/counts", "/counts/measures"),
+    *("/offers", "/offers/{offer}", "/events/heads", "/counts", "/counts/measures", "/references/{id}"),
 }
-"""Routes that show no person: directory, operation and counts; `/s` and `/answer` show a form."""
+"""Routes that show no person: directory, offices, operation and counts; `/s` and `/answer` show a form."""
 ENDLESS = {"/stream"}
 """Streams are audited too: see `test_observation_stream`."""
 

@@ -7,6 +7,7 @@ from typing import Any
 from tests.support.network import Network, Partner, partner
 
 SECOND, SECOND_OFFER, MOMENTS = "miroir-vagabond", "atelier-du-miroir", ["projet", "preformation", "formation"]
+PLACES = [{"code": "atelier", "address": "Rue du Miroir 2, 6987 Rendeux"}]
 
 
 def joins(network: Network, slug: str, kind: str, moments: list[str], **more: Any) -> Partner:
@@ -39,7 +40,7 @@ def offers(network: Network, name: str, slug: str, **more: Any) -> None:
 def second_operator(network: Network) -> Partner:
     """The Miroir Vagabond, to which both CPAS may refer; created once."""
     if SECOND not in network.partners:
-        joins(network, SECOND, "association", MOMENTS, secrecy_class="discretion")
+        joins(network, SECOND, "association", MOMENTS, secrecy_class="discretion", places=PLACES)
         agree(network, ["cpas-hotton", "cpas-erezee"], [SECOND], MOMENTS)
         offers(network, SECOND_OFFER, SECOND)
     return network[SECOND]
