@@ -212,8 +212,9 @@ def _types(moved: Stack) -> set[str]:
 def _directory(network: Network) -> None:
     """The complete life of a partner, a convention and an offer."""
     operator = network.operator
-    record = partner("training_operator", ["formation"], name="Passage", mailbox="é@passage.example")
+    record = partner("training_operator", ["formation"], name="Passage", mailbox="accueil@passage.example")
     passing = network.join("passage", record, ["partner"])
+    _no_mailbox(network, "passage")
     scope = [{"from": "cpas-hotton", "to": "passage", "moments": ["formation"]}]
     signed = Network.convention() | {"parties": ["cpas-hotton", "passage"], "scope": scope}
     convention = operator.done("POST", "/conventions", signed)["convention_id"]
@@ -229,6 +230,13 @@ def _directory(network: Network) -> None:
         operator.done("POST", f"/conventions/{convention}/{action}")
     for status in ("suspended", "active", "left"):
         operator.done("PUT", "/partners/passage/status", {"status": status})
+
+
+def _no_mailbox(network: Network, slug: str) -> None:
+    """Notifications knows a mailbox that is none, as from before mailboxes were checked at the door."""
+    with psycopg.connect(network.info["database"], autocommit=True) as conn:
+        spoil = "UPDATE notifications.partners SET mailbox = 'accueil' WHERE slug = %s"
+        eventually(lambda: conn.execute(spoil, (slug,)).rowcount)
 
 
 def _person(network: Network) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -11,7 +10,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
 from email.message import EmailMessage
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from uuid import UUID
 
@@ -41,6 +39,7 @@ from services.notifications.routing.router import Router
 from services.notifications.webhooks import rows as subscriptions
 from services.notifications.webhooks.channel import WebhookChannel
 from services.notifications.webhooks.client import MemoryWebhookClient, WebhookClient
+from tests.support.receiver import Receiver
 
 SECRET = "0123456789abcdef0123456789abcdef"
 REF = "3f8a1c52-6d0e-4b7a-9c21-5e4d7f60a913"
@@ -257,47 +256,6 @@ def mail() -> Iterator[MailServer]:
     server.start()
     yield server
     server.stop()
-
-
-@dataclass
-class Call:
-    path: str
-    headers: dict[str, str]
-    body: bytes
-
-
-class Receiver:
-    """A real HTTP receiver on loopback. answers: (status, headers) in turn, the last one repeated."""
-
-    def __init__(self, *answers: tuple[int, dict[str, str]]) -> None:
-        self.answers = list(answers) or [(204, {})]
-        self.calls: list[Call] = []
-        self.before_answer: Callable[[], object] = lambda: None
-        receiver = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["content-length"]))
-                receiver.calls.append(Call(self.path, {k.lower(): v for k, v in self.headers.items()}, body))
-                receiver.before_answer()
-                status, headers = receiver.answers[0] if len(receiver.answers) == 1 else receiver.answers.pop(0)
-                self.send_response(status)
-                for name, value in headers.items():
-                    self.send_header(name, value)
-                self.send_header("content-length", "0")
-                self.end_headers()
-
-            def log_message(self, *_: Any) -> None:
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
-        self.url = f"http://127.0.0.1:{self._server.server_port}/hook"
-
-    def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
 
 
 @pytest.fixture

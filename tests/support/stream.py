@@ -183,7 +183,7 @@ def _counts(network: Network) -> dict[str, int]:
 
 
 def recount(log: list[dict[str, Any]]) -> dict[str, int]:
-    """Each measure over MONTHS, counted from the log act by act: a correction offsets earlier events of the same act."""
+    """Each measure over MONTHS, counted from the log act by act: a correction offsets what the act added before."""
     acts: dict[str, list[Event]] = {}
     for wire in log:
         event = opened(read(json.dumps(wire).encode()), GONE)
