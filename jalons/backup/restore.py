@@ -1,14 +1,15 @@
 """A restore takes effect whole or not at all, forgets again whom the hub had forgotten, and marks the log as another.
 
 Whoever was erased after the backup was made is found in the list beside the backups and in the database that is
-replaced. Their keys are destroyed in the transaction that brings the data back, so that no crash leaves them readable.
+replaced. Their keys are destroyed, and the logs of all services begin a new generation, in the transaction that brings
+the data back: no crash leaves them readable, nor lets a reader's cursor from before skip what comes after.
 """
 
 from __future__ import annotations
 
 import importlib
 from collections.abc import Collection
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from sqlalchemy import ClauseElement, Connection, Text, Uuid, column, create_engine, null, select, table, update
 from sqlalchemy.dialects import postgresql
@@ -22,6 +23,7 @@ from jalons.process.migrate import upgrade
 from jalons.process.settings import SERVICES, Settings
 
 _person_keys = table("person_keys", column("ref", Uuid), column("wrapped", Text), schema="referrals")
+_generations = [table("log_generation", column("generation", Uuid), schema=service) for service in SERVICES]
 _activity = table("pg_stat_activity", column("datname"), column("application_name"))
 
 
@@ -71,7 +73,7 @@ def _before() -> list[str]:
 
 
 def _after(refs: Collection[UUID]) -> list[str]:
-    statements: list[ClauseElement] = []
+    statements: list[ClauseElement] = [update(each).values(generation=uuid4()) for each in _generations]
     if refs:
         statements.append(update(_person_keys).where(_person_keys.c.ref.in_(refs)).values(wrapped=null()))
     return [_sql(each) for each in statements]

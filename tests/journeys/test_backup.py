@@ -11,6 +11,8 @@ from typer.testing import CliRunner, Result
 
 from jalons.cli import app
 from jalons.embedded.stack import Stack
+from jalons.process.settings import SERVICES
+from tests.support.calls import refused
 from tests.support.network import PROFILE, Network, eventually
 
 PORTS = 18_000 + os.getpid() % 100 * 10
@@ -36,6 +38,12 @@ def found(network: Network, dossier: str) -> list[str]:
     return [each["beneficiary"] for each in items]
 
 
+def unread_since(network: Network) -> dict[str, str]:
+    """Service → the CPAS's cursor at the end of its log."""
+    home = network["cpas-hotton"]
+    return {each: home.done("GET", "/events?limit=1000", service=each)["next"] for each in SERVICES}
+
+
 def test_a_hub_is_restored_and_whoever_was_erased_stays_erased(data: Path, tmp_path: Path) -> None:
     file = tmp_path / "monday.jalons"
     with Stack(data, port_base=PORTS) as stack:
@@ -44,6 +52,7 @@ def test_a_hub_is_restored_and_whoever_was_erased_stays_erased(data: Path, tmp_p
         sent = network["cpas-hotton"].refer("le-trusquin", beneficiary=kept)
         eventually(lambda: network.pathway("cpas-hotton", kept) is not None)
         assert jalons("restore", file, "--data", data).exit_code == 1, "there is no such file"
+        cursors = unread_since(network)
         made = jalons("backup", file, "--data", data)
         assert made.exit_code == 0, made.output
         assert file.stat().st_mode & 0o777 == 0o600
@@ -63,6 +72,10 @@ def test_a_hub_is_restored_and_whoever_was_erased_stays_erased(data: Path, tmp_p
     with Stack(data, port_base=PORTS) as stack:
         for partner in network.partners.values():
             partner._token = ""
+        for service, cursor in cursors.items():
+            events = f"/events?after={cursor}"
+            refused(network["cpas-hotton"].call("GET", events, service=service), 422, "log_restored")
+        assert unread_since(network).keys() == cursors.keys(), "whoever begins again is answered"
         assert found(network, "H-1") == [kept]
         assert found(network, "H-2") == []
         assert network["cpas-hotton"].call("GET", f"/beneficiaries/{erased}").status_code == 404

@@ -168,6 +168,18 @@ def test_a_stream_is_live_and_resumes_after_a_break(
             assert next(events)["id"] == 3
 
 
+def test_a_cursor_from_before_a_restore_is_refused(engine: Engine, postgres: str) -> None:
+    apply(engine, Person().bilan())
+    before = cursor(engine, 2)
+    with engine.begin() as conn:
+        generation.renew(conn)
+    with running(postgres) as url:
+        for params, last in (({"after": before}, {}), ({}, {"Last-Event-ID": before})):
+            headers = {"Authorization": "Bearer coordinator", **last}
+            answer = httpx.get(f"{url}/stream", params=params, headers=headers, timeout=10)
+            assert (answer.status_code, answer.json()["code"]) == (422, "log_restored")
+
+
 def test_a_partner_streams_what_it_may_see_of_the_types_it_asked_for(engine: Engine, postgres: str) -> None:
     person = Person()
     apply(engine, [*Person(home="cpas-erezee").bilan()[:1], *person.bilan()])
