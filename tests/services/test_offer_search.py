@@ -137,7 +137,7 @@ REFUSED: dict[str, tuple[str, str]] = {
     "commune=1000": ("invalid", "commune"),
     "within_km=5": ("invalid", "within_km"),
     "within_km=far&commune=6990": ("invalid", "within_km"),
-    "colour=green": ("unknown_field", "colour"),
+    "colour=green": ("unknown_parameter", "query parameters"),
     "limit=100000": ("invalid", "limit"),
 }
 

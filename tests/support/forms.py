@@ -24,6 +24,7 @@ FORMS: dict[str, Any] = {
     },
     "PUT /offers/{offer}": offer(),
     "POST /referrals": sheet(),
+    "POST /activities": {"beneficiary": str(uuid.uuid4()), "on": day(-7), "form": "asbl"},
     "PUT /subscriptions/{name}": {"url": "https://193.190.198.27/hook", "types": ["*"]},
 }
 """Operation → body. Bodies of other operations can be generated from their schemas."""
@@ -59,6 +60,7 @@ def one_of_everything(apps: Apps) -> dict[str, str]:
         "referrals": made["referral_id"],
         "trainings": training["training_id"],
         "placements": placement["placement_id"],
+        "references": placement["ref"],
         "beneficiary": person,
         "activity_id": activity["activity_id"],
         "need_id": need["need_id"],
