@@ -9,12 +9,12 @@ from uuid import UUID
 from jalons.privacy.references import ALPHABET, typed
 from jalons.privacy.sealing import derive
 
-_LETTERS = 20
-"""Twenty characters of Crockford base 32: 100 bits, too many to guess."""
+_LETTERS = 12
+"""Twelve characters of Crockford base 32: 60 bits, too many to guess where wrong codes are limited."""
 
 
 def private_code(secret: str, purpose: str, about: UUID) -> str:
-    """The code for a thing, `7K4M-2QXR-…`: always the same, so that an older printout stays valid."""
+    """The code for a thing, `7K4M-2QXR-8P5T`: always the same, so that an older printout stays valid."""
     number = int.from_bytes(hmac.digest(derive(secret, purpose), about.bytes, hashlib.sha256))
     drawn = "".join(ALPHABET[number >> 5 * place & 31] for place in range(_LETTERS))
     return "-".join(drawn[at : at + 4] for at in range(0, _LETTERS, 4))

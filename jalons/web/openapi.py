@@ -15,7 +15,7 @@ PUBLIC = frozenset(
     }
 )
 """Paths that need no token."""
-BY_LINK = frozenset({"/answer", "/answer/{token}", "/s", "/s/{code}"})
+BY_LINK = frozenset({"/answer", "/answer/{token}", "/s", "/s/word", "/s/{code}"})
 """Paths of the pages that a link or a code opens."""
 
 _ANY = {

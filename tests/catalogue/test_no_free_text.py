@@ -48,7 +48,7 @@ NOT_ABOUT_A_PERSON = {
     "/subscriptions/{name}": "an address of the partner's system",
     "/answer/{token}": "the fields of the acts' own bodies",
     "/s": "a private code",
-    "/s/{code}": "a closed list",
+    "/s/word": "a closed list",
 }
 """Paths whose bodies say nothing of a person."""
 NEVER_KEPT = {

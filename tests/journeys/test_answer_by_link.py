@@ -98,8 +98,9 @@ def test_a_persons_answer_by_slip_is_reported_to_the_referrer_and_changes_nothin
     opened = network.http.post(f"{address}/s", data={"code": code.lower().replace("-", " ")}, follow_redirects=True)
     page = well_made(opened)
     assert "envoyé, sans réponse encore" in opened.text
-    assert sent["ref"] not in opened.text and "Trusquin" not in opened.text, "the status only"
-    answered = network.http.post(str(opened.url), data=page.forms()[""] | {"said": "no_longer"})
+    assert sent["ref"] not in opened.text and "Trusquin" in opened.text, "status, when, where, and whom to call"
+    said = page.forms()[""] | {"said": "no_longer"}
+    answered = network.http.post(f"{address}/s/word", data=said, follow_redirects=True)
     well_made(answered)
 
     mail = eventually(

@@ -245,9 +245,9 @@ def _person(network: Network) -> None:
     sent = home.refer("le-trusquin")
     person = f"/beneficiaries/{sent['beneficiary']}"
     code = slip_code(home.call("GET", f"/referrals/{sent['ref']}/slip"))
-    address = f"{network.info['referrals']}/s/{code}"
-    form = well_made(network.http.get(address)).forms()[""]
-    well_made(network.http.post(address, data=form | {"said": "contacted"}))
+    address = f"{network.info['referrals']}/s"
+    form = well_made(network.http.get(f"{address}/{code}", follow_redirects=True)).forms()[""]
+    well_made(network.http.post(f"{address}/word", data=form | {"said": "contacted"}, follow_redirects=True))
     need = {"domain": "langue", "kind": "need", "source": "public", "commune_nis": "83028"}
     home.done("POST", "/needs", need)
     home.done("POST", "/needs", need | {"beneficiary": sent["beneficiary"]})

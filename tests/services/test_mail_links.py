@@ -109,9 +109,9 @@ def test_the_page_says_what_the_person_said_to_the_referrer_and_to_nobody_else(
 ) -> None:
     home, operator, referral = there["parties"]["home"], there["parties"]["operator"], there["acts"]["referral"]
     slip = home.call("GET", f"/referrals/{referral['ref']}/slip")
-    address = f"http://referrals/s/{slip_code(slip)}"
-    form = well_made(apps.network.http.request("GET", address)).forms()[""]
-    apps.network.http.request("POST", address, data=form | {"said": "wants_to_talk"})
+    opened = apps.network.http.request("GET", f"http://referrals/s/{slip_code(slip)}")
+    said = well_made(opened).forms()[""] | {"said": "wants_to_talk"}
+    apps.network.http.request("POST", "http://referrals/s/word", data=said)
     ids = {"referral_id": referral["referral_id"], "reference": referral["ref"]}
     named = ids | {"home": home.slug, "referrer": home.slug, "recipient": operator.slug}
     [delivery] = ROUTER._emails(event("beneficiary.said", partner="nobody", **named))

@@ -207,6 +207,9 @@ def test_the_slip_is_the_referrers_to_print_in_four_languages(network: Network, 
         assert "EFT Le Trusquin" in answer.text and "+32 84 46 00 00" in answer.text and sent["ref"] in answer.text
         codes |= {each["text"] for each in page.all("p") if each.get("class") == "code"}
     assert len(codes) == 1, "printed again, it is the same"
+    assert [len(each) for each in codes] == [14], "short enough to type"
+    assert "Réseau" in pages["fr"].text and in_french(day()) in pages["fr"].text
+    assert len(Page(pages["fr"].text).all("svg")) == 1, "the QR code"
     assert "alone_children" not in pages["fr"].text and "lower_secondary" not in pages["fr"].text
     assert "25 à 29 ans" in pages["fr"].text and "secondaire" not in pages["fr"].text
     for partner in ("le-trusquin", "forem-marche"):
@@ -220,32 +223,41 @@ def test_a_code_is_kept_as_a_hash_and_tried_in_vain(network: Network, stack: Sta
     address = f"{network.info['referrals']}/s"
     spoofing = {"X-Forwarded-For": "2001:db8::1"}  # by nobody whom the hub trusts
     with httpx.Client(headers=spoofing, transport=httpx.HTTPTransport(local_address="127.0.0.7")) as guesser:
-        assert guesser.get(f"{address}/{code}").status_code == 200
+        assert guesser.get(f"{address}/{code}").status_code == 303
         before = written(network)
         for method in ("GET", "HEAD"):
-            assert guesser.request(method, f"{address}/{code}").status_code == 200
+            assert guesser.request(method, f"{address}/{code}").status_code == 303
         assert written(network) == before
-        tried = [guesser.get(f"{address}/{'ABCDEFGHJKMNPQRSTVWX'[n:]}ABCDEFGH") for n in range(21)]
+        tried = [guesser.get(f"{address}/{'ABCDEFGHJKMNPQRSTVWXYZ'[n % 10 :][:12]}") for n in range(21)]
         assert [answer.status_code for answer in tried] == [404] * 20 + [429]
         assert well_made(tried[0]).text != well_made(tried[-1]).text
         fields = [each["name"] for each in well_made(tried[0]).all("input")]
         assert fields == ["code"], "it can be typed again at once"
         assert guesser.get(f"{address}/{code}").status_code == 429, "not even the right one is looked at"
-    assert network.http.get(f"{address}/{code}").status_code == 200, "nobody else waits"
+    assert network.http.get(f"{address}/{code}").status_code == 303, "nobody else waits"
 
 
 def test_a_word_by_the_slip_is_said_once_and_only_one_of_the_four(network: Network, sent: dict[str, Any]) -> None:
     slip = network["cpas-hotton"].call("GET", f"/referrals/{sent['ref']}/slip")
     code = slip_code(slip)
-    address = f"{network.info['referrals']}/s/{code}"
-    form = well_made(network.http.get(address)).forms()[""]
-    before = written(network)
-    assert network.http.post(address, data=form).status_code == 422
-    assert network.http.post(address, data=form | {"said": "hello"}).status_code == 422
-    assert written(network) == before
-    assert [network.http.post(address, data=form | {"said": "contacted"}).status_code for _ in range(2)] == [200, 200]
-    events = written(network)[0] - before[0]
-    assert events == 1
+    address = f"{network.info['referrals']}/s"
+    with httpx.Client(follow_redirects=True) as person:
+        opened = person.get(f"{address}/{code}")
+        page = well_made(opened)
+        assert code not in str(opened.url) and code.replace("-", "") not in str(opened.url)
+        assert "EFT Le Trusquin" in page.text and "+32 84 46 00 00" in page.text, "whom to call, and where"
+        form = page.forms()[""]
+        before = written(network)
+        assert person.post(f"{address}/word", data=form).status_code == 422
+        assert person.post(f"{address}/word", data=form | {"said": "hello"}).status_code == 422
+        assert person.post(f"{address}/word", data=form | {"said": "goes_on"}).status_code == 422
+        assert written(network) == before
+        answers = [person.post(f"{address}/word", data=form | {"said": "contacted"}) for _ in range(2)]
+        assert [(answer.status_code, answer.history[0].status_code) for answer in answers] == [(200, 303)] * 2
+        assert "a contacté" in well_made(answers[0]).text, "this page may be reloaded"
+    assert written(network)[0] - before[0] == 1
+    without = httpx.post(f"{address}/word", data=form | {"said": "contacted"})
+    assert without.status_code == 404, "ten minutes later"
 
 
 def test_a_persons_way_is_the_home_partners_to_print_in_four_languages(network: Network) -> None:
@@ -311,9 +323,9 @@ def test_a_step_of_the_referrer_answers_no_longer(network: Network, stack: Stack
 
 def say(network: Network, code: str, said: str) -> None:
     """Say something by a slip's code."""
-    address = f"{network.info['referrals']}/s/{code}"
-    form = well_made(network.http.get(address)).forms()[""]
-    assert network.http.post(address, data=form | {"said": said}, follow_redirects=True).status_code == 200
+    with httpx.Client(follow_redirects=True) as person:
+        form = well_made(person.get(f"{network.info['referrals']}/s/{code}")).forms()[""]
+        assert person.post(f"{network.info['referrals']}/s/word", data=form | {"said": said}).status_code == 200
 
 
 def due(stack: Stack, sent: dict[str, Any]) -> list[str]:

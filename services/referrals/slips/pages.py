@@ -1,7 +1,8 @@
 """The printed slip of a referral, and the page behind its private code: the status, and a message to the referrer.
 
 The referrer or the home partner prints the slip and gives it to the person; it is sent to nobody. Whoever holds the
-code may read the page and send a message, so there is no session and no cookie that another site could misuse.
+code may read the page and send a message. The code does not stay in the address: `/s/{code}`, to which the QR code
+leads, moves it to a cookie of ten minutes that no other site's form brings along (`SameSite=Lax`), and goes on to `/s`.
 """
 
 from __future__ import annotations
@@ -11,8 +12,10 @@ from dataclasses import dataclass
 from typing import Annotated, Any, get_args
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Path
+import segno
+from fastapi import APIRouter, Cookie, Depends, Path, Query
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from markupsafe import Markup
 from sqlalchemy import Connection
 
 from jalons.clock import now
@@ -54,6 +57,11 @@ Partner = Annotated[Call, Depends(call("partner"))]
 Code = Annotated[str, Path(max_length=60)]
 _SAYABLE = tuple(said for said in get_args(Said) if said != commands.GOES_ON)
 _TOO_MANY = 429
+_COOKIE, _COOKIE_SECONDS = "jalons_slip", 600
+Kept = Annotated[str | None, Cookie(max_length=60, include_in_schema=False)]
+JustSaid = Annotated[str | None, Query(max_length=40, description="what was just sent")]
+_AHEAD = frozenset({"sent", "received", "waitlisted", "accepted", "started"})
+"""Statuses in which the person has somewhere to go."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +93,7 @@ class SlipPages:
         found = self._edge.query(lambda conn: self._slip(conn, named, partner, caller), caller)
         referral, recipient, referrer = found.referral, found.recipient, found.referrer
         words = reader.words(found.language)
+        code = private_code(self._secret, PURPOSE, referral.id)
         return self._pages.page(
             "slip",
             words,
@@ -100,8 +109,10 @@ class SlipPages:
             recipient=recipient,
             shared=_shared(found.shared, words),
             stop=words.text("slip.stop_text", home=referrer["name"], phone=referrer["phone"]),
-            code=private_code(self._secret, PURPOSE, referral.id),
+            code=code,
             address=self._address,
+            qr=Markup(_qr(f"{self._address}/{code.replace('-', '')}")),  # noqa: S704 - drawn by the hub
+            printed=words.text("slip.printed", date=words.day(caller.today.isoformat())),
             trial=bool(referral.facts.get("trial")),
         )
 
@@ -125,21 +136,38 @@ class SlipPages:
         )
 
     def entered(self, form: SubmittedForm, reader: Reader) -> Response:
-        """Redirect to the page of a typed code."""
-        code = typed(form.fields.get("code", ""))[:40]
+        """Open a typed code."""
         words = reader.words()
-        if not code:
+        if not form.fields.get("code"):
             return self._pages.page("enter", words, 422, problem=words.text("errors.missing"))
-        return RedirectResponse(f"/s/{code}?language={words.language}", 303, HEADERS)
+        return self.opened(form.fields["code"][:60], reader)
 
-    def opened(self, code: str, reader: Reader) -> HTMLResponse:
-        """The status of a code's referral, and the messages that can be sent."""
+    def opened(self, code: str, reader: Reader) -> Response:
+        """Go on to the page of a code, which its address does not tell."""
         words = reader.words()
         referral = self._behind(code, reader.address, words)
-        return referral if isinstance(referral, HTMLResponse) else self._page(referral, words)
+        if isinstance(referral, HTMLResponse):
+            return referral
+        answer = RedirectResponse(f"/s?language={words.language}", 303, HEADERS)
+        secure = self._address.startswith("https")
+        kept = {"httponly": True, "samesite": "lax", "secure": secure, "path": "/s"}
+        answer.set_cookie(_COOKIE, typed(code), max_age=_COOKIE_SECONDS, **kept)  # type: ignore[arg-type]
+        return answer
 
-    def sent(self, code: str, form: SubmittedForm, reader: Reader) -> HTMLResponse:
-        """Record a message of the person, for the referrer."""
+    def shown(self, code: str | None, reader: Reader, said: str | None = None) -> HTMLResponse:
+        """The page of the code that was opened last, or the field for one. said: what was just sent."""
+        words = reader.words()
+        if not code:
+            return self._pages.page("enter", words, problem=None)
+        referral = self._behind(code, reader.address, words)
+        if isinstance(referral, HTMLResponse):
+            return referral
+        if said in _SAYABLE:
+            return self._pages.page("said", words, said=words.code("Said", str(said)))
+        return self._page(referral, words)
+
+    def sent(self, code: str | None, form: SubmittedForm, reader: Reader) -> Response:
+        """Record a message of the person, for the referrer; the browser goes on to its confirmation."""
         words = reader.words()
         referral = self._behind(code, reader.address, words)
         if isinstance(referral, HTMLResponse):
@@ -161,10 +189,12 @@ class SlipPages:
         except Busy:
             return self._page(referral, words, 503, "unavailable")
         self._count(self._messages, about)
-        return self._pages.page("said", words, said=words.code("Said", said))
+        return RedirectResponse(f"/s?language={words.language}&said={said}", 303, HEADERS)
 
-    def _behind(self, code: str, caller: str, words: Words) -> Referral | HTMLResponse:
+    def _behind(self, code: str | None, caller: str, words: Words) -> Referral | HTMLResponse:
         """The referral that a code opens, or the page of an invalid code: the same whatever is wrong with it."""
+        if not code:
+            return self._pages.page("enter", words, 404, problem=words.text("code.closed"))
         if self._spent(self._wrong_codes, caller):
             return self._refused(words, _TOO_MANY)
         hashed = code_hash(code)
@@ -192,9 +222,24 @@ class SlipPages:
         return self._pages.page("enter", words, status, problem=sentence)
 
     def _page(self, referral: Referral, words: Words, status: int = 200, problem: str | None = None) -> HTMLResponse:
-        options = [(code, words.code("Said", code)) for code in _SAYABLE]
-        status_now = words.code("Status", referral.status)
-        return self._pages.page("code", words, status, now=status_now, options=options, problem=problem, key=new_key())
+        def look(conn: Connection) -> tuple[Mapping[str, Any], Mapping[str, Any] | None]:
+            offer = directory.offer(conn, referral.offer) if referral.offer else None
+            return directory.partners_of(conn, {referral.recipient})[referral.recipient], offer
+
+        recipient, offer = self._edge.query(look, page_call(CLIENT, None))
+        return self._pages.page(
+            "code",
+            words,
+            status,
+            now=words.code("Status", referral.status),
+            ahead=referral.status in _AHEAD,
+            when=_when(referral, words),
+            where=_where(referral, recipient, offer, words),
+            recipient=recipient,
+            options=[(code, words.code("Said", code)) for code in _SAYABLE],
+            problem=problem,
+            key=new_key(),
+        )
 
 
 def routes(edge: Edge, pages: Pages, secret: str, public_address: str) -> APIRouter:
@@ -207,26 +252,32 @@ def routes(edge: Edge, pages: Pages, secret: str, public_address: str) -> APIRou
     def slip(id: IdOrReference, caller: Partner, reader: PageReader) -> HTMLResponse:  # noqa: A002
         return slips.printed(caller, act_named(id, "referrals"), reader)
 
-    def enter(reader: PageReader) -> HTMLResponse:
-        return pages.page("enter", reader.words(), problem=None)
+    def shown(reader: PageReader, jalons_slip: Kept = None, said: JustSaid = None) -> HTMLResponse:
+        return slips.shown(jalons_slip, reader, said)
 
     @router.post("/s", summary="To the page of a slip's code", response_class=html, openapi_extra=OPENAPI_FORM)
     def entered(form: Submitted, reader: PageReader) -> Response:
         return slips.entered(form, reader)
 
-    def opened(code: Code, reader: PageReader) -> HTMLResponse:
+    def opened(code: Code, reader: PageReader) -> Response:
         return slips.opened(code, reader)
 
     what = "A word of the person to who accompanies them"
 
-    @router.post("/s/{code}", summary=what, response_class=html, openapi_extra=OPENAPI_FORM)
-    def said(code: Code, form: Submitted, reader: PageReader) -> HTMLResponse:
-        return slips.sent(code, form, reader)
+    @router.post("/s/word", summary=what, response_class=html, openapi_extra=OPENAPI_FORM)
+    def said(form: Submitted, reader: PageReader, jalons_slip: Kept = None) -> Response:
+        return slips.sent(jalons_slip, form, reader)
 
-    for path, page, what in (("/s", enter, "Where a slip's code is typed"), ("/s/{code}", opened, "A slip's status")):
+    pages_of = (("/s", shown, "A slip's status, or where its code is typed"), ("/s/{code}", opened, "Open a code"))
+    for path, page, what in pages_of:
         router.add_api_route(path, page, methods=["GET"], summary=what, response_class=html)
         router.add_api_route(path, page, methods=["HEAD"], include_in_schema=False)
     return router
+
+
+def _qr(address: str) -> str:
+    """An address as a QR code, an SVG without a style of its own."""
+    return str(segno.make(address, error="m", micro=False).svg_inline(scale=4, border=4, light="#fff"))
 
 
 def _where(
