@@ -58,6 +58,7 @@ def destroy(conn: Connection, ref: UUID, now: datetime) -> int:
     names = union_all(*(select(cast(each.subquery().c[0], Text)) for each in of_person))
     conn.execute(update(idempotency).where(made.in_(names)).values(answer={"erased": True}))
     outbox.forget(conn, str(ref))
+    _forget_slips(conn, ref)
     acts = 0
     for table in _ACTS:
         also = {"referral_id": None} if "referral_id" in table.c else {}
@@ -77,6 +78,12 @@ def destroy(conn: Connection, ref: UUID, now: datetime) -> int:
     for table in _OF_PERSON:
         conn.execute(delete(table).where(table.c.ref == ref))
     return acts
+
+
+def _forget_slips(conn: Connection, ref: UUID) -> None:
+    """A slip's row ties its code to a referral, which stays; on paper the code stands beside the person."""
+    of_person = select(tables.referrals.c.id).where(tables.referrals.c.ref == ref)
+    conn.execute(delete(tables.slips).where(tables.slips.c.referral_id.in_(of_person)))
 
 
 def keep_receipt(
