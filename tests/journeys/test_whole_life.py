@@ -23,7 +23,7 @@ from services.referrals.acts.lifecycle import Table
 from tests.support.accidents import back
 from tests.support.broker import login
 from tests.support.calls import offer, sheet
-from tests.support.network import ATTRIBUTES, PROFILE, Network, eventually, partner
+from tests.support.network import ATTRIBUTES, PROFILE, Network, Partner, eventually, partner
 from tests.support.pages import slip_code, well_made
 from tests.support.walking import Walk, walks
 
@@ -110,13 +110,14 @@ def aged(there: Network, moved: Stack, lives: dict[str, Walk]) -> dict[str, dict
         "enrolled": lives["training"].at("enrolled"),
         "ended": lives["placement"].at("ended"),
     }
-    runs_out = {"channel": "oral", "partners": ["rendeux"], "purposes": ["referral"], "attributes": ATTRIBUTES}
     expires = (FIRST_DAY + timedelta(days=5)).isoformat()
-    home.done("POST", f"/beneficiaries/{person['beneficiary']}/consents", runs_out | {"expires_on": expires})
+    home.refer("rendeux", agreement={"channel": "oral", "attributes": ATTRIBUTES, "expires_on": expires})
     scope = [{"from": "cpas-erezee", "to": "rendeux", "moments": ["formation"]}]
     brief = Network.convention() | {"parties": ["cpas-erezee", "rendeux"], "scope": scope, "valid_to": expires}
     there.operator.done("POST", "/conventions", brief)
 
+    goes_to(there, FIRST_DAY + timedelta(days=5))  # the home partner is asked about what ends today
+    _written(there, "consent.renewal_due", "convention.renewal_due")
     goes_to(there, FIRST_DAY + timedelta(days=6))  # reminders are due, and no escalation, whatever weekday it began on
     time.sleep(1.5)
     _late_mail(there, moved, FIRST_DAY + timedelta(days=15))
@@ -172,6 +173,7 @@ def test_every_type_of_the_catalogue_occurs_on_kafka(
         for row in table:
             if row.source and row.action not in known:
                 _walked(lives[noun], row)
+    _called_back(there, lives["placement"].begin())
     _directory(there)
     _person(there)
     _dead_letters(there, moved)
@@ -226,10 +228,30 @@ def _directory(network: Network) -> None:
     closed = offer(partner="passage", moment="formation", type="formation", places=1) | {"status": "closed"}
     passing.done("PUT", "/offers/une-place", closed)
     operator.done("PUT", "/partners/passage", record | {"name": "Le Passage"})
-    for action in ("suspend", "resume", "terminate"):
+    for action, then in (
+        ("suspend", "consent.lapsed"),
+        ("resume", "consent.restored"),
+        ("terminate", "consent.lapsed"),
+    ):
         operator.done("POST", f"/conventions/{convention}/{action}")
+        _written(network, then)
     for status in ("suspended", "active", "left"):
         operator.done("PUT", "/partners/passage/status", {"status": status})
+
+
+def _written(network: Network, *types: str) -> None:
+    """Wait until referrals' log has events of these types."""
+    with psycopg.connect(network.info["database"], autocommit=True) as conn:
+        for each in types:
+            asked = ("SELECT count(*) FROM referrals.events WHERE type = %s", (f"jalons.{each}.v1",))
+            eventually(lambda asked=asked: conn.execute(*asked).fetchone()[0])
+
+
+def _called_back(network: Network, placement: dict[str, Any]) -> None:
+    """An employer calls the network's front, which has the accompanist call back."""
+    made = network.operator.done("POST", "/partners/integra-plus/clients", {"scopes": ["partner"]})
+    front = Partner(network, "integra-plus", made["client_id"], made["client_secret"])
+    front.done("POST", f"/references/{placement['ref']}/call-back")
 
 
 def _no_mailbox(network: Network, slug: str) -> None:
