@@ -42,6 +42,7 @@ READERS = {"partner", "coordinator", "hub"}
 
 WHO = {
     "/referrals": {"partner"},
+    "/references": {"partner"},
     "GET /referrals.csv": {"partner"},
     "/trainings": {"partner"},
     "/placements": {"partner"},

@@ -31,8 +31,8 @@ FORMS: dict[str, Any] = {
 
 
 def one_of_everything(apps: Apps) -> dict[str, str]:
-    """Path parameter → id of an item (for referrals, trainings and placements: noun → id). The items belong to CPAS
-    Hotton and Le Trusquin, and observation knows them too."""
+    """Path parameter → id of an item (for referrals, trainings, placements and references: noun → id). The items belong
+    to CPAS Hotton and Le Trusquin, and observation knows them too."""
     home, operator = apps.network["cpas-hotton"], apps.network["le-trusquin"]
     made = home.refer("le-trusquin")
     person = made["beneficiary"]
