@@ -27,7 +27,7 @@ up: setup  ## run the hub in the foreground, its data in ./data
 	@$(BIN)/jalons up --data data $(ARGS)
 
 test: setup  ## every test, on real Kafka, PostgreSQL and SMTP
-	@$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-fast: setup  ## rules and catalogue only: no server, seconds
 	@$(BIN)/python -m pytest --numprocesses 2 tests/rules tests/catalogue $(ARGS)

@@ -27,21 +27,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--storm-seconds", type=int, default=15)
 
 
-_WITH_A_HUB = {"faults", "journeys"}
-_APART = {"test_absent_servers.py", "test_bench.py"}
-"""These start servers of their own. With the rest they balance the two workers."""
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Two groups, one per worker: tests on whole hubs, and the rest. In each the order stays what it is. First of all
-    such hooks: that of pytest-xdist reads the groups."""
-    for item in items:
-        path = item.path.relative_to(Path(__file__).parent)
-        group = "hubs" if path.parts[0] in _WITH_A_HUB and path.name not in _APART else "rest"
-        item.add_marker(pytest.mark.xdist_group(group))
-
-
 @pytest.fixture(scope="session")
 def folder() -> Iterator[Path]:
     """A folder for the session's servers."""
