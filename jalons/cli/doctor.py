@@ -118,7 +118,7 @@ def health(http: httpx.Client, hub: Hub, service: str, data: Path | None) -> Ite
 def _address(http: httpx.Client, hub: Hub, data: Path | None) -> Finding:
     """Links carry the address that the OpenAPI document names."""
     servers = http.get(f"{hub.urls['referrals']}/openapi.json").json().get("servers") or []
-    if servers:
+    if servers and servers[0]["url"] != "/":
         return Finding("ok", "address", f"links lead to {servers[0]['url']}")
     cure = "jalons up --public-url URL" if data else "JALONS_PUBLIC_URL"
     return Finding("note", "address", f"links lead to this machine only. To be reached from elsewhere: {cure}.")

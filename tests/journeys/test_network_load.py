@@ -28,7 +28,10 @@ def elsewhere(prefix: str) -> dict[str, Any]:
             return [renamed(each) for each in value]
         return f"{prefix}-{value}" if value in names else value
 
-    return network | {key: renamed(network[key]) for key in ("partners", "conventions", "offers")}
+    other = network | {key: renamed(network[key]) for key in ("partners", "conventions", "offers")}
+    for partner in other["partners"].values():
+        partner.pop("front", None)  # the network of this hub has one already
+    return other
 
 
 @pytest.fixture

@@ -102,15 +102,17 @@ def test_no_personal_data_is_in_clear_on_kafka_or_in_logs_mails_metrics_and_stre
 
 
 def test_each_reader_of_a_log_sees_only_events_visible_to_it(network: Network) -> None:
+    earlier = {event["id"] for event in _about_persons(network, "home-hotton")}
     ref, (operators, employers), _reference = _played(network)
     trusquin = str(_about_persons(network, "le-trusquin"))
     _absent(trusquin, ref, employers, LOCAL_REF, "causationid", "'sequence'", "'home'")
     assert operators in trusquin
-    pathways = _about_persons(network, "home-hotton")
+    pathways = [event for event in _about_persons(network, "home-hotton") if event["id"] not in earlier]
+    assert pathways
     employer = str(pathways)
     assert {event["type"].split(".")[1] for event in pathways} <= {"placement", "referral", "consent", "beneficiary"}
     _absent(employer, ref, operators, employers, LOCAL_REF, *BANDS, *WHY, "causationid")
-    assert all("partner" not in event and "subject" not in event for event in pathways)
+    assert [event for event in pathways if "partner" in event or "subject" in event] == []
     assert _about_persons(network, "forem-marche") == [], "a stranger"
     coordinator = str(_log(network, "integra-plus"))
     _absent(coordinator, ref, operators, employers, LOCAL_REF, *BANDS, *WHY)

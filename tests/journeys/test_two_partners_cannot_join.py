@@ -37,7 +37,7 @@ def test_two_partners_data_about_the_same_persons_cannot_be_joined(network: Netw
     for slug in MINE:
         _answer(network[slug])
     left = hotton.refer("le-trusquin", beneficiary=persons[0], again=True)
-    again = {"recipient": "lire-et-ecrire", "agreement": {"channel": "oral"}}
+    again = {"recipient": "lire-et-ecrire", "agreement": {"channel": "oral"}, "again": True}
     hotton.done("POST", f"/referrals/{left['ref']}/redirect", again)
     eventually(lambda: all(len(_mails(network, slug)) >= 4 for slug in MINE), 60)
     for agreement in hotton.done("GET", f"/beneficiaries/{persons[1]}/consents")["items"]:

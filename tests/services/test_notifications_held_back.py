@@ -69,7 +69,7 @@ def test_a_webhook_goes_however_old_its_event_is(stage: Stage, written_to: Memor
     sent = old(event("referral.sent"), 30)
     stage.hears(sent)
     stage.sends()
-    assert [json.loads(body)["id"] for _, body in caller.calls] == [str(sent.id)]
+    assert [json.loads(body)["data"]["reference"] for _, body in caller.calls] == [sent.data.reference]
     assert written_to.taken == []
 
 

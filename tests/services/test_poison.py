@@ -127,7 +127,9 @@ def follower(request: pytest.FixtureRequest, playground: Apps) -> Follower:
     keys, outbox = source.keyring(), Outbox(name)
     applies: dict[str, Any] = {
         "observation": Project(outbox, lambda ref, _partner: person(), keys.forget),
-        "notifications": Router(SECRET, lambda ref, _partner: person(), outbox, keys.forget, coordinator=False),
+        "notifications": Router(
+            SECRET, lambda ref, _partner: person(), lambda known, _reader: known, outbox, keys.forget, coordinator=False
+        ),
     }
     deliver = Deliver(name, engine, applies[name], outbox, keys, {SOURCE: source})
 
