@@ -78,6 +78,13 @@ class CloudEvent(TypedDict):
     data: dict[str, Any]
 
 
+class LogPage(TypedDict):
+    """A page of a log. next: where a poller continues, a position for the hub (scope hub); null at the hub's end."""
+
+    items: list[CloudEvent]
+    next: str | int | None
+
+
 class Head(TypedDict):
     """The newest event of a subject."""
 
@@ -142,7 +149,7 @@ class Forgotten(TypedDict):
 
 SHARED: Answers = {
     ("GET", "/health/ready"): Ready,
-    ("GET", "/events"): Page[CloudEvent],
+    ("GET", "/events"): LogPage,
     ("GET", "/forgotten/{receipt_id}"): Forgotten,
     ("GET", "/events/heads"): Heads,
     ("POST", "/events/compare"): Differing,

@@ -54,6 +54,7 @@ class _Covered(TypedDict, total=False):
     """Since when no agreement or convention covers a party, and how that came."""
 
     uncovered_on: date
+    uncovered_by: codes.AgreementEnd
     agreement_ended: codes.AgreementEnd
 
 
