@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from sqlalchemy import (
-    BigInteger,
     Boolean,
     CheckConstraint,
     Column,
     Date,
-    DateTime,
     Float,
     ForeignKey,
-    Identity,
     Index,
     Integer,
     LargeBinary,
-    MetaData,
     Table,
     Text,
     UniqueConstraint,
@@ -26,61 +20,18 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
-from jalons.messaging import tables as messaging
-from jalons.privacy import tables as privacy
-
-metadata = MetaData()
-
-for shared in (*messaging.metadata.sorted_tables, privacy.audit):
-    shared.to_metadata(metadata)
-
-_INSTANT = DateTime(timezone=True)
-
-
-def _texts(*names: str, nullable: bool = False) -> list[Column[str]]:
-    """Columns of texts."""
-    return [Column(name, Text, nullable=nullable) for name in names]
-
-
-def _added() -> Column[int]:
-    """The order in which rows were added: ids that partners meet are random. Partners never see it."""
-    return Column("added", BigInteger, Identity(always=True), nullable=False, comment="order of adding")
-
-
-def _act(name: str, *own: Column[Any]) -> Table:
-    """One of the three kinds of acts: the columns they share, and its own."""
-    return Table(
-        name,
-        metadata,
-        Column("id", Uuid, primary_key=True),
-        Column("reference", Text, nullable=False, comment="as spoken, e.g. R-7K4M-2QX"),
-        Column("ref", Uuid, nullable=False, comment="the person; a random id once the person is erased"),
-        *_texts("home", "status"),
-        Column("version", Integer, nullable=False),
-        Column("facts", JSONB, nullable=False, comment="everything else that was said of it"),
-        Column("changed", _INSTANT, nullable=False, comment="time of the last write"),
-        Column(
-            "added",
-            BigInteger,
-            nullable=False,
-            server_default=text("nextval('acts_added')"),
-            comment="order of adding, among all acts",
-        ),
-        *own,
-        UniqueConstraint("reference", name=f"{name}_reference_key"),
-    )
-
+from services.referrals.columns import INSTANT, act, added, metadata, texts
 
 # directory: partners, conventions, offers, communes
 partners = Table(
     "partners",
     metadata,
     Column("slug", Text, primary_key=True),
-    *_texts("name", "kind", "sector", "commune_nis", "secrecy_class", "status", "language"),
+    *texts("name", "kind", "sector", "commune_nis", "secrecy_class", "status", "language"),
     Column("moments", ARRAY(Text), nullable=False),
     Column("mailbox", Text, nullable=False, comment="an office's e-mail address, never a person's"),
     Column("phone", Text, nullable=False, comment="an office's number, never a person's"),
-    *_texts("phone_hours", "address", nullable=True),
+    *texts("phone_hours", "address", nullable=True),
     Column("places", JSONB, nullable=False, comment="list of {code, address}: where it receives persons"),
     Column("trial", Boolean, nullable=False, comment="exchanges with other trial partners only"),
     Column("front", Boolean, nullable=False, comment="speaks to employers for the network; one active partner at most"),
@@ -106,7 +57,7 @@ conventions = Table(
     Column("version", Integer, nullable=False, server_default=text("1")),
     Column("retention_months", Integer, nullable=False, server_default=text("24"), comment="after the person left"),
     Column("escalate_on_working_day", Integer, nullable=False, server_default=text("7")),
-    _added(),
+    added(),
     Column("renews", Uuid, comment="the convention it follows on"),
     Column(
         "carries",
@@ -123,12 +74,12 @@ offers = Table(
     metadata,
     Column("offer", Text, primary_key=True),
     Column("partner", Text, ForeignKey("partners.slug"), nullable=False),
-    *_texts("title", "moment", "type", "commune_nis"),
+    *texts("title", "moment", "type", "commune_nis"),
     Column("status", Text, nullable=False, comment="closed: the partner's word; full or published: by its places"),
     Column("places", Integer, nullable=False, comment="how many it has; those taken are counted, not stored"),
     Column("transport_help", Boolean, nullable=False),
     Column("childcare", Boolean, nullable=False),
-    *_texts("mailbox", "place", "project", nullable=True),
+    *texts("mailbox", "place", "project", nullable=True),
     Column("version", Integer, nullable=False, server_default=text("1")),
     Column("valid_from", Date),
     Column("valid_to", Date, comment="the last valid day"),
@@ -166,8 +117,8 @@ clients = Table(
     Column("partner", Text, ForeignKey("partners.slug"), nullable=False),
     Column("secret_hash", LargeBinary, nullable=False, comment="SHA-256"),
     Column("scopes", ARRAY(Text), nullable=False),
-    Column("created", _INSTANT, nullable=False),
-    Column("revoked", _INSTANT),
+    Column("created", INSTANT, nullable=False),
+    Column("revoked", INSTANT),
 )
 Index("clients_partner", clients.c.partner)
 
@@ -178,7 +129,7 @@ signing_keys = Table(
     Column("state", Text, nullable=False, comment="current signs, next is published ahead, retired still verifies"),
     Column("private", Text, nullable=False, comment="PEM, encrypted under the hub's secret"),
     Column("public", JSONB, nullable=False, comment="JWK"),
-    Column("created", _INSTANT, nullable=False),
+    Column("created", INSTANT, nullable=False),
     CheckConstraint("state IN ('current', 'next', 'retired')"),
 )
 Index("signing_keys_state", signing_keys.c.state, unique=True)
@@ -192,7 +143,7 @@ beneficiaries = Table(
     Column("local_ref", Text, comment="the home partner's dossier number; without one, a spoken code of the hub's"),
     Column("profile", JSONB, nullable=False, comment="in bands: no name, address, birth date or free text"),
     Column("profile_version", Integer, nullable=False),
-    Column("registered", _INSTANT, nullable=False),
+    Column("registered", INSTANT, nullable=False),
     Column("status", Text, nullable=False, server_default=text("'active'")),
     Column("version", Integer, nullable=False, server_default=text("1")),
     Column("left_on", Date),
@@ -232,12 +183,12 @@ consents = Table(
     Column("attributes", ARRAY(Text), nullable=False, comment="profile fields the person agreed to share"),
     Column("channel", Text, nullable=False),
     Column("evidence_ref", Text),
-    Column("given", _INSTANT, nullable=False),
+    Column("given", INSTANT, nullable=False),
     Column("expires_on", Date, comment="the last valid day"),
-    Column("withdrawn", _INSTANT),
-    Column("expired", _INSTANT, comment="time the expiry was recorded; the agreement covers nothing after expires_on"),
+    Column("withdrawn", INSTANT),
+    Column("expired", INSTANT, comment="time the expiry was recorded; the agreement covers nothing after expires_on"),
     Column("replaced_by", Uuid),
-    _added(),
+    added(),
 )
 Index(
     "consents_expiring",
@@ -256,13 +207,13 @@ disclosures = Table(
     Column("ref", Uuid, nullable=False),
     Column("withheld", JSONB, nullable=False, comment="field → why: secrecy, convention or consent"),
     Column("how", Text, nullable=False),
-    Column("at", _INSTANT, nullable=False, comment="the first time"),
+    Column("at", INSTANT, nullable=False, comment="the first time"),
     CheckConstraint("how IN ('sent', 'read')"),
 )
 Index("disclosures_ref", disclosures.c.ref)
 
 # acts: referrals, trainings, placements
-referrals = _act("referrals", *_texts("referrer", "recipient", "moment"), Column("offer", Text))
+referrals = act("referrals", *texts("referrer", "recipient", "moment"), Column("offer", Text))
 Index(
     "referrals_one_open",
     referrals.c.ref,
@@ -275,12 +226,12 @@ Index("referrals_received", referrals.c.recipient, referrals.c.added)
 Index("referrals_ref", referrals.c.ref)
 Index("referrals_sent", referrals.c.referrer, referrals.c.added)
 
-trainings = _act("trainings", *_texts("operator", "moment"), Column("referral_id", Uuid, comment="it answers"))
+trainings = act("trainings", *texts("operator", "moment"), Column("referral_id", Uuid, comment="it answers"))
 Index("trainings_home", trainings.c.home, trainings.c.added)
 Index("trainings_operator", trainings.c.operator, trainings.c.added)
 Index("trainings_ref", trainings.c.ref)
 
-placements = _act("placements", *_texts("proposer", "employer"), Column("referral_id", Uuid, comment="it answers"))
+placements = act("placements", *texts("proposer", "employer"), Column("referral_id", Uuid, comment="it answers"))
 Index("placements_employer", placements.c.employer, placements.c.added)
 Index("placements_offer", text("(facts ->> 'offer')"), postgresql_where=text("(facts ->> 'offer') IS NOT NULL"))
 Index("placements_proposer", placements.c.proposer, placements.c.added)
@@ -291,7 +242,7 @@ slips = Table(
     metadata,
     Column("code_hash", LargeBinary, primary_key=True),
     Column("referral_id", Uuid, ForeignKey("referrals.id", ondelete="CASCADE"), nullable=False),
-    Column("printed", _INSTANT, nullable=False),
+    Column("printed", INSTANT, nullable=False),
 )
 
 # needs and activities
@@ -299,7 +250,7 @@ attempts = Table(
     "attempts",
     metadata,
     Column("caller", LargeBinary, primary_key=True, comment="SHA-256 of what is attempted and by whom"),
-    Column("since", _INSTANT, nullable=False, comment="of the first attempt that is counted"),
+    Column("since", INSTANT, nullable=False, comment="of the first attempt that is counted"),
     Column("made", Integer, nullable=False),
     comment="how often codes and mails were tried for, for a day",
 )
@@ -310,7 +261,7 @@ needs = Table(
     Column("need_id", Uuid, primary_key=True),
     Column("said_by", Text, ForeignKey("partners.slug"), comment="null for a need that a decline showed"),
     Column("domain", Text),
-    *_texts("kind", "source", "commune_nis"),
+    *texts("kind", "source", "commune_nis"),
     Column("met", Boolean, nullable=False, comment="whether an offer meets it"),
     Column("offer", Text, comment="the offer that meets it, if it is known"),
     Column("on", Date, nullable=False),
@@ -318,9 +269,9 @@ needs = Table(
     Column("home", Text),
     Column("trial", Boolean, nullable=False),
     Column("referral_id", Uuid, comment="the declined referral that showed it"),
-    *_texts("reference", "moment", "offer_type", nullable=True),
-    Column("recorded", _INSTANT, nullable=False),
-    _added(),
+    *texts("reference", "moment", "offer_type", nullable=True),
+    Column("recorded", INSTANT, nullable=False),
+    added(),
 )
 Index("needs_referral", needs.c.referral_id, postgresql_where=text("referral_id IS NOT NULL"))
 Index("needs_home", needs.c.home, needs.c.added, postgresql_where=text("home IS NOT NULL"))
@@ -338,8 +289,8 @@ activities = Table(
     Column("form", Text, nullable=False),
     Column("training_id", Uuid, comment="the accompaniment it came from"),
     Column("trial", Boolean, nullable=False),
-    Column("recorded", _INSTANT, nullable=False),
-    _added(),
+    Column("recorded", INSTANT, nullable=False),
+    added(),
 )
 Index("activities_home", activities.c.home, activities.c.added)
 Index("activities_ref", activities.c.ref)
@@ -355,9 +306,9 @@ deadlines = Table(
     Column("wait", Text, nullable=False, comment="what the act waits for; deadlines of another wait go"),
     Column("kind", Text, primary_key=True),
     Column("number", Integer, primary_key=True, autoincrement=False, comment="1-based within its kind, or months"),
-    Column("due_at", _INSTANT, nullable=False),
+    Column("due_at", INSTANT, nullable=False),
     Column("call_id", Uuid, nullable=False, comment="the call that set it: the cause of the event it leads to"),
-    Column("done_at", _INSTANT),
+    Column("done_at", INSTANT),
     CheckConstraint("noun IN ('referral', 'training', 'placement', 'convention', 'consent', 'person')"),
     comment="deadlines of each act's current wait",
 )
@@ -370,10 +321,10 @@ imports = Table(
     "imports",
     metadata,
     Column("id", Uuid, primary_key=True),
-    *_texts("partner", "client_id"),
+    *texts("partner", "client_id"),
     Column("dry_run", Boolean, nullable=False),
-    Column("made", _INSTANT, nullable=False),
-    Column("finished", _INSTANT, comment="time its last row was processed"),
+    Column("made", INSTANT, nullable=False),
+    Column("finished", INSTANT, comment="time its last row was processed"),
     Column("headings", JSONB, nullable=False, server_default=text("'{}'"), comment="field → heading in the file"),
     Column("outside", JSONB, nullable=False, server_default=text("'[]'"), comment="places beside the table"),
 )
@@ -388,7 +339,7 @@ import_rows = Table(
     Column("dossier", Uuid, comment="HMAC of the partner and its dossier number"),
     Column("given", Text, comment="the row, encrypted under the hub's secret; null once it is processed"),
     Column("reference", Text, comment="of the referral"),
-    *_texts("outcome", "code", "cause", "cure", nullable=True),
+    *texts("outcome", "code", "cause", "cure", nullable=True),
     Column("faults", JSONB, comment="what is wrong with its cells, without their texts"),
     CheckConstraint("outcome IN ('done', 'already_done', 'refused')"),
 )
@@ -399,7 +350,7 @@ erased_dossiers = Table(
     "erased_dossiers",
     metadata,
     Column("dossier", Uuid, primary_key=True, comment="HMAC of the home partner and its dossier number"),
-    Column("at", _INSTANT, nullable=False),
+    Column("at", INSTANT, nullable=False),
     comment="dossiers of erased persons: their rows, given again, register nobody anew",
 )
 
@@ -416,7 +367,7 @@ erasures = Table(
     metadata,
     Column("receipt_id", Uuid, primary_key=True),
     Column("home", Text, nullable=False),
-    Column("at", _INSTANT, nullable=False),
+    Column("at", INSTANT, nullable=False),
     Column("why", Text, nullable=False),
     Column("acts", Integer, nullable=False, comment="how many acts stay, without the person"),
     Column("holders", JSONB, nullable=False, comment="list of {partner, references}: who held something"),
@@ -434,6 +385,6 @@ idempotency = Table(
     Column("status", Integer, nullable=False),
     Column("call_id", Uuid, nullable=False),
     Column("answer", JSONB, nullable=False, comment="of a person the id only; holds no secret"),
-    Column("at", _INSTANT, nullable=False),
+    Column("at", INSTANT, nullable=False),
 )
 Index("idempotency_thing", text("(answer ->> 'id'::text)"))

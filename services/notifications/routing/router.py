@@ -43,9 +43,8 @@ _NOUNS = {"R": "referral", "T": "training", "P": "placement"}
 
 
 class Router:
-    """The service's apply. secret: the hub's secret key; alias: a partner's alias of a person; own:
-    its id of an event; forget_key: drops a
-    person's key from the cache; coordinator: whether she has a mailbox."""
+    """The service's apply. secret: the hub's secret key; alias: a partner's alias of a person; own: its id of an
+    event; forget_key: drops a person's key from the cache; coordinator: whether she has a mailbox."""
 
     def __init__(
         self,

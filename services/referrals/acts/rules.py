@@ -39,7 +39,6 @@ MOMENT_OF_KIND = {
 }
 """Kind of training → its moment (domain.md, section 4)."""
 
-
 HELD = "stop_asked_on"
 """The fact of a referral whose person said « no longer »: the day. It is gone once the referrer has answered."""
 
@@ -387,8 +386,7 @@ def _last_on(state: Act, action: str, on: date) -> str | None:
 
 
 def _remaining(state: Act, action: str, by: str) -> dict[str, Any]:
-    """The facts that a step leaves: without those of a step it takes back, without `reported_by`, and without HELD if
-    it is the referrer's: that is an answer."""
+    """The facts that a step leaves: not those it takes back, nor `reported_by`, nor HELD after the referrer."""
     gone = {"reported_by", *(state.last.get("said", ()) if action in ("reopen", "resume") else ())}
     if "referrer" in state.party(by):
         gone.add(HELD)
